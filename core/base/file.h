@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** base/file.h: whole files and folders. */
+#ifndef PTAH_BASE_FILE_H
+#define PTAH_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/**
+ * Read a whole regular file (or pipe) of at most 'max' bytes; a NUL is put behind it.
+ * Gives: bytes for free() in *out.
+ * Fails: -EFBIG, -EISDIR, or what open and read say.
+ */
+int ptah_file_read(const char *path, size_t max, uint8_t **out, size_t *len);
+
+/** Write all or nothing, mode 0600: temporary file beside it, fsync, rename, fsync of the folder. */
+int ptah_file_write_atomic(const char *path, const void *bytes, size_t len);
+
+/** Make a folder and its parents, mode 0700 each that had to be made; fine if it is there. */
+int ptah_file_mkdirs(const char *path);
+
+/** Gives: 'path' made absolute against the current folder, for free(); NULL and errno. */
+char *ptah_file_absolute(const char *path);
+
+/** Read or write all, over short counts and EINTR; bytes, or -errno. */
+ssize_t ptah_read_full(int fd, void *out, size_t len);
+ssize_t ptah_write_full(int fd, const void *bytes, size_t len);
+
+/**
+ * Can only root and we change this file and what leads to it?  Checks owner and mode of the real path and of each
+ * folder above it (root or us; not writable by world, unless sticky above; by group only root's or a system group).
+ * Fails: -EPERM and 'why' (which path and what is wrong with it), or what stat says.
+ */
+int ptah_file_is_trusted(const char *path, char *why, size_t why_room);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * base/json.h: JSON values as a tree that is built once and then only read.
+ *
+ * yajl does the reading; this keeps numbers as their text, objects in order,
+ * and the last of duplicate keys.
+ */
+#ifndef PTAH_BASE_JSON_H
+#define PTAH_BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/kv.h"
+
+/** Objects and arrays nest at most this deep; the outermost is level 1. */
+#define PTAH_JSON_DEPTH 32
+
+#define PTAH_JSON_BARE_KEYS 1u /* {shadow: {password: "x"}} is fine (2.5) */
+#define PTAH_JSON_COMMENTS 2u
+
+#define PTAH_JSON_NULL 0
+#define PTAH_JSON_BOOL 1
+#define PTAH_JSON_NUMBER 2
+#define PTAH_JSON_STRING 3
+#define PTAH_JSON_ARRAY 4
+#define PTAH_JSON_OBJECT 5
+
+/** Read it freely; make and change it with the functions below. */
+struct ptah_json {
+	int type;
+	bool truth;      /* of a BOOL */
+	char *text;      /* of a STRING (NUL-terminated, may hold no NUL) or NUMBER */
+	size_t n;        /* items of an ARRAY or OBJECT */
+	char **keys;     /* of an OBJECT, n of them */
+	struct ptah_json **items;
+};
+
+/**
+ * Parse exactly one value.
+ * Gives: a tree for ptah_json_free().
+ * Fails: NULL with errno EINVAL and 'why' (one line: what, line and column), or ENOMEM.
+ */
+struct ptah_json *ptah_json_parse(const char *text, size_t len, unsigned flags, char *why, size_t why_room);
+/** Free the tree; string values are overwritten first (they may be keys). */
+void ptah_json_free(struct ptah_json *json);
+
+struct ptah_json *ptah_json_new(int type);
+struct ptah_json *ptah_json_new_text(int type, const char *text);
+struct ptah_json *ptah_json_copy(const struct ptah_json *json);
+/** Member of an object, or NULL. */
+const struct ptah_json *ptah_json_get(const struct ptah_json *object, const char *key);
+/** Set or replace a member.  Takes: value (freed on failure).  -ENOMEM; -ENOMEM too for a NULL value. */
+int ptah_json_set(struct ptah_json *object, const char *key, struct ptah_json *value);
+/** Append to an array.  Takes: value. */
+int ptah_json_add(struct ptah_json *array, struct ptah_json *value);
+/** Lay the members of 'over' (copied) over those of 'object', key by key. */
+int ptah_json_overlay(struct ptah_json *object, const struct ptah_json *over);
+/** Pairs as an object: strings, repeated keys as an array of strings. Only pairs named 'name' when not NULL. */
+struct ptah_json *ptah_json_from_kv(const struct ptah_kv *kv, const char *name);
+/** Print compactly and strictly onto 'out'.  -ENOMEM. */
+int ptah_json_print(const struct ptah_json *json, struct ptah_buf *out);
+/** Gives: the compact text (free()), or NULL (ENOMEM). */
+char *ptah_json_text(const struct ptah_json *json);
+
+/**
+ * Find the end of the first JSON object in a stream that still grows.
+ * Returns its length, 0 if more bytes are needed, -EINVAL if it cannot be one.
+ */
+long ptah_json_scan_object(const uint8_t *at, size_t len);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * loop/worker.h: a thread with an event loop, and its mailbox.
+ *
+ * Everything that moves bytes belongs to one worker from birth to death, so
+ * nothing on the way takes a lock.  The mailbox is the one door from outside.
+ *
+ * Threads: only ptah_worker_post() may be called from another thread.
+ */
+#ifndef PTAH_LOOP_WORKER_H
+#define PTAH_LOOP_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ptah/span.h>
+
+struct event_base;
+struct evdns_base;
+struct ptah_stats;
+struct ptah_deadlines;
+
+/** One read takes at most this much: the size at which a system call costs no more per byte. */
+#define PTAH_SCRATCH_LEN ((size_t)256 * 1024)
+/** Output scratch: as much, and what framing adds. */
+#define PTAH_SCRATCH_OUT_LEN ((size_t)320 * 1024)
+/** Layers of a stack, at most. */
+#define PTAH_LAYERS_MAX 8
+#define PTAH_WORKERS_MAX 64
+
+struct ptah_worker {
+	unsigned index;
+	struct event_base *base; /* made with EVENT_BASE_FLAG_NOLOCK */
+	struct ptah_stats *stats; /* written by this worker only */
+	uint8_t *scratch_in;      /* PTAH_SCRATCH_LEN and room for a kept tail before it */
+	uint8_t *scratch[PTAH_LAYERS_MAX]; /* output of layer i; made when first used */
+	struct ptah_deadlines *deadlines; /* classes, see loop/deadline.h */
+	struct evdns_base *dns;   /* made when a name is first resolved */
+	struct ptah_mailbox *mailbox;
+	void *rooms[4];           /* what higher rooms keep per worker: PTAH_ROOM_... */
+};
+
+#define PTAH_ROOM_RELAY 0
+#define PTAH_ROOM_TRANSPORT 1
+
+/** Runs on the worker. */
+typedef void ptah_worker_fn(struct ptah_worker *worker, void *arg);
+
+/**
+ * Make a worker with its loop; it does not run yet.
+ * Gives: a worker for ptah_worker_free().
+ * Fails: NULL and errno.
+ */
+struct ptah_worker *ptah_worker_new(unsigned index);
+
+/** Start its thread (signals blocked in it).  -errno. */
+int ptah_worker_start(struct ptah_worker *worker);
+
+/** Run 'fn' on the worker's thread soon; letters arrive in order per sender.  -ENOMEM, or -ESHUTDOWN after a stop. */
+int ptah_worker_post(struct ptah_worker *worker, ptah_worker_fn *fn, void *arg);
+
+/** Let the loop end after what was posted, and wait for the thread for at most 'limit_ms'; -ETIMEDOUT if a hook hangs. */
+int ptah_worker_stop(struct ptah_worker *worker, unsigned limit_ms);
+
+/** Free a worker that has stopped (or never ran).  NULL is fine. */
+void ptah_worker_free(struct ptah_worker *worker);
+
+/** Is this the thread of 'worker'? */
+bool ptah_worker_is_here(const struct ptah_worker *worker);
+
+/** Scratch of layer 'i', made at first use; NULL when memory is out. */
+uint8_t *ptah_worker_scratch(struct ptah_worker *worker, unsigned i);
+
+#endif

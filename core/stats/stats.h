@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * stats/stats.h: counters, one block per worker, summed when somebody asks.
+ *
+ * Threads: one writer (the worker); readers take relaxed loads.
+ */
+#ifndef PTAH_STATS_STATS_H
+#define PTAH_STATS_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum ptah_stat {
+	PTAH_STAT_LINKS_OPENED,   /* links begun */
+	PTAH_STAT_LINKS_CLOSED,
+	PTAH_STAT_LINKS_RELAYING, /* links that got as far as carrying bytes */
+	PTAH_STAT_PLAIN_BYTES_IN, /* read from plain ends */
+	PTAH_STAT_PLAIN_BYTES_OUT,
+	PTAH_STAT_WIRE_BYTES_IN,
+	PTAH_STAT_WIRE_BYTES_OUT,
+	PTAH_STAT_DIALS_FAILED,
+	PTAH_STAT_HANDSHAKES_FAILED,
+	PTAH_STAT_REJECTED,       /* peers that failed to authenticate */
+	PTAH_STAT_TIMEOUTS,
+	PTAH_STAT_ACCEPT_WAITS,   /* times that accepting paused for want of descriptors or memory */
+	PTAH_STAT_N
+};
+
+struct ptah_stats {
+	_Atomic uint64_t at[PTAH_STAT_N];
+};
+
+static inline void
+ptah_stats_add(struct ptah_stats *stats, enum ptah_stat which, uint64_t n)
+{
+	atomic_store_explicit(&stats->at[which],
+	    atomic_load_explicit(&stats->at[which], memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/** Name as words in snake case, for logs and metrics. */
+const char *ptah_stats_name(enum ptah_stat which);
+/** Add the block of 'one' to 'sum'. */
+void ptah_stats_sum(struct ptah_stats *sum, const struct ptah_stats *one);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * transport/self.h: what the host knows of one life of a module: a home, a
+ * worker life or a link.  It is the first argument of every service.
+ *
+ * Threads: the worker that the life belongs to.
+ */
+#ifndef PTAH_TRANSPORT_SELF_H
+#define PTAH_TRANSPORT_SELF_H
+
+#include <ptah/host.h>
+
+struct ptah_instance;
+struct ptah_worker;
+struct ptah_timers;
+
+enum ptah_life { PTAH_LIFE_HOME = 1, PTAH_LIFE_WORKER, PTAH_LIFE_LINK };
+
+/** What only the owner of a life can do; the services call it. */
+struct ptah_self_ops {
+	/** Bring an event to the module; runs hooks, so 'self' may be gone after. */
+	void (*deliver)(struct ptah_self *self, struct ptah_event *event);
+	/** A client carrier's link got its wire end: takes 'fd'.  -errno */
+	int (*give)(struct ptah_self *self, int fd);
+};
+
+struct ptah_self {
+	enum ptah_life life;
+	struct ptah_instance *instance;
+	struct ptah_worker *worker;
+	const struct ptah_self_ops *ops;
+	void *state;                /* the module's memory of this life */
+	uint64_t id;                /* mail address, 0 until the module asked */
+	struct ptah_timers *timers; /* made when the first is set */
+	struct ptah_stream *streams; /* list of those it owns */
+};
+
+/** The table that modules get. */
+extern const struct ptah_host ptah_host_services;
+
+/** Forget all that services hold for this life: timers, mail address, streams.  Before the module's memory goes. */
+void ptah_self_end(struct ptah_self *self);
+
+#endif

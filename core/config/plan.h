@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * config/plan.h: what to do, read once and then only looked at.
+ *
+ * Nothing but this room looks at argv or at the environment.  All texts of a
+ * plan are its own.
+ */
+#ifndef PTAH_CONFIG_PLAN_H
+#define PTAH_CONFIG_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "config/bindlist.h"
+#include "config/flag.h"
+#include "config/options.h"
+#include "config/proxyuri.h"
+
+#define PTAH_MODE_SOCKS5 0
+#define PTAH_MODE_TCP 1  /* transparent-TCP */
+#define PTAH_MODE_UDP 2  /* transparent-UDP */
+#define PTAH_MODE_STUN 3
+
+/* What was asked of us. */
+#define PTAH_ASKED_SERVE 0
+#define PTAH_ASKED_HELP 1
+#define PTAH_ASKED_VERSION 2
+#define PTAH_ASKED_GENERATE 3
+
+/* Where error lines go. */
+#define PTAH_STREAM_OUT 1u
+#define PTAH_STREAM_ERR 2u
+
+/** One transport that was asked for: one listener. */
+struct ptah_service {
+	char *name;
+	struct ptah_addr listen;   /* AF_UNSPEC if refused */
+	struct ptah_json *options; /* an object: the global options of this transport */
+	const char *refused;       /* not NULL: a method error with this text; a constant */
+};
+
+struct ptah_plan {
+	int asked; /* PTAH_ASKED_... */
+	int who;   /* PTAH_AS_... (argv.h) */
+
+	int dialect;         /* PTAH_D1 ... */
+	const char *version; /* token for the VERSION line; a constant */
+	int role;            /* PTAH_ROLE_CLIENT or PTAH_ROLE_SERVER */
+	int mode;            /* PTAH_MODE_... */
+
+	struct ptah_service *services; /* in list order, no name twice */
+	size_t n_services;
+	bool all; /* "*" was asked: see ptah_plan_expand() */
+
+	bool has_target;
+	struct ptah_dest target; /* server: the destination; client: also in the options */
+	bool has_extorport;
+	struct ptah_addr extorport;
+	char *cookie_path; /* absolute; NULL without an Extended ORPort */
+	struct ptah_proxy proxy; /* scheme PTAH_PROXY_NONE: none */
+	struct ptah_addr outbound_v4, outbound_v6; /* AF_UNSPEC: the kernel's choice */
+
+	char *state_dir; /* absolute; made on first use */
+	bool stdin_close;  /* end when stdin does */
+	bool parent_death; /* end when the parent does */
+
+	bool log_file;        /* write <state>/<log_name> */
+	const char *log_name; /* a constant */
+	int log_level;        /* of the file: PTAH_LOG_... */
+	bool log_unsafe;
+
+	unsigned error_streams; /* PTAH_STREAM_... */
+	int ipc_log_level;
+	bool ipc_status, ipc_messages;
+
+	char *module_dir;  /* -moduleDir; NULL: none */
+	char *module_path; /* PTAH_MODULE_PATH, folders with colons; NULL: none */
+	unsigned workers;  /* 0: as many as there are processors, at most 8 */
+
+	unsigned proxy_protocol; /* towards the target: 0, 1 or 2 */
+	unsigned dial_timeout_s;
+	bool legacy_socks80;
+	unsigned udp_timeout_s, udp_max_peers, udp_queue;
+	bool udp_little_endian;
+
+	char *generate_server; /* -serverIP of -generateConfig; NULL: none */
+
+	char **warnings; /* lines for the log, once there is one */
+	size_t n_warnings;
+
+	/* For ptah_plan_expand(). */
+	struct ptah_options options;
+	struct ptah_bindlist binds;
+	struct ptah_addr listen; /* where a transport without an entry listens; AF_UNSPEC: nowhere */
+};
+
+/** How reading went, and what the parent must hear. */
+struct ptah_verdict {
+	const char *version; /* token to announce first; NULL: say no VERSION line */
+	const char *keyword; /* NULL: all is well; else VERSION-ERROR, ENV-ERROR, PROXY-ERROR */
+	unsigned streams;    /* where that line goes */
+	int rc;              /* exit status */
+	char text[1024];
+};
+
+/**
+ * Read everything; looks at the state folder and the options file, changes nothing.
+ *
+ * Lends: all; nothing of argv or envp is kept.
+ * Gives: a plan for ptah_plan_clear(), also on failure.
+ * Fails: -EINVAL and a verdict with a keyword; -ENOMEM (no keyword, rc 70).
+ */
+int ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
+    int argc, char *const argv[], char *const envp[]);
+
+/**
+ * "*" was asked and these are all the transports there are: add a service for
+ * each that has none.  Call it once, before the plan is shared.  -ENOMEM.
+ */
+int ptah_plan_expand(struct ptah_plan *plan, const char *const names[], size_t n);
+
+void ptah_plan_clear(struct ptah_plan *plan);
+
+/** "socks5", "transparent-TCP", "transparent-UDP", "STUN". */
+const char *ptah_mode_name(int mode);
+
+#endif

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures of the whole-program tests."""
 import os
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -33,3 +35,12 @@ def sink():
 def state(tmp_path):
     """A state folder that does not exist yet."""
     return tmp_path / "state"
+
+
+@pytest.fixture
+def module_dir():
+    """A module folder inside the build: /tmp is writable by the world."""
+    path = tempfile.mkdtemp(prefix="modules-", dir=harness.BUILD)
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path)

@@ -417,6 +417,12 @@ class Ptah:
             self.process.wait()
             return -signals.SIGKILL
 
+    def finish(self):
+        """End it with SIGTERM and read to the end; gives the status."""
+        assert self.alive(), "ended by itself\n" + self._said()
+        self.signal(signals.SIGTERM)
+        return self.exit(4)
+
     def _said(self):
         return "\n".join(
             ["$ " + " ".join(self.argv)] +

@@ -11,6 +11,7 @@
 #define PTAH_LOOP_DEADLINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct ptah_worker;

@@ -14,12 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <ptah/span.h>
+#include "loop/deadline.h"
 
 struct event_base;
 struct evdns_base;
 struct ptah_stats;
-struct ptah_deadlines;
+struct ptah_deadline_class;
+struct ptah_mailbox;
 
 /** One read takes at most this much: the size at which a system call costs no more per byte. */
 #define PTAH_SCRATCH_LEN ((size_t)256 * 1024)
@@ -33,11 +34,15 @@ struct ptah_worker {
 	unsigned index;
 	struct event_base *base; /* made with EVENT_BASE_FLAG_NOLOCK */
 	struct ptah_stats *stats; /* written by this worker only */
-	uint8_t *scratch_in;      /* PTAH_SCRATCH_LEN and room for a kept tail before it */
+	uint8_t *scratch_in;      /* twice PTAH_SCRATCH_LEN: a kept tail, and a read behind it */
 	uint8_t *scratch[PTAH_LAYERS_MAX]; /* output of layer i; made when first used */
-	struct ptah_deadlines *deadlines; /* classes, see loop/deadline.h */
+	struct ptah_deadline_class *deadlines; /* see loop/deadline.h */
+	struct ptah_deadline trim; /* when to give memory back */
 	struct evdns_base *dns;   /* made when a name is first resolved */
 	struct ptah_mailbox *mailbox;
+	size_t spilled;           /* bytes kept by all its ends */
+	unsigned n_spills;        /* ends that keep some */
+	unsigned n_freed;         /* spills freed since memory was last given back */
 	void *rooms[4];           /* what higher rooms keep per worker: PTAH_ROOM_... */
 };
 
@@ -54,6 +59,11 @@ typedef void ptah_worker_fn(struct ptah_worker *worker, void *arg);
  */
 struct ptah_worker *ptah_worker_new(unsigned index);
 
+/** Run its loop on this thread until ptah_worker_break(). */
+int ptah_worker_run(struct ptah_worker *worker);
+/** From the worker's own thread: let the loop end after this turn. */
+void ptah_worker_break(struct ptah_worker *worker);
+
 /** Start its thread (signals blocked in it).  -errno. */
 int ptah_worker_start(struct ptah_worker *worker);
 
@@ -69,7 +79,8 @@ void ptah_worker_free(struct ptah_worker *worker);
 /** Is this the thread of 'worker'? */
 bool ptah_worker_is_here(const struct ptah_worker *worker);
 
-/** Scratch of layer 'i', made at first use; NULL when memory is out. */
+/** The input scratch, and the output scratch of layer 'i', made at first use; NULL when memory is out. */
+uint8_t *ptah_worker_scratch_in(struct ptah_worker *worker);
 uint8_t *ptah_worker_scratch(struct ptah_worker *worker, unsigned i);
 
 #endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stats/stats.h"
+
+static const char *const names[PTAH_STAT_N] = {
+	[PTAH_STAT_LINKS_OPENED] = "links_opened",
+	[PTAH_STAT_LINKS_CLOSED] = "links_closed",
+	[PTAH_STAT_LINKS_RELAYING] = "links_relaying",
+	[PTAH_STAT_PLAIN_BYTES_IN] = "plain_bytes_in",
+	[PTAH_STAT_PLAIN_BYTES_OUT] = "plain_bytes_out",
+	[PTAH_STAT_WIRE_BYTES_IN] = "wire_bytes_in",
+	[PTAH_STAT_WIRE_BYTES_OUT] = "wire_bytes_out",
+	[PTAH_STAT_DIALS_FAILED] = "dials_failed",
+	[PTAH_STAT_HANDSHAKES_FAILED] = "handshakes_failed",
+	[PTAH_STAT_REJECTED] = "rejected",
+	[PTAH_STAT_TIMEOUTS] = "timeouts",
+	[PTAH_STAT_ACCEPT_WAITS] = "accept_waits",
+};
+
+const char *
+ptah_stats_name(enum ptah_stat which)
+{
+	return names[which];
+}
+
+void
+ptah_stats_sum(struct ptah_stats *sum, const struct ptah_stats *one)
+{
+	for (int i = 0; i < PTAH_STAT_N; i++)
+		ptah_stats_add(sum, (enum ptah_stat)i,
+		    atomic_load_explicit(&one->at[i], memory_order_relaxed));
+}

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What each shared object shows: a module its descriptor alone, the library
+# nothing but ptah_*.
+
+cd "${PTAH_BUILD:-.}" || exit 1
+command -v nm >/dev/null 2>&1 || { echo 'no nm'; exit 77; }
+
+shown() { nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }'; }
+
+bad=0
+for so in modules/*.so; do
+	[ -f "$so" ] || continue
+	name=$(basename "$so" .so)
+	others=$(shown "$so" | grep -vx "${name}_LTX_ptah_module")
+	if [ -n "$others" ]; then
+		echo "$so: shows more than its descriptor:" $others
+		bad=1
+	fi
+done
+
+lib=.libs/libptah.so
+[ -f $lib ] || { echo "$lib: not there"; exit 1; }
+others=$(shown $lib | grep -v '^ptah_')
+if [ -n "$others" ]; then
+	echo "$lib: shows more than ptah_*:" $others
+	bad=1
+fi
+exit $bad

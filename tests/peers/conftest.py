@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the cases share: the pair under test, and a household for each."""
+
+import os
+
+import pytest
+
+from household import Household
+from pair import program_path
+
+
+class Setting:
+    """Which transport is under test, and which program plays each side."""
+
+    def __init__(self):
+        self.transport = os.environ.get("PEERS_TRANSPORT", "dummy")
+        self.client_word = os.environ.get("PEERS_CLIENT", "ptah")
+        self.server_word = os.environ.get("PEERS_SERVER", "ptah")
+        self.client = program_path(self.client_word)
+        self.server = program_path(self.server_word)
+
+    def need_ptah_client(self):
+        if self.client_word != "ptah":
+            pytest.skip("only ptah's client does this")
+
+    def need_no_args(self):
+        if self.transport != "dummy":
+            pytest.skip(self.transport + " needs arguments")
+
+
+def need(*programs):
+    """Skip unless all are installed; under CI=true fail instead."""
+    missing = [p for p in programs if not program_path(p)]
+    if not missing:
+        return
+    text = "not installed: " + " ".join(missing)
+    if os.environ.get("CI") == "true":
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+@pytest.fixture(scope="module")
+def setting():
+    return Setting()
+
+
+@pytest.fixture
+def house():
+    with Household(keep=bool(os.environ.get("PEERS_KEEP"))) as h:
+        yield h
+        if h.keep:
+            print("kept " + h.folder)
+
+
+@pytest.fixture(scope="module")
+def shared_house():
+    """A household that the cases of one file share."""
+    with Household(keep=bool(os.environ.get("PEERS_KEEP"))) as h:
+        yield h
+        if h.keep:
+            print("kept " + h.folder)

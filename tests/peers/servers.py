@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""servers.py: the destinations that the tests carry bytes to."""
+
+import hashlib
+import http.server
+import random
+import socket
+import socketserver
+import threading
+
+_block = random.Random(0x70746168).randbytes(1 << 20)
+
+
+def payload(size, seed):
+    """Make 'size' bytes that differ for each seed and from place to place."""
+    out = bytearray()
+    n = 0
+    while len(out) < size:
+        out += hashlib.sha256(b"%d.%d" % (seed, n)).digest()
+        at = (n * 7919) % 1000
+        out += _block[at:at + 60000 + (seed * 13 + n) % 5000]
+        n += 1
+    return bytes(out[:size])
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """GET /SIZE/SEED gives payload(); PUT answers with the body's digest."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        _, size, seed = self.path.split("/")
+        data = payload(int(size), int(seed))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_PUT(self):
+        left = int(self.headers["Content-Length"])
+        h = hashlib.sha256()
+        while left > 0:
+            got = self.rfile.read(min(left, 65536))
+            if not got:
+                return
+            h.update(got)
+            left -= len(got)
+        text = h.hexdigest().encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *args):
+        pass
+
+
+class HttpServer(http.server.ThreadingHTTPServer):
+    """An HTTP server on loopback that counts what it accepts."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host="127.0.0.1"):
+        self.address_family = (socket.AF_INET6 if ":" in host
+            else socket.AF_INET)
+        self.n_accepted = 0
+        super().__init__((host, 0), _Handler)
+        self.port = self.server_address[1]
+        self.thread = threading.Thread(target=self.serve_forever,
+            kwargs={"poll_interval": 0.1}, daemon=True)
+        self.thread.start()
+
+    def server_bind(self):
+        # The base class would look its own name up in the DNS.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def get_request(self):
+        got = super().get_request()
+        self.n_accepted += 1
+        return got
+
+    def handle_error(self, request, client_address):
+        pass
+
+    def close(self):
+        self.shutdown()
+        self.server_close()

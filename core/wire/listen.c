@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "wire/listen.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "loop/deadline.h"
+#include "loop/worker.h"
+#include "stats/stats.h"
+
+#define BACKLOG 1024
+/* Connections taken in one turn of the loop, so that live links get theirs. */
+#define TAKE_MOST 32
+/* How soon a resting listener looks again. */
+#define REST_MS 100
+/* Bytes that all stalled links of a worker may hold before new ones wait. */
+#define SPILLED_MOST ((size_t)128 * 1024 * 1024)
+
+struct ptah_listener {
+	struct ptah_worker *worker;
+	int fd;
+	struct event *event;
+	struct ptah_quota *quota;
+	struct ptah_deadline rest;
+	struct ptah_often said;
+	ptah_accept_fn *fn;
+	void *arg;
+};
+
+static int
+set(int fd, int level, int option)
+{
+	int on = 1;
+
+	return setsockopt(fd, level, option, &on, sizeof(on)) == -1 ? -errno : 0;
+}
+
+static int
+open_one(const struct ptah_addr *addr, bool shared, int *out)
+{
+	int rc = 0;
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -errno;
+	rc = set(fd, SOL_SOCKET, SO_REUSEADDR);
+	if (rc == 0 && shared)
+		rc = set(fd, SOL_SOCKET, SO_REUSEPORT);
+	/* Accepted sockets inherit this one, and so cost no call each. */
+	if (rc == 0)
+		rc = set(fd, IPPROTO_TCP, TCP_NODELAY);
+	if (rc == 0 && bind(fd, &addr->sa, ptah_addr_len(addr)) == -1)
+		rc = -errno;
+	if (rc == 0 && !shared)
+		rc = set(fd, SOL_SOCKET, SO_REUSEPORT);
+	if (rc == 0 && listen(fd, BACKLOG) == -1)
+		rc = -errno;
+	if (rc != 0) {
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+int
+ptah_listen_open(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_storage room;
+	} at;
+	socklen_t len = sizeof(at);
+	unsigned made = 0;
+	int rc = open_one(addr, false, &fds[0]);
+
+	if (rc != 0)
+		return rc;
+	made = 1;
+	if (getsockname(fds[0], &at.sa, &len) == -1) {
+		rc = -errno;
+		goto out;
+	}
+	ptah_addr_from_sockaddr(bound, &at.sa);
+	for (; made < n; made++) {
+		rc = open_one(bound, true, &fds[made]);
+		if (rc != 0)
+			goto out;
+	}
+
+out:
+	while (rc != 0 && made > 0)
+		close(fds[--made]);
+	return rc;
+}
+
+static void on_rested(struct ptah_deadline *deadline, void *arg);
+
+static void
+rest(struct ptah_listener *listener, const char *why)
+{
+	ptah_stats_add(listener->worker->stats, PTAH_STAT_ACCEPT_WAITS, 1);
+	ptah_warn_often(&listener->said, AREA_WIRE, "new connections wait: %s", why);
+	event_del(listener->event);
+	if (ptah_deadline_set(listener->worker, &listener->rest, REST_MS, on_rested, listener) != 0)
+		(void)event_add(listener->event, NULL); /* spinning is better than being deaf */
+}
+
+static void
+on_rested(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_listener *listener = arg;
+
+	(void)deadline;
+	if (event_add(listener->event, NULL) == -1)
+		(void)ptah_deadline_set(listener->worker, &listener->rest, REST_MS, on_rested, listener);
+}
+
+static bool
+quota_take(struct ptah_quota *quota)
+{
+	if (atomic_fetch_add_explicit(&quota->used, 1, memory_order_relaxed) < quota->most)
+		return true;
+	ptah_quota_release(quota);
+	return false;
+}
+
+void
+ptah_quota_release(struct ptah_quota *quota)
+{
+	atomic_fetch_sub_explicit(&quota->used, 1, memory_order_relaxed);
+}
+
+/* 1: took one; 0: there is none; -errno. */
+static int
+take_one(struct ptah_listener *listener)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_storage room;
+	} from;
+	socklen_t len = sizeof(from);
+	struct ptah_addr peer;
+
+	int fd = accept4(listener->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd == -1)
+		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+	ptah_addr_from_sockaddr(&peer, &from.sa);
+	listener->fn(fd, &peer, listener->arg);
+	return 1;
+}
+
+static void
+on_connection(evutil_socket_t fd, short what, void *arg)
+{
+	struct ptah_listener *listener = arg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < TAKE_MOST; i++) {
+		if (listener->worker->spilled > SPILLED_MOST) {
+			rest(listener, "stalled links hold too much memory");
+			return;
+		}
+		if (!quota_take(listener->quota)) {
+			rest(listener, "as many connections are open as the descriptor limit allows");
+			return;
+		}
+		int rc = take_one(listener);
+		if (rc == 1)
+			continue;
+		ptah_quota_release(listener->quota);
+		switch (rc) {
+		case 0:
+			return;
+		case -EMFILE:
+		case -ENFILE:
+			rest(listener, "out of file descriptors (raise the limit: ulimit -n, LimitNOFILE=)");
+			return;
+		case -ENOBUFS:
+		case -ENOMEM:
+			rest(listener, "the kernel is out of memory");
+			return;
+		default:
+			continue; /* that one went away before it was taken */
+		}
+	}
+}
+
+struct ptah_listener *
+ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota, ptah_accept_fn *fn, void *arg)
+{
+	struct ptah_listener *listener = calloc(1, sizeof(*listener));
+
+	if (listener != NULL) {
+		*listener = (struct ptah_listener){ .worker = worker, .fd = fd, .quota = quota, .fn = fn, .arg = arg };
+		listener->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_connection, listener);
+		if (listener->event != NULL && event_add(listener->event, NULL) == 0)
+			return listener;
+		if (listener->event != NULL)
+			event_free(listener->event);
+	}
+	free(listener);
+	close(fd);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void
+ptah_listener_free(struct ptah_listener *listener, bool drain)
+{
+	if (listener == NULL)
+		return;
+	while (drain && quota_take(listener->quota))
+		if (take_one(listener) != 1) {
+			ptah_quota_release(listener->quota);
+			break;
+		}
+	ptah_deadline_clear(&listener->rest);
+	event_free(listener->event);
+	close(listener->fd);
+	free(listener);
+}

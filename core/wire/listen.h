@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * wire/listen.h: take connections from a port, as many as there is room for.
+ *
+ * Each worker has a listening socket of its own on the shared port.  Where a
+ * quota is full, memory is short or descriptors are out, a listener rests:
+ * new connections wait in the kernel, live ones go on.
+ *
+ * Threads: a listener belongs to its worker; a quota to all.
+ */
+#ifndef PTAH_WIRE_LISTEN_H
+#define PTAH_WIRE_LISTEN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/addr.h"
+
+struct ptah_worker;
+struct ptah_listener;
+
+/** How many connections may be open at once in the process. */
+struct ptah_quota {
+	atomic_uint used;
+	unsigned most;
+};
+
+/**
+ * Open listening sockets for 'n' workers on one address.  The first binds
+ * without SO_REUSEPORT, so that no other program of this user can sit on the
+ * port unnoticed; the others share it.
+ * Gives: n descriptors, and the address that was really bound.
+ * Fails: -errno of the call that failed; nothing is open then.
+ */
+int ptah_listen_open(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound);
+
+/** Takes: fd, a connection.  Give it back to the quota with ptah_quota_release() when it ends. */
+typedef void ptah_accept_fn(int fd, const struct ptah_addr *peer, void *arg);
+
+/**
+ * Begin to accept; on the worker, or before it runs.
+ * Takes: fd.
+ * Gives: a listener for ptah_listener_free().
+ * Fails: NULL and errno.
+ */
+struct ptah_listener *ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota,
+    ptah_accept_fn *fn, void *arg);
+
+/**
+ * Stop listening.  With 'drain' what stands in this socket's queue is accepted
+ * first: closing would reset connections that the kernel has already opened.
+ */
+void ptah_listener_free(struct ptah_listener *listener, bool drain);
+
+void ptah_quota_release(struct ptah_quota *quota);
+
+#endif

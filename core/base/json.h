@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/kv.h"
@@ -64,10 +65,22 @@ int ptah_json_print(const struct ptah_json *json, struct ptah_buf *out);
 /** Gives: the compact text (free()), or NULL (ENOMEM). */
 char *ptah_json_text(const struct ptah_json *json);
 
+/** How far a scan has come; {0} to begin. */
+struct ptah_json_scan {
+	size_t at;      /* bytes looked at */
+	uint32_t kinds; /* one bit for each open level: 1 is an object */
+	uint8_t depth;
+	bool string, escaped;
+};
+
 /**
- * Find the end of the first JSON object in a stream that still grows.
+ * Find the end of the first JSON object in a stream that still grows: call it
+ * again with the same bytes and more behind them.  It looks at each byte once.
  * Returns its length, 0 if more bytes are needed, -EINVAL if it cannot be one.
  */
+long ptah_json_scan_more(struct ptah_json_scan *scan, const uint8_t *at, size_t len);
+
+/** The same for bytes that are seen once. */
 long ptah_json_scan_object(const uint8_t *at, size_t len);
 
 #endif

@@ -66,7 +66,13 @@ void ptah_warn_often(struct ptah_often *often, const char *area, const char *for
 /** An output: gets the scrubbed line without a line end.  'text' has no control bytes but what UTF-8 needs; LF, CR, NUL are spaces. */
 typedef void ptah_log_output_fn(int level, const char *area, const char *text, size_t len, void *arg);
 
-/** Add an output for 'level' and worse (at most 4 in all); -ENOSPC. */
+/**
+ * Or this to the level of an output that maps control bytes itself: it gets
+ * them as they were (PT 1 wants '?' where others want a space).
+ */
+#define PTAH_LOG_AS_IS 0x100
+
+/** Add an output for 'level' and worse (at most 4 in all); -ENOSPC.  An output cannot log. */
 int ptah_log_add(int level, ptah_log_output_fn *output, void *arg);
 /** Remove it again; no call of it runs after. */
 void ptah_log_remove(ptah_log_output_fn *output, void *arg);

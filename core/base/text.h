@@ -32,6 +32,12 @@ bool ptah_text_next(const char **cursor, char comma, const char **item, size_t *
 /** Is it valid UTF-8 (RFC 3629) without a NUL? */
 bool ptah_text_is_utf8(const uint8_t *at, size_t len);
 
+/** Length of the one UTF-8 character at 'at'; 0 if there is none (also for a NUL). */
+size_t ptah_text_utf8_len(const uint8_t *at, size_t len);
+
+/** How much of 'text' fits into 'room' bytes without cutting a character of valid UTF-8. */
+size_t ptah_text_utf8_cut(const char *text, size_t len, size_t room);
+
 /** The nearest of 'known' (NULL at the end) to 'word', for "did you mean"; NULL if none is near. */
 const char *ptah_text_nearest(const char *word, const char *const *known);
 

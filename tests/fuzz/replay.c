@@ -67,7 +67,9 @@ feed_folder(const char *path)
 
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		if (snprintf(name, sizeof(name), "%s/%s", path,
+			entry->d_name) >= (int)sizeof(name))
+			exit(1);
 		n += feed_file(name);
 	}
 	closedir(folder);

@@ -12,7 +12,6 @@
 
 #include "base/log.h"
 #include "loop/dns.h"
-#include "stats/stats.h"
 
 /* A thread of ours calls no deep recursion; the default of 8 MiB is address
  * space that sanitizers and core dumps would have to walk. */
@@ -98,7 +97,7 @@ ptah_worker_new(unsigned index)
 	pthread_mutex_init(&box->lock, NULL);
 	box->last = &box->first;
 	box->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	worker->stats = calloc(1, sizeof(*worker->stats));
+	worker->stats = calloc(1, PTAH_WORKER_STATS_LEN);
 	worker->base = base_new();
 	if (box->bell == -1 || worker->stats == NULL || worker->base == NULL)
 		goto fail;

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "stats/stats.h"
 
+#include "loop/worker.h"
+
+_Static_assert(sizeof(struct ptah_stats) <= PTAH_WORKER_STATS_LEN,
+    "a worker has room for its counters");
+
 static const char *const names[PTAH_STAT_N] = {
 	[PTAH_STAT_LINKS_OPENED] = "links_opened",
 	[PTAH_STAT_LINKS_CLOSED] = "links_closed",

@@ -192,7 +192,8 @@ pass(void *link, const struct ptah_open *open, struct ptah_io *io)
 
 static const char *const names[] = { ALIASES 0 };
 
-PTAH_MODULE(FILENAME) = {
+#define DESCRIBE(id) PTAH_MODULE(id)
+DESCRIBE(FILENAME) = {
 	.head = { MAGIC, MAJOR, PTAH_ABI_MINOR, NEEDS, 0,
 	    sizeof(struct ptah_module), sizeof(struct ptah_option) },
 	.name = NAME,

@@ -26,4 +26,4 @@ if [ $n -eq 0 ]; then
 	bad=1
 fi
 [ $bad -eq 0 ] || exit 1
-[ -n "$CXX" ] || { echo 'no C++ compiler'; exit 77; }
+[ -n "$CXX" ] || { echo 'a C++ compiler is not installed'; exit 77; }

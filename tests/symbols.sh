@@ -5,7 +5,7 @@
 # nothing but ptah_*.
 
 cd "${PTAH_BUILD:-.}" || exit 1
-command -v nm >/dev/null 2>&1 || { echo 'no nm'; exit 77; }
+command -v nm >/dev/null 2>&1 || { echo 'nm is not installed'; exit 77; }
 
 shown() { nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }'; }
 

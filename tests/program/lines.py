@@ -167,6 +167,16 @@ def reset(s):
     s.close()
 
 
+def listens(where):
+    """Is there a listener at this IPv4 address?  Asked without a visit."""
+    host = struct.pack("=I", struct.unpack(
+        "!I", socket.inet_aton(where[0]))[0])
+    mine = f"{struct.unpack('!I', host)[0]:08X}:{where[1]:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        return any(line.split()[1] == mine and line.split()[3] == "0A"
+                   for line in f)
+
+
 def pattern(n, seed=b"seed"):
     """Make n bytes of which no two stretches are alike."""
     return hashlib.shake_128(seed).digest(n)

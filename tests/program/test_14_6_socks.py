@@ -576,7 +576,7 @@ def test_ipc_203_refusal_is_read_whatever_follows(far):
     """A refusal arrives although unread bytes were on their way."""
     with v3(far) as p:
         for _ in range(20):
-            request_refused(p, b"\x05\x02" + b"x" * 20000, 7)
+            request_refused(p, request("127.0.0.1", 1, 2) + b"x" * 20000, 7)
 
 
 def test_ipc_204_destination_by_name(tmp_path, far):

@@ -121,6 +121,30 @@ def receive(sock):
     return stream
 
 
+class Receiver(threading.Thread):
+    """Reads to EOF, on a thread."""
+
+    def __init__(self, sock):
+        super().__init__(daemon=True)
+        self.sock = sock
+        self.stream = None
+        self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            self.stream = receive(self.sock)
+        except OSError as error:
+            self.error = error
+
+    def result(self):
+        """Wait for the end; give the count and the hash."""
+        self.join(lines.PATIENCE)
+        assert not self.is_alive(), "no EOF came"
+        assert self.error is None, self.error
+        return self.stream
+
+
 # Transparent TCP
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -133,14 +157,11 @@ def test_transparent_tcp_carries_bytes(host):
         with lines.connect(*c.where) as app, lines.accept(target) as far:
             lines.echo_works(app, far)
             up, down = Sender(app, 3 << 20), Sender(far, 2 << 20)
-            got = [None]
-            reader = threading.Thread(
-                target=lambda: got.__setitem__(0, receive(far)), daemon=True)
-            reader.start()
+            there = Receiver(far)
             back = receive(app)
-            reader.join(lines.PATIENCE)
-            assert got[0].n == 3 << 20
-            assert got[0].hash.digest() == up.stream.hash.digest()
+            got = there.result()
+            assert got.n == 3 << 20
+            assert got.hash.digest() == up.stream.hash.digest()
             assert back.n == 2 << 20
             assert back.hash.digest() == down.stream.hash.digest()
 
@@ -263,11 +284,9 @@ def test_outbound_address_is_applied_elsewhere(tmp_path):
     with lines.namespace() as ns:
         if ns is None:
             pytest.skip("needs root and ip netns")
-        ns.ip("link", "add", "out", "type", "dummy")
-        ns.ip("link", "set", "out", "up")
         for n in (1, 2):
-            ns.ip("addr", "add", f"10.99.0.{n}/24", "dev", "out")
-            ns.ip("addr", "add", f"fd99::{n}/64", "dev", "out", "nodad")
+            ns.ip("addr", "add", f"10.99.0.{n}/32", "dev", "lo")
+            ns.ip("addr", "add", f"fd99::{n}/128", "dev", "lo", "nodad")
         with ns.inside(), lines.listen("10.99.0.1") as far4, \
                 lines.listen("fd99::1") as far6, lines.listen() as far:
             start = E1C(tmp_path, TOR_PT_OUTBOUND_BIND_ADDRESS_V4="10.99.0.2",
@@ -541,24 +560,16 @@ def test_many_links_at_once(echo):
             Ptah(client_start(s.address("dummy"))) as c, \
             contextlib.ExitStack() as stack:
         where = c.address("dummy")
-        senders = []
+        both = []
         for i in range(40):
             app = stack.enter_context(Client(where))
             app.open()
-            senders.append((app.sock, Sender(app.sock, 300000 + 7777 * i)))
-        results = [None] * 40
-
-        def read(i, sock):
-            results[i] = receive(sock)
-
-        readers = [threading.Thread(target=read, args=(i, sock), daemon=True)
-                   for i, (sock, _) in enumerate(senders)]
-        for one in readers:
-            one.start()
-        for one in readers:
-            one.join(lines.PATIENCE)
-        for got, (_, sender) in zip(results, senders):
-            assert got is not None and got.n == sender.total
+            both.append((Sender(app.sock, 300000 + 7777 * i),
+                         Receiver(app.sock)))
+        for sender, receiver in both:
+            got = receiver.result()
+            assert sender.error is None
+            assert got.n == sender.total
             assert got.hash.digest() == sender.stream.hash.digest()
 
 
@@ -658,7 +669,10 @@ def test_drain_lets_links_end(far):
             for p in (c, s):
                 where = p.address("dummy")
                 p.signal(signal.SIGINT)
-                harness.poll(lambda: refuses(where), what="a closed door")
+                harness.poll(lambda: not lines.listens(where),
+                             what="a closed door")
+                with pytest.raises(ConnectionRefusedError):
+                    lines.connect(*where)
             lines.echo_works(app.sock, f)
             up, down = Sender(app.sock, 1 << 20), Sender(f, 1 << 20)
             assert receive(f).hash.digest() == up.stream.hash.digest()
@@ -667,12 +681,3 @@ def test_drain_lets_links_end(far):
                 down.stream.hash.digest())
         assert c.exit() == 0
         assert s.exit() == 0
-
-
-def refuses(where):
-    """Does nobody listen there any more?"""
-    try:
-        lines.connect(*where).close()
-    except ConnectionRefusedError:
-        return True
-    return False

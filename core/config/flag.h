@@ -114,9 +114,6 @@ struct ptah_flag {
 
 extern const struct ptah_flag ptah_flags[PTAH_FLAG_COUNT];
 
-/** The names of all flags that are not hidden, NULL at the end: for "did you mean". */
-extern const char *const ptah_flag_names[];
-
 /** Row of the flag named by the first 'len' bytes of 'name', or -ENOENT. */
 int ptah_flag_find(const char *name, unsigned long len);
 

@@ -101,10 +101,10 @@ ptah_buf_printf(struct ptah_buf *buf, const char *format, ...)
 void
 ptah_buf_eat(struct ptah_buf *buf, size_t n)
 {
-	if (n == 0)
-		return;
 	if (n > buf->len)
 		n = buf->len;
+	if (n == 0)
+		return;
 	memmove(buf->at, buf->at + n, buf->len - n + 1);
 	buf->len -= n;
 }

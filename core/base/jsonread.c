@@ -19,9 +19,13 @@
 #include "base/jsontree.h"
 #include "base/text.h"
 
+struct ring {
+	struct ring *prev, *next;
+};
+
 /* Memory that yajl asked for. */
 struct block {
-	struct block *prev, *next;
+	struct ring ring; /* first, so that a ring is a block */
 	size_t len;
 	alignas(max_align_t) unsigned char bytes[];
 };
@@ -30,7 +34,7 @@ struct reader {
 	const char *text;
 	size_t len;
 	unsigned flags;
-	struct block blocks; /* a ring; this one is its head */
+	struct ring blocks; /* all of them, behind this head */
 	jmp_buf no_memory;
 	yajl_handle yajl;
 	struct ptah_json *root;
@@ -50,8 +54,8 @@ struct reader {
 static void
 drop_block(struct block *block)
 {
-	block->prev->next = block->next;
-	block->next->prev = block->prev;
+	block->ring.prev->next = block->ring.next;
+	block->ring.next->prev = block->ring.prev;
 	explicit_bzero(block->bytes, block->len);
 	free(block);
 }
@@ -65,10 +69,10 @@ yajl_take(void *arg, size_t len)
 	if (block == NULL)
 		longjmp(reader->no_memory, 1);
 	block->len = len;
-	block->next = reader->blocks.next;
-	block->prev = &reader->blocks;
-	block->next->prev = block;
-	reader->blocks.next = block;
+	block->ring.next = reader->blocks.next;
+	block->ring.prev = &reader->blocks;
+	block->ring.next->prev = &block->ring;
+	reader->blocks.next = &block->ring;
 	return block->bytes;
 }
 
@@ -278,7 +282,7 @@ check_string(struct reader *reader, size_t at, size_t *end)
 
 /* Skip white space and, where they are allowed, comments. */
 static size_t
-skip_blank(const struct reader *reader, size_t at)
+skip_blank(struct reader *reader, size_t at)
 {
 	const char *text = reader->text;
 
@@ -293,6 +297,8 @@ skip_blank(const struct reader *reader, size_t at)
 		    text[at] == '/' && text[at + 1] == '*') {
 			const char *end = memmem(text + at + 2, reader->len - at - 2, "*/", 2);
 
+			if (end == NULL)
+				fail_at(reader, at, "a comment without an end"); /* yajl would not mind */
 			at = end != NULL ? (size_t)(end - text) + 2 : reader->len;
 		} else {
 			break;
@@ -410,6 +416,8 @@ walk(struct reader *reader)
 		key = false;
 		at = end;
 	}
+	if (rc == 0 && reader->wrong != NULL)
+		rc = -EINVAL;
 	if (rc == 0)
 		rc = feed(reader, text + fed, reader->len - fed, fed, true);
 	return rc;
@@ -472,7 +480,7 @@ ptah_json_parse(const char *text, size_t len, unsigned flags, char *why, size_t 
 	reader.blocks.next = reader.blocks.prev = &reader.blocks;
 	rc = read_all(&reader);
 	while (reader.blocks.next != &reader.blocks)
-		drop_block(reader.blocks.next);
+		drop_block((struct block *)reader.blocks.next);
 	free(reader.key);
 	if (rc == 0)
 		return reader.root;

@@ -117,22 +117,21 @@ match_v6(const struct view *view, size_t at)
 
 /* Part of a word rather than an address?  "std::add" is, "nfe80::1:2:3" not. */
 static bool
-is_glued(const struct view *view, size_t at, size_t len)
+is_glued(const struct view *view, size_t at, size_t len, char before)
 {
 	size_t colons = 0;
 
-	if (!(at > 0 && is_word(view->text[at - 1])) && !is_word(byte_at(view, at + len)))
+	if (!is_word(before) && !is_word(byte_at(view, at + len)))
 		return false;
 	for (size_t i = at; i < at + len; i++)
 		colons += view->text[i] == ':';
 	return colons < 3;
 }
 
-/* Length of an address at 'at', without brackets, or 0. */
+/* Length of an address at 'at', without brackets, or 0.  'before' is what stands before it in the output. */
 static size_t
-match(const struct view *view, size_t at)
+match(const struct view *view, size_t at, char before)
 {
-	char before = at > 0 ? view->text[at - 1] : '\0';
 	char c = view->text[at];
 	size_t len;
 
@@ -140,7 +139,7 @@ match(const struct view *view, size_t at)
 		return 0;
 	if (!is_hex(before) || c == ':') {
 		len = match_v6(view, at);
-		if (len > 0 && !is_glued(view, at, len)) {
+		if (len > 0 && !is_glued(view, at, len, before)) {
 			/* The zone goes with it. */
 			if (byte_at(view, at + len) == '%' && is_word(byte_at(view, at + len + 1))) {
 				len++;
@@ -185,6 +184,7 @@ size_t
 ptah_scrub(const char *text, size_t len, bool unsafe, char *out, size_t room)
 {
 	struct view view = { text, len };
+	char before = '\0';
 	size_t n = 0;
 
 	if (room == 0)
@@ -198,16 +198,16 @@ ptah_scrub(const char *text, size_t len, bool unsafe, char *out, size_t room)
 		if (text[at] == '\1' && !unsafe) {
 			step = match_private(&view, at);
 			hide = true;
-		} else if (text[at] == '\1' || text[at] == '\2') {
+		} else if (text[at] == '\1' || (text[at] == '\2' && unsafe)) {
 			continue;
 		} else if (!unsafe) {
 			size_t got = 0;
 
 			if (text[at] == '[' && at + 1 < len) {
-				got = match(&view, at + 1);
+				got = match(&view, at + 1, '[');
 				bracket = got > 0 && byte_at(&view, at + 1 + got) == ']';
 			}
-			got = bracket ? got + 2 : match(&view, at);
+			got = bracket ? got + 2 : match(&view, at, before);
 			hide = got > 0;
 			if (hide)
 				step = got;
@@ -215,6 +215,9 @@ ptah_scrub(const char *text, size_t len, bool unsafe, char *out, size_t room)
 		if (hide) {
 			bytes = blot;
 			n_bytes = sizeof(blot) - 1;
+		} else if (text[at] == '\2') {
+			bytes = " "; /* a stray mark still divides words */
+			n_bytes = 1;
 		} else {
 			n_bytes = ptah_text_utf8_len((const uint8_t *)bytes, len - at);
 			if (n_bytes == 0 && *bytes == '\0') {
@@ -230,6 +233,7 @@ ptah_scrub(const char *text, size_t len, bool unsafe, char *out, size_t room)
 		if (made == 0)
 			break;
 		n += made;
+		before = out[n - 1];
 	}
 	out[n] = '\0';
 	return n;

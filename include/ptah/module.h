@@ -109,7 +109,7 @@ struct ptah_open {
 	const char *settings;  /* all of them as compact JSON, unknown keys too; NULL for a server without any */
 	const char *server;    /* client: where the host dialled, or would dial */
 	const char *dest;      /* client of a free transport: where the application wants to go */
-	const char *peer, *local; /* "ip:port" of the stream below; "" when it has none */
+	const char *peer;      /* "ip:port" at the other end of the stream below; "" when it has none */
 	struct ptah_self *self;
 	const struct ptah_host *host;
 };
@@ -166,8 +166,8 @@ struct ptah_module {
 
 	/* A codec.  'open' runs when the stream below is open. */
 	int (*open)(void *link, const struct ptah_open *, struct ptah_io *);
-	int (*wrap)(void *link, struct ptah_io *);   /* something on the plain side: input, EOF, room on the wire */
-	int (*unwrap)(void *link, struct ptah_io *); /* something on the wire side */
+	int (*wrap)(void *link, struct ptah_io *);   /* for input or EOF of the plain side, and again once there is room */
+	int (*unwrap)(void *link, struct ptah_io *); /* the same of the wire side */
 	int (*event)(void *link, const struct ptah_event *, struct ptah_io *); /* a timer, mail ...; io is NULL for a carrier */
 	void (*close)(void *link, int why);          /* 0, or the -errno that ended it */
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Peers that failed to authenticate.
+ *
+ * They are read and not answered, and closed at a moment that says nothing of
+ * what they sent nor of how far it was understood: accept + 60 s + a random part
+ * (exponential, mean 5 min), at most an hour.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "loop/worker.h"
+#include "relay/layer.h"
+
+/* Per worker; past it, a random one of the eldest half goes. */
+#define DRAINED_MOST 4096
+#define LEAST_S 60.0
+#define MEAN_S 300.0
+#define MOST_S 3600.0
+#define READ_LEN 4096
+
+struct drained {
+	struct ptah_worker *worker;
+	int fd;
+	struct event on_bytes, on_hour;
+};
+
+static void
+drained_free(struct drained *one)
+{
+	struct ptah_relay *relay = ptah_relay_of(one->worker);
+
+	for (unsigned i = 0; i < relay->n_drained; i++)
+		if (relay->drained[i] == one) {
+			relay->n_drained--;
+			memmove(&relay->drained[i], &relay->drained[i + 1], (relay->n_drained - i) * sizeof(struct drained *));
+			break;
+		}
+	event_del(&one->on_bytes);
+	event_del(&one->on_hour);
+	close(one->fd);
+	free(one);
+}
+
+static void
+on_hour(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	drained_free(arg);
+}
+
+/* Bytes are thrown away.  A peer that went first may be forgotten. */
+static void
+on_bytes(evutil_socket_t fd, short what, void *arg)
+{
+	struct drained *one = arg;
+	uint8_t nowhere[READ_LEN];
+	ssize_t n = read(fd, nowhere, sizeof(nowhere));
+
+	(void)what;
+	if (n == 0)
+		event_del(&one->on_bytes); /* a half-close is no reason to close sooner */
+	else if (n == -1 && errno != EAGAIN && errno != EINTR)
+		drained_free(one);
+}
+
+/* -ln(n / 2^53) for n from 1 to 2^53, to nine digits; libm is not worth its loading for this. */
+static double
+minus_log(uint64_t n)
+{
+	int bits = 63 - __builtin_clzll(n);
+	double mantissa = (double)n / (double)(UINT64_C(1) << bits);
+	double z = (mantissa - 1) / (mantissa + 1), square = z * z, sum = 0;
+
+	for (int k = 15; k >= 1; k -= 2)
+		sum = sum * square + 1.0 / k;
+	return (53 - bits) * 0.69314718055994531 - 2 * z * sum;
+}
+
+static double
+life_s(uint64_t born_ns)
+{
+	double life = LEAST_S + MEAN_S * minus_log(ptah_random_below(UINT64_C(1) << 53) + 1);
+	double age = (double)(ptah_clock_now_ns() - born_ns) / 1e9;
+
+	if (life > MOST_S)
+		life = MOST_S;
+	return life > age ? life - age : 0.001;
+}
+
+void
+ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t manner)
+{
+	struct ptah_relay *relay = ptah_relay_of(worker);
+	struct drained *one = NULL;
+	double life = life_s(born_ns);
+	struct timeval tv = { (time_t)life, (suseconds_t)((life - (double)(time_t)life) * 1e6) };
+
+	if (manner == PTAH_SHUT)
+		(void)shutdown(fd, SHUT_WR);
+	if (manner == PTAH_NOW)
+		goto fail;
+	if (relay->drained == NULL)
+		relay->drained = calloc(DRAINED_MOST, sizeof(struct drained *));
+	if (relay->drained == NULL)
+		goto fail;
+	if (relay->n_drained == DRAINED_MOST)
+		drained_free(relay->drained[ptah_random_below(DRAINED_MOST / 2)]);
+	one = calloc(1, sizeof(*one));
+	if (one == NULL)
+		goto fail;
+	one->worker = worker;
+	one->fd = fd;
+	if (event_assign(&one->on_bytes, worker->base, fd, EV_READ | EV_PERSIST, on_bytes, one) == -1 ||
+	    evtimer_assign(&one->on_hour, worker->base, on_hour, one) == -1 ||
+	    event_add(&one->on_bytes, NULL) == -1)
+		goto fail;
+	if (event_add(&one->on_hour, &tv) == -1) {
+		event_del(&one->on_bytes);
+		goto fail;
+	}
+	relay->drained[relay->n_drained++] = one;
+	return;
+
+fail:
+	free(one);
+	close(fd);
+}
+
+void
+ptah_drain_end_all(struct ptah_worker *worker)
+{
+	struct ptah_relay *relay = worker->rooms[PTAH_ROOM_RELAY];
+
+	if (relay == NULL)
+		return;
+	while (relay->n_drained > 0)
+		drained_free(relay->drained[relay->n_drained - 1]);
+	free(relay->drained);
+	relay->drained = NULL;
+}

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The codec driver: how a stack of modules is called.
+ *
+ * A wake-up is one read into the worker's scratch; each layer turns a span of
+ * one scratch into a span of the next, and the last span is written at once.
+ * What a step did not eat is kept on the heap, and put in front of the next
+ * input: in the scratch's head, so that the step sees one piece.
+ */
+#include "relay/layer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "loop/worker.h"
+
+/* More than this is kept of nobody: a unit is smaller. */
+#define TAIL_MOST PTAH_SCRATCH_LEN
+/* Room for what a step makes towards the side where its input comes from. */
+#define SIDE_SCRATCH (PTAH_LAYERS_MAX - 1)
+#define ROOM_LEN (PTAH_SCRATCH_OUT_LEN - PTAH_SCRATCH_HEAD)
+
+static size_t
+unit_of(const struct layer *layer)
+{
+	return layer->self.instance->module->unit > 0 ? layer->self.instance->module->unit : 1;
+}
+
+int
+ptah_layer_next(const struct ptah_link *link, int i, int s)
+{
+	int step = s == PLAIN ? 1 : -1;
+
+	for (i += step; i >= 0 && i < link->n_layers; i += step)
+		if (link->layers[i].phase != PHASE_PASSED)
+			break;
+	return i;
+}
+
+bool
+ptah_link_has_room(const struct ptah_link *link, int i, int o)
+{
+	int next = ptah_layer_next(link, i, !o);
+
+	if (next >= 0 && next < link->n_layers)
+		return link->layers[next].phase != PHASE_NEW && link->layers[next].tail[!o].len < TAIL_MOST / 2;
+	if (o == PLAIN && !link->plain_open)
+		return false;
+	return link->end[o].fd != -1 && ptah_end_spilled(&link->end[o]) == 0;
+}
+
+/* ---- tails -------------------------------------------------------------- */
+
+static int
+tail_set(struct tail *tail, struct ptah_span rest)
+{
+	uint8_t *at = NULL;
+
+	if (rest.len > TAIL_MOST)
+		return -EMSGSIZE;
+	if (rest.len > 0) {
+		if (rest.at == tail->at) {
+			tail->len = rest.len;
+			return 0;
+		}
+		at = malloc(rest.len);
+		if (at == NULL)
+			return -ENOMEM;
+		memcpy(at, rest.at, rest.len);
+	}
+	free(tail->at);
+	tail->at = at;
+	tail->len = rest.len;
+	return 0;
+}
+
+static int
+tail_add(struct tail *tail, struct ptah_span more)
+{
+	if (more.len == 0)
+		return 0;
+	if (more.len > 2 * TAIL_MOST - tail->len)
+		return -EMSGSIZE;
+
+	uint8_t *at = realloc(tail->at, tail->len + more.len);
+
+	if (at == NULL)
+		return -ENOMEM;
+	memcpy(at + tail->len, more.at, more.len);
+	tail->at = at;
+	tail->len += more.len;
+	return 0;
+}
+
+/* ---- one call ------------------------------------------------------------ */
+
+/* What one call of a hook is given and did. */
+struct call {
+	struct ptah_io io;
+	int rc;
+	bool moved; /* it took, gave or changed something */
+};
+
+static const char *
+nonsense(const struct layer *layer, const struct ptah_io *io, int rc)
+{
+	(void)layer;
+	if (io->plain.eaten > io->plain.in.len || io->wire.eaten > io->wire.in.len)
+		return "ate more than there was";
+	if (io->plain.made > io->plain.out.len || io->wire.made > io->wire.out.len)
+		return "made more than there was room for";
+	if (rc > PTAH_REJECT)
+		return "gave an answer that does not exist";
+	return NULL;
+}
+
+static void
+note_answers(struct layer *layer, struct call *call)
+{
+	const struct ptah_side *sides[2] = { &call->io.plain, &call->io.wire };
+
+	for (int s = PLAIN; s <= WIRE; s++) {
+		if (sides[s]->eaten > 0 || sides[s]->made > 0 || (sides[s]->finish && !layer->finished[s]) ||
+		    layer->hold[s] != (sides[s]->hold != 0) || layer->want[s] != sides[s]->want)
+			call->moved = true;
+		layer->hold[s] = sides[s]->hold != 0;
+		layer->want[s] = sides[s]->want;
+	}
+	if (call->rc != PTAH_GO)
+		call->moved = true;
+}
+
+/* Remember what only the end of a handshake says; 'dest' and 'peer' live for the call. */
+static int
+note_admission(struct ptah_link *link, const struct layer *layer, const struct ptah_io *io)
+{
+	struct birth *birth = link->birth;
+
+	if (birth == NULL || link->role != PTAH_SERVER)
+		return 0;
+	if (io->dest != NULL && layer == &link->layers[0]) {
+		if (strlen(io->dest) >= sizeof(birth->dest))
+			return -ENAMETOOLONG;
+		strcpy(birth->dest, io->dest);
+		birth->has_dest = true;
+	}
+	if (io->peer != NULL) {
+		if (strlen(io->peer) >= sizeof(birth->peer))
+			return -ENAMETOOLONG;
+		strcpy(birth->peer, io->peer);
+	}
+	return 0;
+}
+
+static int
+note_rc(struct ptah_link *link, struct layer *layer, const struct call *call)
+{
+	switch (call->rc) {
+	case PTAH_GO:
+		return 0;
+	case PTAH_ADMIT:
+		if (link->role != PTAH_SERVER || layer->phase != PHASE_OPENING)
+			break;
+		layer->phase = PHASE_ADMITTED;
+		return note_admission(link, layer, &call->io);
+	case PTAH_OPEN:
+	case PTAH_PASS:
+		if (layer->phase >= PHASE_OPEN && !(call->rc == PTAH_PASS && layer->phase == PHASE_OPEN))
+			break;
+		int rc = layer->phase == PHASE_OPENING ? note_admission(link, layer, &call->io) : 0;
+		layer->phase = call->rc == PTAH_PASS ? PHASE_PASSED : PHASE_OPEN;
+		return rc;
+	case PTAH_REJECT:
+		link->rejected = true;
+		link->manner = (uint8_t)call->io.manner;
+		if (call->io.reason != NULL)
+			link->reason = call->io.reason;
+		return -EACCES;
+	default:
+		if (call->io.reason != NULL)
+			link->reason = call->io.reason;
+		return call->rc;
+	}
+	link->reason = "the module gave an answer that its state does not allow";
+	return -EPROTO;
+}
+
+static int
+call_hook(struct ptah_link *link, struct layer *layer, int s, const struct ptah_event *event,
+    const struct ptah_open *open, struct call *call)
+{
+	const struct ptah_module *module = layer->self.instance->module;
+	void *state = layer->self.state;
+	int (*step)(void *, struct ptah_io *) = s == PLAIN ? module->wrap : module->unwrap;
+
+	call->io.size = sizeof(call->io);
+	call->io.plain.ended = layer->ended[PLAIN] && layer->phase >= PHASE_ADMITTED;
+	call->io.wire.ended = layer->ended[WIRE];
+	call->io.plain.want = layer->want[PLAIN];
+	call->io.wire.want = layer->want[WIRE];
+	call->io.plain.hold = layer->hold[PLAIN];
+	call->io.wire.hold = layer->hold[WIRE];
+	if (open != NULL)
+		call->rc = module->open != NULL ? module->open(state, open, &call->io) : PTAH_OPEN;
+	else if (event != NULL)
+		call->rc = module->event != NULL ? module->event(state, event, &call->io) : PTAH_GO;
+	else if (step != NULL)
+		call->rc = step(state, &call->io);
+	else
+		call->rc = -ENOSYS;
+
+	const char *wrong = nonsense(layer, &call->io, call->rc);
+	if (wrong != NULL) {
+		ptah_error(AREA_MODULE, "%s: a step %s; the link ends", module->name, wrong);
+		link->reason = wrong;
+		return -EPROTO;
+	}
+	note_answers(layer, call);
+	return note_rc(link, layer, call);
+}
+
+/* Send EOF towards side 'o' after all that this layer made. */
+static int
+finish(struct ptah_link *link, int i, int o)
+{
+	struct layer *layer = &link->layers[i];
+	static const struct ptah_span none = { NULL, 0 };
+
+	if (layer->finished[o])
+		return 0;
+	layer->finished[o] = true;
+	return ptah_layer_feed(link, i, !o, none, 0, true);
+}
+
+/* Output towards the side where this layer's input comes from: it may not run
+ * the neighbour now, whose scratch is our input, so a neighbour only keeps it. */
+static int
+push_back(struct ptah_link *link, int i, int o, struct ptah_span made)
+{
+	int next = ptah_layer_next(link, i, !o);
+
+	if (made.len == 0)
+		return 0;
+	if (next < 0 || next >= link->n_layers)
+		return ptah_link_out(link, o, made, false);
+	link->layers[next].parked[!o] = false;
+	return tail_add(&link->layers[next].tail[!o], made);
+}
+
+/* ---- a layer's turn ------------------------------------------------------ */
+
+static bool
+wants_call(const struct layer *layer, int s, size_t len)
+{
+	if (layer->hold[s] || layer->parked[s])
+		return false;
+	/* What comes before our own handshake is over is the handshake on the
+	 * wire side, and nobody's yet on the plain side. */
+	if (s == PLAIN && layer->phase < PHASE_OPEN)
+		return false;
+	if (layer->ended[s] && (!layer->told[s] || len > 0))
+		return true;
+	if (layer->starved[!s])
+		return true;
+	return len > 0 && layer->want[s] != PTAH_NEVER && len >= layer->want[s];
+}
+
+/* Nothing moved: is that fine, or will it never move again? */
+static int
+park(struct ptah_link *link, struct layer *layer, int s, size_t len, size_t room)
+{
+	layer->parked[s] = true;
+	if (room == 0) {
+		layer->starved[!s] = true;
+		return 0;
+	}
+	if (layer->ended[s] || len == 0)
+		return 0;
+	if (len >= TAIL_MOST || (layer->want[s] > 0 && len >= layer->want[s])) {
+		link->reason = "the module took nothing and gave nothing, though it had what it wanted";
+		ptah_error(AREA_MODULE, "%s: a step makes no progress; the link ends", layer->self.instance->module->name);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static int
+end_of_input(struct ptah_link *link, int i, int s)
+{
+	struct layer *layer = &link->layers[i];
+	uint32_t abilities = layer->self.instance->module->abilities;
+	bool pass = s == WIRE || (abilities & PTAH_CAN_HALF_CLOSE) != 0 ||
+	    link->instance->half_close == PTAH_HALF_CLOSE_SEND;
+
+	if (!layer->ended[s] || !layer->told[s] || layer->starved[!s] || layer->finished[!s])
+		return 0;
+	return pass ? finish(link, i, !s) : 0;
+}
+
+/*
+ * Call layer i for input from side s until it wants no more.  'in' is either
+ * its tail or lies in a scratch with 'head' bytes before it.
+ */
+static int
+run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah_event *event, const struct ptah_open *open)
+{
+	struct layer *layer = &link->layers[i];
+	const int o = !s;
+	uint8_t *scratch = ptah_worker_scratch(link->worker, (unsigned)i);
+	uint8_t *aside = ptah_worker_scratch(link->worker, SIDE_SCRATCH);
+	size_t made = 0;
+	int rc = 0;
+
+	if (scratch == NULL || aside == NULL)
+		return -ENOMEM;
+	scratch += PTAH_SCRATCH_HEAD;
+	while (rc == 0 && layer->phase != PHASE_PASSED &&
+	    (event != NULL || open != NULL || wants_call(layer, s, in.len))) {
+		bool room = ptah_link_has_room(link, i, o);
+		struct call call = { .rc = 0 };
+		struct ptah_side *from = s == PLAIN ? &call.io.plain : &call.io.wire;
+		struct ptah_side *to = s == PLAIN ? &call.io.wire : &call.io.plain;
+
+		if (made > 0 && ROOM_LEN - made < unit_of(layer)) {
+			rc = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
+			made = 0;
+			continue;
+		}
+		from->in = in;
+		to->in = (struct ptah_span){ layer->tail[o].at, layer->tail[o].len };
+		if (room && !layer->finished[o])
+			to->out = (struct ptah_room){ scratch + made, ROOM_LEN - made };
+		if (ptah_link_has_room(link, i, s) && !layer->finished[s])
+			from->out = (struct ptah_room){ aside, ROOM_LEN };
+		if (layer->ended[s])
+			layer->told[s] = true;
+		layer->starved[o] = false;
+		rc = call_hook(link, layer, s, event, open, &call);
+		event = NULL;
+		open = NULL;
+
+		/* Even of a call that ended the link: a codec may say why to its peer. */
+		bool sane = from->eaten <= in.len && to->made <= to->out.len && from->made <= from->out.len &&
+		    to->eaten <= to->in.len;
+		if (!sane)
+			break;
+		in.at += from->eaten;
+		in.len -= from->eaten;
+		made += to->made;
+		/* It may have more to say than there was room for. */
+		if (to->made > 0 && to->out.len - to->made < unit_of(layer))
+			layer->starved[o] = true;
+		if (from->made > 0 && from->out.len - from->made < unit_of(layer))
+			layer->starved[s] = true;
+		int also = push_back(link, i, s, (struct ptah_span){ aside, from->made });
+		if (to->eaten > 0 && also == 0)
+			also = tail_set(&layer->tail[o], (struct ptah_span){ to->in.at + to->eaten, to->in.len - to->eaten });
+		if (also == 0 && call.io.flush && made > 0) {
+			also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
+			made = 0;
+		}
+		if (also == 0 && from->finish)
+			also = finish(link, i, s);
+		if (also == 0 && to->finish && !layer->finished[o]) {
+			if (made > 0)
+				also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
+			made = 0;
+			if (also == 0)
+				also = finish(link, i, o);
+		}
+		if (rc == 0)
+			rc = also;
+		if (rc == 0 && !call.moved)
+			rc = park(link, layer, s, in.len, to->out.len);
+	}
+	if (made > 0 && (rc == 0 || layer->phase >= PHASE_OPENING)) {
+		int also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
+
+		if (rc == 0)
+			rc = also;
+	}
+	if (rc == 0 && layer->phase == PHASE_PASSED && in.len > 0 && ptah_link_has_room(link, i, o)) {
+		/* It stepped aside in the middle of this input: the rest goes on without it. */
+		rc = ptah_layer_feed(link, i, s, in, 0, false);
+		in.len = 0;
+	}
+	if (rc == 0)
+		rc = tail_set(&layer->tail[s], in);
+	if (rc == 0 && layer->phase != PHASE_PASSED)
+		rc = end_of_input(link, i, s);
+	return rc;
+}
+
+int
+ptah_layer_feed(struct ptah_link *link, int i, int s, struct ptah_span in, size_t head, bool ended)
+{
+	int next = ptah_layer_next(link, i, s);
+
+	if (next < 0 || next >= link->n_layers)
+		return ptah_link_out(link, !s, in, ended);
+
+	struct layer *layer = &link->layers[next];
+	struct tail *tail = &layer->tail[s];
+
+	if (ended)
+		layer->ended[s] = true;
+	layer->parked[s] = false;
+	if (tail->len > 0 && tail->len <= head) {
+		in.at -= tail->len;
+		in.len += tail->len;
+		memcpy((uint8_t *)(uintptr_t)in.at, tail->at, tail->len);
+		(void)tail_set(tail, (struct ptah_span){ NULL, 0 });
+	} else if (tail->len > 0) {
+		int rc = tail_add(tail, in);
+
+		if (rc != 0)
+			return rc;
+		in = (struct ptah_span){ tail->at, tail->len };
+	}
+	if (layer->phase == PHASE_NEW)
+		return tail_set(tail, in);
+	return run(link, next, s, in, NULL, NULL);
+}
+
+/* A layer that has passed may still hold what it did not eat. */
+static int
+let_go(struct ptah_link *link, int i, int s)
+{
+	struct tail kept = link->layers[i].tail[s];
+	int rc;
+
+	link->layers[i].tail[s] = (struct tail){ NULL, 0 };
+	rc = ptah_layer_feed(link, i, s, (struct ptah_span){ kept.at, kept.len }, 0, false);
+	free(kept.at);
+	return rc;
+}
+
+int
+ptah_layer_kick(struct ptah_link *link)
+{
+	int moved = 0;
+
+	for (int i = 0; i < link->n_layers; i++)
+		for (int s = PLAIN; s <= WIRE; s++) {
+			struct layer *layer = &link->layers[i];
+			struct tail *tail = &layer->tail[s];
+			int rc = 0;
+
+			if (layer->phase == PHASE_NEW || layer->carrier)
+				continue;
+			if (layer->phase == PHASE_PASSED) {
+				bool owes_eof = layer->ended[s] && !layer->finished[!s];
+
+				if ((tail->len == 0 && !owes_eof) || !ptah_link_has_room(link, i, !s))
+					continue;
+				if (tail->len > 0)
+					rc = let_go(link, i, s);
+				if (rc == 0 && owes_eof)
+					rc = finish(link, i, !s);
+				moved = 1;
+			} else {
+				if (layer->starved[!s] && ptah_link_has_room(link, i, !s))
+					layer->parked[s] = false;
+				else if (layer->starved[!s])
+					continue;
+				if (!wants_call(layer, s, tail->len))
+					continue;
+				rc = run(link, i, s, (struct ptah_span){ tail->at, tail->len }, NULL, NULL);
+				moved = 1;
+			}
+			if (rc != 0)
+				return rc;
+		}
+	return moved;
+}
+
+int
+ptah_layer_event(struct ptah_link *link, struct layer *layer, const struct ptah_event *event)
+{
+	int i = (int)(layer - link->layers);
+
+	if (layer->carrier) {
+		const struct ptah_module *module = layer->self.instance->module;
+
+		return module->event != NULL ? module->event(layer->self.state, event, NULL) : 0;
+	}
+	if (layer->phase == PHASE_NEW || layer->phase == PHASE_PASSED)
+		return 0;
+	layer->parked[PLAIN] = layer->parked[WIRE] = false;
+	return run(link, i, PLAIN, (struct ptah_span){ layer->tail[PLAIN].at, layer->tail[PLAIN].len }, event, NULL);
+}
+
+/* ---- birth and death ------------------------------------------------------ */
+
+int
+ptah_layer_open(struct ptah_link *link, unsigned i)
+{
+	struct layer *layer = &link->layers[i];
+	struct ptah_instance *instance = layer->self.instance;
+	const struct birth *birth = link->birth;
+	char server[PTAH_DEST_TEXT] = "";
+	struct ptah_open open = {
+		.size = sizeof(open),
+		.role = link->role,
+		.layer = i,
+		.conf = instance->conf,
+		.worker = instance->worker_state != NULL ? instance->worker_state[link->worker->index] : NULL,
+		.args = i == 0 && birth->has_args ? birth->args.values : instance->args,
+		.settings = i == 0 && birth->has_args ? birth->args.settings : instance->settings,
+		.peer = birth->peer,
+		.self = &layer->self,
+		.host = &ptah_host_services,
+	};
+
+	if (birth->has_server)
+		open.server = ptah_dest_format(&birth->server, server);
+	if (link->role == PTAH_CLIENT && birth->has_dest)
+		open.dest = birth->dest;
+	layer->phase = PHASE_OPENING;
+	layer->hooked = true;
+	if (layer->carrier)
+		return instance->module->dial != NULL ? instance->module->dial(layer->self.state, &open) : -ENOSYS;
+	return run(link, (int)i, WIRE, (struct ptah_span){ layer->tail[WIRE].at, layer->tail[WIRE].len }, NULL, &open);
+}
+
+void
+ptah_layer_close(struct ptah_link *link, struct layer *layer, int why)
+{
+	struct ptah_instance *instance = layer->self.instance;
+
+	(void)link;
+	if (instance == NULL)
+		return;
+	if (layer->hooked && instance->module->close != NULL)
+		instance->module->close(layer->self.state, why);
+	ptah_self_end(&layer->self);
+	for (int s = PLAIN; s <= WIRE; s++) {
+		free(layer->tail[s].at);
+		layer->tail[s] = (struct tail){ NULL, 0 };
+	}
+	if (layer->self.state != NULL) {
+		explicit_bzero(layer->self.state, instance->module->link_size);
+		free(layer->self.state);
+	}
+	ptah_instance_unref(instance);
+	layer->self.instance = NULL;
+}

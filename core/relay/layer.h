@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * relay/layer.h: one transport of one link, and how bytes go through it.
+ *
+ * Private to this room.  A side is where input comes from: what comes from the
+ * plain side goes through 'wrap' and leaves on the wire side, and the reverse.
+ */
+#ifndef PTAH_RELAY_LAYER_H
+#define PTAH_RELAY_LAYER_H
+
+#include "loop/deadline.h"
+#include "loop/end.h"
+#include "relay/link.h"
+#include "transport/self.h"
+
+#define PLAIN 0
+#define WIRE 1
+
+/** Before its bytes, a scratch has room for what the next layer kept of the last ones. */
+#define PTAH_SCRATCH_HEAD ((size_t)64 * 1024)
+
+enum phase {
+	PHASE_NEW,      /* 'open' has not been called */
+	PHASE_OPENING,  /* its handshake is under way */
+	PHASE_ADMITTED, /* server: it awaits its plain side */
+	PHASE_OPEN,
+	PHASE_PASSED,   /* bytes pass it by */
+};
+
+/** Bytes that a step has not eaten. */
+struct tail {
+	uint8_t *at;
+	size_t len;
+};
+
+struct layer {
+	struct ptah_self self; /* self.state is the module's memory */
+	struct ptah_link *link;
+	enum phase phase;
+	bool carrier;     /* makes the wire end; no byte goes through it */
+	bool hooked;      /* 'open' or 'dial' was called, so 'close' must be */
+	bool ended[2];    /* nothing more comes from that side */
+	bool told[2];     /* ... and its module has been called with that */
+	bool finished[2]; /* EOF was sent towards that side */
+	bool hold[2];
+	bool parked[2];   /* its step wants more than there is */
+	bool starved[2];  /* its step wants more room towards that side */
+	size_t want[2];
+	struct tail tail[2];
+};
+
+enum stage {
+	STAGE_DIAL,   /* client: the wire end is being opened */
+	STAGE_LAYERS, /* handshakes */
+	STAGE_RELAY,  /* both ends are there */
+};
+
+struct ptah_link {
+	struct ptah_worker *worker;
+	struct ptah_link *prev, *next; /* all links of the worker */
+	const struct ptah_link_ops *ops;
+	void *arg;
+	struct ptah_instance *instance; /* the top's */
+	struct ptah_end end[2];
+	struct ptah_deadline deadline;
+	enum stage stage;
+	uint8_t role, n_layers;
+	bool asked;      /* server: the plain end was asked for */
+	bool plain_wait; /* server: ... and is not there yet */
+	bool plain_open;
+	bool plain_told; /* the layers know */
+	bool eof[2];     /* read from that end */
+	bool dead, aborting;
+	bool rejected;
+	uint8_t manner;
+	uint8_t busy;    /* we are inside one of its entry points */
+	int rc;
+	const char *reason;
+	uint64_t born_ns;
+	struct birth *birth; /* what only the handshake needs; freed when it is over */
+	struct layer *layers; /* n_layers of them; 0 is the top */
+	uint64_t moved;      /* bytes, to see whether a held link still lives */
+};
+
+/** What a link needs until it relays. */
+struct birth {
+	struct ptah_dial *dial;
+	const struct ptah_dial_how *how;
+	struct ptah_args args;
+	bool has_args;
+	bool has_server;
+	struct ptah_dest server;
+	char dest[PTAH_DEST_TEXT];   /* client: for a free transport; server: as the codec said */
+	bool has_dest;
+	char peer[PTAH_ADDR_TEXT];
+	int given_fd;                /* from a carrier */
+	bool given;
+	uint32_t attempt;
+	unsigned dial_ms;
+	struct ptah_span early[2];   /* heap: bytes that came before their reader was there */
+	int plain_fd;                /* server: has come, is not yet taken */
+	bool plain_done;
+	int plain_rc;
+};
+
+/** Call a layer's 'open'.  0 or -errno. */
+int ptah_layer_open(struct ptah_link *link, unsigned i);
+/** Bring input from side 's' to layer i or to what lies behind it; 'head' bytes before it may be overwritten. */
+int ptah_layer_feed(struct ptah_link *link, int i, int s, struct ptah_span in, size_t head, bool ended);
+/** Go on with what layers kept, now that there may be room.  1 if anything moved, 0 if not, -errno. */
+int ptah_layer_kick(struct ptah_link *link);
+/** Call a layer's 'event'. */
+int ptah_layer_event(struct ptah_link *link, struct layer *layer, const struct ptah_event *event);
+void ptah_layer_close(struct ptah_link *link, struct layer *layer, int why);
+
+/** First layer behind index i (exclusive) that bytes from side 's' must go through; n_layers or -1: the end itself. */
+int ptah_layer_next(const struct ptah_link *link, int i, int s);
+/** Bytes for an end.  0 or -errno. */
+int ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool finish);
+/** Can side 'o' take output of layer i now? */
+bool ptah_link_has_room(const struct ptah_link *link, int i, int o);
+
+/** Keep a rejected peer's descriptor open, silently, until its hour comes.  Takes: fd. */
+void ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t manner);
+void ptah_drain_end_all(struct ptah_worker *worker);
+
+/** What this room keeps per worker. */
+struct ptah_relay {
+	struct ptah_link *links; /* list */
+	unsigned n_links;
+	struct drained **drained; /* eldest first */
+	unsigned n_drained;
+};
+struct ptah_relay *ptah_relay_of(struct ptah_worker *worker);
+
+#endif

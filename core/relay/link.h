@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * relay/link.h: one carried connection: a plain end, a wire end, and the
+ * layers between them.
+ *
+ * A link dials its wire end (client) or is born on one (server), lets the
+ * layers do their handshakes from the bottom up, and then moves bytes both
+ * ways until both ends are done.  It knows nothing of SOCKS or of ORPorts:
+ * its owner does.
+ *
+ * Threads: a link is born, lives and dies on one worker.
+ */
+#ifndef PTAH_RELAY_LINK_H
+#define PTAH_RELAY_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ptah/span.h>
+
+#include "base/addr.h"
+#include "transport/instance.h"
+#include "wire/dial.h"
+
+struct ptah_link;
+
+/** Without a byte for this long, a wire that is held open after our EOF is closed. */
+#define PTAH_HOLD_MS 60000
+
+/** What the owner of a link hears.  All run on the worker, from ptah_link_go() on. */
+struct ptah_link_ops {
+	/**
+	 * Client: all handshakes are over.  Returns what the plain end must be
+	 * told before any byte of the peer (a SOCKS reply); it need live for the call only.
+	 */
+	struct ptah_span (*on_open)(struct ptah_link *link, void *arg);
+	/**
+	 * Client: it did not come to that.  Takes: plain_fd, to say so and close.
+	 * 'reason' is a line, or NULL.  The link is gone after this call.
+	 */
+	void (*on_failed)(int plain_fd, int rc, const char *reason, void *arg);
+	/**
+	 * Server: the peer is good; open the plain end, to 'dest' if that is not
+	 * NULL, and call ptah_link_plain_opened() or _failed(), now or later.  'peer' is a
+	 * text "ip:port", or "" when the peer has no address.
+	 */
+	void (*on_admit)(struct ptah_link *link, const char *dest, const char *peer, void *arg);
+	/** It is over after it was open (rc 0 or -errno), or a server link ended before.  The link is gone after this call. */
+	void (*on_closed)(int rc, void *arg);
+};
+
+struct ptah_link_client {
+	struct ptah_instance *instance;
+	const struct ptah_dial_how *how;
+	int plain_fd;
+	struct ptah_span early;       /* plain bytes that came already */
+	struct ptah_args *args;       /* of the top layer; moved from */
+	const struct ptah_dest *server; /* where the wire end goes; NULL: the instance says, or needs none */
+	const char *dest;             /* of a free transport: where the application wants to go, or NULL */
+	unsigned dial_ms;
+};
+
+/**
+ * Begin a client link.
+ * Takes: plain_fd and args, but not if this call fails.
+ * Shares: the instance (counted).
+ * Fails: NULL and errno (ENOMEM).
+ */
+struct ptah_link *ptah_link_client_new(struct ptah_worker *worker, const struct ptah_link_client *how,
+    const struct ptah_link_ops *ops, void *arg);
+
+/**
+ * Begin a server link on a stream that came in.
+ * Takes: wire_fd, also on failure.
+ * Shares: the instance (counted).
+ * Fails: NULL and errno (ENOMEM).
+ */
+struct ptah_link *ptah_link_server_new(struct ptah_worker *worker, struct ptah_instance *instance, int wire_fd,
+    const char *peer, const struct ptah_link_ops *ops, void *arg);
+
+/** The owner knows the link now: let it live.  It may be over when this returns. */
+void ptah_link_go(struct ptah_link *link);
+
+/** Server: here is the plain end, and what it has said already.  Takes: fd. */
+void ptah_link_plain_opened(struct ptah_link *link, int fd, struct ptah_span early);
+/** Server: there is none, for this -errno. */
+void ptah_link_plain_failed(struct ptah_link *link, int rc);
+
+/** End it; on_failed or on_closed run before this returns.  Not from inside an op of this link. */
+void ptah_link_end(struct ptah_link *link, int rc);
+
+/** All links of this worker end now. */
+void ptah_links_end_all(struct ptah_worker *worker, int rc);
+/** How many there are on this worker (rejected peers that are being drained do not count). */
+unsigned ptah_links_count(const struct ptah_worker *worker);
+/** A worker's relay memory, made with the first link. */
+void ptah_links_free(struct ptah_worker *worker);
+
+#endif

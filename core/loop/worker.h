@@ -50,6 +50,8 @@ struct ptah_worker {
 
 #define PTAH_ROOM_RELAY 0
 #define PTAH_ROOM_TRANSPORT 1
+#define PTAH_ROOM_LINGER 2
+#define PTAH_ROOM_PLAIN 3
 
 /** Runs on the worker. */
 typedef void ptah_worker_fn(struct ptah_worker *worker, void *arg);

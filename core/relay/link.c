@@ -889,6 +889,13 @@ ptah_link_go(struct ptah_link *link)
 	settle(link);
 }
 
+void
+ptah_link_own(struct ptah_link *link, const struct ptah_link_ops *ops, void *arg)
+{
+	link->ops = ops;
+	link->arg = arg;
+}
+
 /* ---- servers ----------------------------------------------------------------------------- */
 
 struct ptah_link *

@@ -81,6 +81,9 @@ struct ptah_link *ptah_link_server_new(struct ptah_worker *worker, struct ptah_i
 /** The owner knows the link now: let it live.  It may be over when this returns. */
 void ptah_link_go(struct ptah_link *link);
 
+/** Another owner from here on; runs nothing. */
+void ptah_link_own(struct ptah_link *link, const struct ptah_link_ops *ops, void *arg);
+
 /** Server: here is the plain end, and what it has said already.  Takes: fd. */
 void ptah_link_plain_opened(struct ptah_link *link, int fd, struct ptah_span early);
 /** Server: there is none, for this -errno. */

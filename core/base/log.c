@@ -88,7 +88,7 @@ hand_out(int level, const char *area, const char *raw, size_t len, bool cut)
 	in_output = false;
 }
 
-static void
+static void __attribute__((format(printf, 4, 0)))
 say(int level, const char *area, const char *after, const char *format, va_list args)
 {
 	char raw[RAW_LINE];

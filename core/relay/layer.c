@@ -292,7 +292,7 @@ end_of_input(struct ptah_link *link, int i, int s)
 	struct layer *layer = &link->layers[i];
 	uint32_t abilities = layer->self.instance->module->abilities;
 	bool pass = s == WIRE || (abilities & PTAH_CAN_HALF_CLOSE) != 0 ||
-	    link->instance->half_close == PTAH_HALF_CLOSE_SEND;
+	    link->half_close == PTAH_HALF_CLOSE_SEND;
 
 	if (!layer->ended[s] || !layer->told[s] || layer->starved[!s] || layer->finished[!s])
 		return 0;

@@ -73,6 +73,7 @@ struct ptah_link {
 	bool dead, aborting;
 	bool rejected;
 	uint8_t manner;
+	uint8_t half_close;      /* PTAH_HALF_CLOSE_ */
 	uint8_t busy;    /* we are inside one of its entry points */
 	int rc;
 	const char *reason;

@@ -155,6 +155,7 @@ link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_t rol
 	link->worker = worker;
 	link->instance = ptah_instance_ref(instance);
 	link->role = role;
+	link->half_close = (uint8_t)instance->half_close;
 	link->ops = ops;
 	link->arg = arg;
 	link->end[PLAIN].fd = link->end[WIRE].fd = -1;
@@ -327,7 +328,7 @@ ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool fin
 	}
 	if (!finish || end->failed || end->finished || end->finishing)
 		return 0;
-	if (side == WIRE && link->instance->half_close == PTAH_HALF_CLOSE_HOLD)
+	if (side == WIRE && link->half_close == PTAH_HALF_CLOSE_HOLD)
 		return 0; /* settle() watches a link that is held */
 	int rc = ptah_end_finish(end);
 	return rc < 0 && !end->failed ? rc : 0;
@@ -432,7 +433,7 @@ look_whether_over(struct ptah_link *link)
 	    (link->end[PLAIN].failed && link->eof[PLAIN] && is_done(link, PLAIN)))
 		die(link, 0);
 	/* The peer has closed, and this transport has no half-close: it cannot want our bytes any more. */
-	else if (is_done(link, WIRE) && (!codecs_can_half_close(link) || link->instance->half_close == PTAH_HALF_CLOSE_HOLD))
+	else if (is_done(link, WIRE) && (!codecs_can_half_close(link) || link->half_close == PTAH_HALF_CLOSE_HOLD))
 		die(link, 0);
 	/* We have said all, and may not say EOF: wait for the peer's. */
 	else if (link->eof[PLAIN] && !link->end[WIRE].finished && !link->end[WIRE].finishing &&
@@ -857,6 +858,7 @@ ptah_link_client_new(struct ptah_worker *worker, const struct ptah_link_client *
 	}
 	if (how->args != NULL) {
 		birth->args = *how->args;
+		link->half_close = (uint8_t)how->args->half_close;
 		birth->has_args = true;
 	}
 	if (how->server != NULL) {

@@ -86,7 +86,7 @@ refuses_what_does_not_parse(void **state)
 	static const char *const cases[] = {
 		"", " \n", "[1]", "\"x\"", "{\"a\":1} x", "{\"a\":}", "{", "{\"a\":1}{}",
 		"{\"a\":\"\xff\"}",
-		"{\xe2\x80\x9c""a\xe2\x80\x9d: 1}", /* typographic quotes */
+		("{\xe2\x80\x9c" "a\xe2\x80\x9d: 1}"), /* typographic quotes */
 		"dummy", "dummy:k", ":k=v", "dummy:=v", "dummy:k=v;", "dummy:k=v\\", "dummy=k:v",
 		"null", "12",
 	};

@@ -10,7 +10,7 @@ folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 bad=0
 n=0
-for torrc in conf/torrc.*; do
+for torrc in conf/torrc.client conf/torrc.bridge; do
 	[ -f "$torrc" ] || continue
 	n=$((n + 1))
 	if grep -n '@' "$torrc"; then

@@ -94,7 +94,7 @@ link_free(struct ptah_link *link)
 static void on_self_event(struct ptah_self *self, struct ptah_event *event);
 static int on_give(struct ptah_self *self, int fd);
 
-static const struct ptah_self_ops self_ops = { on_self_event, on_give };
+static const struct ptah_self_ops self_ops = { .deliver = on_self_event, .give = on_give };
 
 static int
 layers_new(struct ptah_link *link)

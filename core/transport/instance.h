@@ -17,28 +17,43 @@
 #include "base/addr.h"
 #include "base/json.h"
 #include "loop/worker.h"
+#include "transport/options.h"
 #include "transport/self.h"
 
 struct ptah_loaded;
+struct ptah_registry;
+struct ptah_home;
+struct ptah_worker_life;
+struct ptah_opening;
+struct ptah_state;
+struct ptah_instance;
 
-#define PTAH_HALF_CLOSE_AUTO 0
-#define PTAH_HALF_CLOSE_SEND 1
-#define PTAH_HALF_CLOSE_HOLD 2
+/** How long a home may take to be ready. */
+#define PTAH_READY_MS 60000u
+
+/**
+ * A server carrier's link begins on 'fd' (taken), on the home's worker.
+ * 'peer' and 'dest' as the module said, or NULL; lent.
+ */
+typedef void ptah_arrive_fn(struct ptah_instance *instance, struct ptah_worker *worker, int fd,
+    const char *peer, const char *dest);
 
 struct ptah_instance {
 	const struct ptah_module *module; /* as big as our own header says: what an older module lacks is zero */
-	struct ptah_loaded *loaded;       /* holds the code; NULL for one that is linked in */
+	struct ptah_loaded *loaded;       /* holds the code */
 	char *name;                       /* the PT name that was asked for (may be an alias or NAME.json's) */
 	uint32_t role;
 	struct ptah_json *options;        /* effective, global */
-	char *settings;                   /* the same as text; NULL when there are none */
+	char *settings;                   /* the same as text; NULL for a server that has none */
 	void *conf;
 	void *args;                       /* link options from 'options' alone */
 	bool args_complete;               /* ... and nothing required is missing */
 	int half_close;                   /* host option of a link: PTAH_HALF_CLOSE_ */
+	char server[PTAH_DEST_TEXT];      /* "serverAddress" of the global options, or "" */
 	struct ptah_instance *below;      /* the layer under this one, or NULL: this is the bottom */
+	bool is_below;                    /* ... of another one */
 	const char *state_folder;         /* absolute, or NULL: no state */
-	struct ptah_self *home;           /* or NULL */
+	struct ptah_home *home;           /* transport/home.h; or NULL */
 	void **worker_state;              /* per worker index; NULL without worker_size */
 	unsigned n_workers;
 	/* Server: what a method line says once the instance is ready. */
@@ -46,57 +61,96 @@ struct ptah_instance {
 	struct ptah_json *bridge_args;    /* object of strings, or NULL */
 	atomic_uint refs;
 	void *arg;                        /* of whoever opened it */
+
+	/* This room's own. */
+	struct ptah_registry *registry;
+	struct ptah_worker **workers;
+	struct ptah_worker *home_worker;  /* where the home lives, or would */
+	struct ptah_worker_life *lives;   /* per worker index; NULL when the module has none */
+	struct ptah_filled conf_memory, args_memory;
+	const struct ptah_option *missing; /* first required link option that the global ones lack */
+	ptah_arrive_fn *on_arrive;
+	const struct ptah_dial_how *dial_how;
+	struct ptah_state *state;         /* open state files */
+	atomic_flag warned;               /* of unknown keys of a connection */
+	_Atomic(int64_t) *counters;       /* n_counters for each worker */
+	unsigned n_counters;
+	_Atomic(uint64_t) n_ids;          /* mail addresses given */
+	atomic_size_t mail_bytes;         /* in flight to and from its lives */
 };
 
 /** How an instance is wanted. */
 struct ptah_instance_wish {
-	const char *name;
+	const char *name;                /* a transport, or "top+below" */
 	uint32_t role;
 	bool messages;
 	const struct ptah_json *options; /* lent; may be NULL */
 	const char *state_folder;        /* lent for the life of the instance */
 	bool has_proxy;                  /* refuse what cannot go through it */
-	struct ptah_worker *const *workers;
+	struct ptah_worker *const *workers; /* workers[i]->index is i */
 	unsigned n_workers;
+	const struct ptah_dial_how *dial_how; /* for the dials of carriers; lent for the life of the instance; NULL: directly */
+	ptah_arrive_fn *on_arrive;       /* server; may be NULL if no carrier is to be opened */
 };
 
-/** Hears, on the main thread's turn or later on the home's worker, that an instance is ready (rc 0) or not ('reason'). */
+/**
+ * Hears that an instance is ready (rc 0) or not ('reason', lent; then stop and unref it).
+ * From inside ptah_instance_open() when there was nothing to wait for, else on the home's worker.
+ */
 typedef void ptah_ready_fn(struct ptah_instance *instance, int rc, const char *reason, void *arg);
 
-struct ptah_registry;
-
 /**
- * Find, load, configure and open an instance (and what it stands on: "over").
- * 'on_ready' runs before this returns for a module without a home, else on the home's worker.
+ * Find, load, configure and open an instance, and what it stands on ("over").
  * Gives: one reference, ptah_instance_unref().
- * Fails: NULL and errno; ENOENT: no such transport (stay silent); else 'why' says what a method error should say.
+ * Fails: NULL and errno, and 'on_ready' does not run; ENOENT: no such transport (stay silent); else 'why' says what
+ * a method error should say.
  */
 struct ptah_instance *ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wish *wish,
     ptah_ready_fn *on_ready, void *arg, char *why, size_t why_room);
+
+/**
+ * Server, ready and bound: settle what the method line says in instance->bridge_args, asking the module's
+ * bridge_args() if its home gave none.
+ * Fails: -errno and 'why'.
+ */
+int ptah_instance_announce(struct ptah_instance *instance, const char *bound, char *why, size_t why_room);
 
 struct ptah_instance *ptah_instance_ref(struct ptah_instance *instance);
 /** Any thread.  The last one frees; home and worker lives must have been closed. */
 void ptah_instance_unref(struct ptah_instance *instance);
 
-/** Ask home (EV_STOP) and worker lives to end; 'done' runs on the home's worker, or at once. */
+/**
+ * Ask home (EV_STOP) and worker lives to end, layer by layer from the top.  Its links must be gone.
+ * 'done' runs on a worker, or at once when there is nothing to end.
+ */
 void ptah_instance_stop(struct ptah_instance *instance, uint64_t deadline_ns, void (*done)(void *arg), void *arg);
 
-/**
- * Link options of one connection: 'over' (may be NULL) laid over the global ones.
- * Gives: *args (zeroed struct with what it points to; ptah_args_free()), *settings (text), both of the link.  When 'over'
- * is NULL or empty and the global ones are complete they are shared, and need no free (ptah_args_free knows).
- * Fails: -EINVAL with 'why' (which option, what it should be), -ENOMEM.
- */
+/** Is 'name' a transport, or transports with '+' between them (a stack, top first)? */
+bool ptah_instance_is_name(const char *name);
+
+/** Link options of one connection. */
 struct ptah_args {
 	void *values;
 	const char *settings;
 	int half_close;
 	char server[PTAH_DEST_TEXT]; /* "serverAddress" of these options, or "" */
 	bool server_is_own;          /* it came from 'over' */
-	void *owned;                 /* NULL: shared with the instance */
+	struct ptah_args_owned *owned; /* NULL: shared with the instance */
 };
-int ptah_args_make(struct ptah_args *out, const struct ptah_instance *instance, const struct ptah_json *over,
+
+/**
+ * Lay 'over' (may be NULL) over the global options of this layer.
+ * Gives: *out, with all that it points to, for ptah_args_free(); shared with the instance where 'over' says nothing.
+ * Fails: -EINVAL with 'why' (which option, what it should be), -ENOMEM.
+ */
+int ptah_args_make(struct ptah_args *out, struct ptah_instance *instance, const struct ptah_json *over,
     char *why, size_t why_room);
 void ptah_args_free(struct ptah_args *args);
+
+/**
+ * 'over' of the layer below: its own object ("over": {...}), or, where it has none, the same flat keys, of which
+ * each layer takes its own.  NULL is fine.
+ */
+const struct ptah_json *ptah_args_below(const struct ptah_json *over);
 
 #endif

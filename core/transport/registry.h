@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * transport/registry.h: which modules there are, and why some are not.
+ * transport/registry.h: which transports there are, and why some are not.
+ *
+ * A name is looked for as NAME.so and NAME.json in each folder in turn, the
+ * first hit wins; only a name that no folder has is looked for among the
+ * aliases of all modules.  Two that claim one name in one folder are both
+ * refused: nobody could say which is meant.
  *
  * Threads: the main thread.
  */
@@ -13,12 +18,34 @@
 
 #include <ptah/module.h>
 
+#include "base/json.h"
+
 struct ptah_registry;
 struct ptah_loaded;
+struct ptah_replay;
+struct ptah_writer;
 
 /** Folders in the order in which they are searched: 'path' (colon list, or NULL), 'dir' (or NULL), the installed one. */
 struct ptah_registry *ptah_registry_new(const char *path, const char *dir);
+/** Every instance must be gone; also waits for state files that are still being written. */
 void ptah_registry_free(struct ptah_registry *registry);
+
+/** Add a module that is part of this program; it hides files of its name.  -errno and 'why'. */
+int ptah_registry_link(struct ptah_registry *registry, const struct ptah_module *module, char *why, size_t why_room);
+
+/** What a name stands for. */
+struct ptah_found {
+	struct ptah_loaded *loaded; /* the registry's */
+	struct ptah_json *options;  /* what NAME.json sets, an object; or NULL */
+};
+
+/**
+ * Find and load what 'name' stands for.
+ * Gives: found->options, for ptah_json_free().
+ * Fails: -ENOENT when no folder has it; else -errno and 'why'.
+ */
+int ptah_registry_find(struct ptah_registry *registry, const char *name, struct ptah_found *found,
+    char *why, size_t why_room);
 
 /** One row of `ptah modules`. */
 struct ptah_registry_row {
@@ -26,13 +53,27 @@ struct ptah_registry_row {
 	const struct ptah_module *module; /* NULL: refused */
 	char *problem;                    /* why it is refused or hidden (by which file); NULL: fine */
 	bool definition;                  /* a NAME.json */
+	bool hidden;                      /* an earlier one has the name */
 };
 
-/** Look at every file; rows sorted by name.  Gives: rows for ptah_registry_rows_free(). */
+/** Look at every file; rows sorted by name.  Gives: rows for ptah_registry_rows_free().  -ENOMEM. */
 int ptah_registry_list(struct ptah_registry *registry, struct ptah_registry_row **rows, size_t *n);
 void ptah_registry_rows_free(struct ptah_registry_row *rows, size_t n);
 
-/** Names for "*": all that have the role and are not named only.  Gives: NULL-ended array; free() the one block. */
+/**
+ * Names for "*": all that have the role and are not named only, and those
+ * that are refused (their method error says so).
+ * Gives: NULL-ended array; free() the one block.
+ */
 char **ptah_registry_names(struct ptah_registry *registry, uint32_t role);
+
+/** The folders, NULL at the end. */
+const char *const *ptah_registry_folders(const struct ptah_registry *registry);
+
+/** Services that all instances share, made when first asked for; NULL: memory is out.  Any thread. */
+struct ptah_replay *ptah_registry_replay(struct ptah_registry *registry);
+struct ptah_writer *ptah_registry_writer(struct ptah_registry *registry);
+/** A number that goes up by one with each call: spreads homes over workers. */
+unsigned ptah_registry_turn(struct ptah_registry *registry);
 
 #endif

@@ -20,8 +20,10 @@ enum ptah_life { PTAH_LIFE_HOME = 1, PTAH_LIFE_WORKER, PTAH_LIFE_LINK };
 struct ptah_self_ops {
 	/** Bring an event to the module; runs hooks, so 'self' may be gone after. */
 	void (*deliver)(struct ptah_self *self, struct ptah_event *event);
-	/** A client carrier's link got its wire end: takes 'fd'.  -errno */
+	/** A client carrier's link got its wire end: takes 'fd', but not if it fails.  -errno.  NULL: not such a life. */
 	int (*give)(struct ptah_self *self, int fd);
+	/** A link sends a message of its own accord.  -errno.  NULL: not such a life. */
+	int (*message)(struct ptah_self *self, const struct ptah_msg *msg);
 };
 
 struct ptah_self {
@@ -31,6 +33,7 @@ struct ptah_self {
 	const struct ptah_self_ops *ops;
 	void *state;                /* the module's memory of this life */
 	uint64_t id;                /* mail address, 0 until the module asked */
+	struct ptah_self *next;     /* of the same slot in the worker's table of addresses */
 	struct ptah_timers *timers; /* made when the first is set */
 	struct ptah_stream *streams; /* list of those it owns */
 };

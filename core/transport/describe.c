@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/describe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "transport/expect.h"
+#include "transport/loader.h"
+
+#define DEFAULT_HANDSHAKE_MS 30000u
+
+static const char *
+roles_of(const struct ptah_module *module)
+{
+	switch (module->abilities & (PTAH_CAN_CLIENT | PTAH_CAN_SERVER)) {
+	case PTAH_CAN_CLIENT:
+		return "client";
+	case PTAH_CAN_SERVER:
+		return "server";
+	default:
+		return "client and server";
+	}
+}
+
+static const char *
+kind_of(const struct ptah_module *module)
+{
+	return (module->abilities & PTAH_IS_CARRIER) != 0 ? "carrier" : "codec";
+}
+
+/* A module's text without what would break the table. */
+static void
+add_text(struct ptah_buf *out, const char *text)
+{
+	for (; text != NULL && *text != '\0'; text++)
+		(void)ptah_buf_add(out, (unsigned char)*text < 0x20 || *text == 0x7f ? " " : text, 1);
+}
+
+static int
+longest_name(const struct ptah_registry_row *rows, size_t n)
+{
+	size_t longest = strlen("NAME");
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(rows[i].name) > longest)
+			longest = strlen(rows[i].name);
+	return longest < 40 ? (int)longest : 40;
+}
+
+int
+ptah_describe_modules(struct ptah_registry *registry, struct ptah_buf *out)
+{
+	const char *const *folders = ptah_registry_folders(registry);
+	struct ptah_registry_row *rows;
+	size_t n;
+	int rc = ptah_registry_list(registry, &rows, &n);
+	int wide = rc == 0 ? longest_name(rows, n) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (n > 0)
+		ptah_buf_printf(out, "%-*s  %-17s  %-7s  %s\n", wide, "NAME", "CAN BE", "IS A", "FILE");
+	for (size_t i = 0; i < n; i++) {
+		const struct ptah_registry_row *row = &rows[i];
+
+		ptah_buf_printf(out, "%-*s  %-17s  %-7s  %s\n", wide, row->name,
+		    row->module != NULL ? roles_of(row->module) : row->hidden ? "(hidden)" : "(refused)",
+		    row->module != NULL ? kind_of(row->module) : "-", row->path);
+		ptah_buf_printf(out, "%-*s    ", wide, "");
+		add_text(out, row->problem != NULL ? row->problem : row->module->summary);
+		ptah_buf_puts(out, "\n");
+	}
+	if (n == 0)
+		ptah_buf_puts(out, "no modules\n");
+	ptah_buf_puts(out, "\nsearched, in this order:\n");
+	for (size_t i = 0; folders[i] != NULL; i++)
+		ptah_buf_printf(out, "    %s\n", folders[i]);
+	ptah_registry_rows_free(rows, n);
+	return out->rc;
+}
+
+/* ---- one module ------------------------------------------------------------ */
+
+static void
+fact(struct ptah_buf *out, const char *name, const char *text)
+{
+	ptah_buf_printf(out, "%-12s", name);
+	add_text(out, text);
+	ptah_buf_puts(out, "\n");
+}
+
+static void
+describe_names(const struct ptah_module *module, const char *name, struct ptah_buf *out)
+{
+	fact(out, "name", name);
+	if (strcmp(name, module->name) != 0)
+		fact(out, "module", module->name);
+	if (module->aliases != NULL && module->aliases[0] != NULL) {
+		ptah_buf_printf(out, "%-12s", "also called");
+		for (size_t i = 0; module->aliases[i] != NULL; i++)
+			ptah_buf_printf(out, "%s%s", i > 0 ? ", " : "", module->aliases[i]);
+		ptah_buf_puts(out, "\n");
+	}
+}
+
+static void
+describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
+{
+	uint32_t can = module->abilities;
+	bool carrier = (can & PTAH_IS_CARRIER) != 0;
+
+	fact(out, "can be", roles_of(module));
+	fact(out, "is a", carrier ? "carrier: it makes its own streams" : "codec: it turns bytes into bytes on a stream");
+	fact(out, "stack", carrier ? "others can stand on it; it stands on nothing" :
+	    "stands on any other transport, and others on it");
+	if ((can & PTAH_CAN_MESSAGE) == 0)
+		fact(out, "messages", "framed on a stream, above it");
+	else if ((can & PTAH_CAN_STREAM) == 0)
+		fact(out, "messages", "keeps each one whole, end to end, if every layer of its stack does; carries nothing else");
+	else
+		fact(out, "messages", "keeps each one whole, end to end, if every layer of its stack does");
+	fact(out, "half-close", (can & PTAH_CAN_HALF_CLOSE) != 0 ? "an EOF of one side goes through" :
+	    "as the transport says; the host may hold the wire open instead (option half-close)");
+	if ((can & PTAH_IS_FREE) != 0)
+		fact(out, "destination", "the application says where to");
+	else if ((can & PTAH_NO_ADDRESS) != 0)
+		fact(out, "server", "needs no address");
+	if ((can & PTAH_OWN_SOCKETS) != 0)
+		fact(out, "proxy", "cannot go through an upstream proxy");
+	if ((can & PTAH_SPAWNS) != 0)
+		fact(out, "programs", "starts other programs");
+	if ((can & PTAH_NAMED_ONLY) != 0)
+		fact(out, "asked for", "by name only; \"*\" leaves it out");
+	ptah_buf_printf(out, "%-12swithin %u s\n", "handshake",
+	    ((module->handshake_ms != 0 ? module->handshake_ms : DEFAULT_HANDSHAKE_MS) + 999) / 1000);
+}
+
+static void
+describe_option(const struct ptah_option *option, struct ptah_buf *out)
+{
+	char expected[512];
+
+	ptah_expect_text(option, expected, sizeof(expected));
+	ptah_buf_printf(out, "  %s", option->name);
+	for (size_t i = 0; option->aliases != NULL && option->aliases[i] != NULL; i++)
+		ptah_buf_printf(out, ", %s", option->aliases[i]);
+	ptah_buf_puts(out, "\n      ");
+	add_text(out, option->help != NULL ? option->help : "");
+	ptah_buf_printf(out, "\n      %s%s", (option->flags & PTAH_LIST) != 0 ? "list, each " : "", expected);
+	if (option->def != NULL && (option->flags & PTAH_SECRET) == 0) {
+		ptah_buf_puts(out, "; default ");
+		add_text(out, option->def);
+	}
+	if ((option->flags & PTAH_REQUIRED) != 0)
+		ptah_buf_puts(out, "; required");
+	if ((option->flags & PTAH_CLIENT_ONLY) != 0)
+		ptah_buf_puts(out, "; client");
+	if ((option->flags & PTAH_SERVER_ONLY) != 0)
+		ptah_buf_puts(out, "; server");
+	if ((option->flags & PTAH_SECRET) != 0)
+		ptah_buf_puts(out, "; secret");
+	if ((option->flags & PTAH_LINK) == 0)
+		ptah_buf_puts(out, "; of the transport");
+	else if ((option->flags & PTAH_STATIC_ONLY) != 0)
+		ptah_buf_puts(out, "; of each connection, but never from a bridge line");
+	else
+		ptah_buf_puts(out, "; of each connection: a bridge line may say it");
+	ptah_buf_puts(out, "\n");
+}
+
+static int
+describe(const struct ptah_found *found, const char *name, struct ptah_buf *out)
+{
+	const struct ptah_module *module = &found->loaded->module;
+
+	describe_names(module, name, out);
+	fact(out, "version", module->version != NULL ? module->version : "-");
+	fact(out, "summary", module->summary != NULL ? module->summary : "-");
+	fact(out, "file", found->loaded->path != NULL ? found->loaded->path : "(built in)");
+	ptah_buf_printf(out, "%-12s%u.%u\n", "ABI", module->head.major, module->head.minor);
+	describe_abilities(module, out);
+	if (found->options != NULL) {
+		char *text = ptah_json_text(found->options);
+
+		if (text == NULL)
+			return -ENOMEM;
+		fact(out, "defined with", text);
+		free(text);
+	}
+	if (module->example != NULL)
+		fact(out, "example", module->example);
+	ptah_buf_puts(out, "\noptions:\n");
+	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++)
+		describe_option(option, out);
+	ptah_buf_puts(out, "  serverAddress\n      where a client connects to: host:port\n"
+	    "  half-close\n      what follows when one side has said all: auto, send, hold\n"
+	    "  over\n      the transport to stand on: \"NAME\", or {\"module\": \"NAME\", ...its options}\n");
+	return out->rc;
+}
+
+/* "did you mean": the nearest of all that could be asked for. */
+static void
+say_nearest(struct ptah_registry *registry, const char *name, char *why, size_t why_room)
+{
+	struct ptah_registry_row *rows;
+	const char **known, *near = NULL;
+	size_t n, kept = 0;
+
+	snprintf(why, why_room, "there is no transport \"%s\"; `ptah modules` lists what there is", name);
+	if (ptah_registry_list(registry, &rows, &n) < 0)
+		return;
+	known = calloc(n + 1, sizeof(*known));
+	for (size_t i = 0; known != NULL && i < n; i++)
+		if (rows[i].module != NULL)
+			known[kept++] = rows[i].name;
+	if (known != NULL)
+		near = ptah_text_nearest(name, known);
+	if (near != NULL)
+		snprintf(why, why_room, "there is no transport \"%s\"; did you mean \"%s\"?", name, near);
+	free(known);
+	ptah_registry_rows_free(rows, n);
+}
+
+int
+ptah_describe_module(struct ptah_registry *registry, const char *name, struct ptah_buf *out,
+    char *why, size_t why_room)
+{
+	struct ptah_found found;
+	int rc = ptah_registry_find(registry, name, &found, why, why_room);
+
+	if (rc == -ENOENT)
+		say_nearest(registry, name, why, why_room);
+	if (rc < 0)
+		return rc;
+	rc = describe(&found, name, out);
+	if (rc < 0)
+		snprintf(why, why_room, "out of memory");
+	ptah_json_free(found.options);
+	return rc;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * transport/home.h: the lives of an instance that are not links: its home and
+ * one life on each worker; their birth and death.
+ *
+ * Threads: each life its worker's.
+ */
+#ifndef PTAH_TRANSPORT_HOME_H
+#define PTAH_TRANSPORT_HOME_H
+
+#include <stdbool.h>
+
+#include "loop/deadline.h"
+#include "transport/instance.h"
+
+struct ptah_home {
+	struct ptah_self self;
+	bool opening;  /* home_open() runs: state may be read */
+	bool open;     /* hooks may run */
+	bool told;     /* ready() was said, or its time is over */
+	struct ptah_opening *waiting; /* who waits for ready() */
+	struct ptah_deadline limit;   /* of ready() */
+	struct event *stop_limit;     /* of home_done() */
+	struct ptah_stopping *stop;   /* who waits for home_done() */
+};
+
+struct ptah_worker_life {
+	struct ptah_self self;
+	bool open;
+};
+
+/** Make the memory of all lives of one layer, zeroed.  -ENOMEM. */
+int ptah_lives_make(struct ptah_instance *instance);
+/** Free it; every life must be closed. */
+void ptah_lives_free(struct ptah_instance *instance);
+
+/** Open the lives of all layers; 'on_ready' as in ptah_instance_open().  -ENOMEM, and then nothing was begun. */
+int ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *arg);
+
+/** What the home says in host->ready() and host->home_done(); from inside its hooks. */
+void ptah_home_ready(struct ptah_home *home, int rc, const char *advertise, const char *bridge_args,
+    const char *reason);
+void ptah_home_done(struct ptah_home *home);
+
+/** The home of this life, if it is one. */
+struct ptah_home *ptah_home_of(struct ptah_self *self);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/instance.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "transport/announce.h"
+#include "transport/chunk.h"
+#include "transport/home.h"
+#include "transport/loader.h"
+#include "transport/merge.h"
+#include "transport/registry.h"
+#include "transport/state.h"
+
+/* Longest "a+b+c" of names. */
+#define NAMES_MAX 1024
+
+struct ptah_instance *
+ptah_instance_ref(struct ptah_instance *instance)
+{
+	atomic_fetch_add_explicit(&instance->refs, 1, memory_order_relaxed);
+	return instance;
+}
+
+static void
+free_instance(struct ptah_instance *instance)
+{
+	ptah_lives_free(instance);
+	ptah_state_free(instance->state);
+	ptah_filled_clear(&instance->args_memory);
+	ptah_filled_clear(&instance->conf_memory);
+	if (instance->settings != NULL)
+		explicit_bzero(instance->settings, strlen(instance->settings));
+	free(instance->settings);
+	ptah_json_free(instance->options);
+	ptah_json_free(instance->bridge_args);
+	free(instance->advertise);
+	free((void *)instance->counters);
+	free(instance->workers);
+	free(instance->name);
+	free(instance);
+}
+
+void
+ptah_instance_unref(struct ptah_instance *instance)
+{
+	while (instance != NULL && atomic_fetch_sub_explicit(&instance->refs, 1, memory_order_acq_rel) == 1) {
+		struct ptah_instance *below = instance->below;
+
+		free_instance(instance);
+		instance = below;
+	}
+}
+
+static int
+out_of_memory(char *why, size_t why_room)
+{
+	snprintf(why, why_room, "out of memory");
+	return -ENOMEM;
+}
+
+static int
+refuse(char *why, size_t why_room, const char *text)
+{
+	snprintf(why, why_room, "%s", text);
+	return -EINVAL;
+}
+
+/* Can this module do what is wanted of it? */
+static int
+check_abilities(const struct ptah_module *module, const struct ptah_instance_wish *wish, char *why, size_t why_room)
+{
+	uint32_t can = module->abilities;
+
+	if (wish->role == PTAH_CLIENT && (can & PTAH_CAN_CLIENT) == 0)
+		return refuse(why, why_room, "has no client side");
+	if (wish->role == PTAH_SERVER && (can & PTAH_CAN_SERVER) == 0)
+		return refuse(why, why_room, "has no server side");
+	if (!wish->messages && (can & PTAH_CAN_STREAM) == 0)
+		return refuse(why, why_room, "carries messages only: use a UDP mode");
+	if (wish->role == PTAH_CLIENT && wish->has_proxy && (can & PTAH_OWN_SOCKETS) != 0)
+		return refuse(why, why_room, "cannot use the upstream proxy");
+	return 0;
+}
+
+/* One line in the log for each key that nobody will read. */
+static void
+warn_unknown(const struct ptah_instance *instance)
+{
+	char why[PTAH_WHY_TEXT];
+
+	for (size_t i = 0; i < instance->options->n; i++) {
+		const char *key = instance->options->keys[i];
+
+		if (ptah_options_is_host(key) || ptah_options_find(instance->module, instance->role, key) != NULL)
+			continue;
+		ptah_options_say_unknown(instance->module, instance->role, key, why, sizeof(why));
+		ptah_warn(AREA_MODULE, "%s: %s", instance->name, why);
+	}
+}
+
+static int
+fill_conf(struct ptah_instance *instance, char *why, size_t why_room)
+{
+	const struct ptah_module *module = instance->module;
+	const struct ptah_option *missing;
+	int rc = ptah_options_fill(&instance->conf_memory, module, instance->role, false, instance->options,
+	    &missing, why, why_room);
+
+	if (rc < 0)
+		return rc;
+	instance->conf = instance->conf_memory.values;
+	if (missing != NULL) {
+		ptah_options_say_missing(missing, why, why_room);
+		return -EINVAL;
+	}
+	if (module->conf_check != NULL) {
+		snprintf(why, why_room, "refuses its options");
+		rc = module->conf_check(instance->conf, instance->role, why, why_room);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* A server gets nothing later, so what it lacks now it lacks for good. */
+static int
+fill_args(struct ptah_instance *instance, char *why, size_t why_room)
+{
+	const struct ptah_module *module = instance->module;
+	int rc = ptah_options_fill(&instance->args_memory, module, instance->role, true, instance->options,
+	    &instance->missing, why, why_room);
+
+	if (rc < 0)
+		return rc;
+	instance->args = instance->args_memory.values;
+	instance->args_complete = instance->missing == NULL;
+	if (!instance->args_complete && instance->role == PTAH_SERVER) {
+		ptah_options_say_missing(instance->missing, why, why_room);
+		return -EINVAL;
+	}
+	if (instance->args_complete && module->args_check != NULL) {
+		snprintf(why, why_room, "refuses its options");
+		rc = module->args_check(instance->conf, instance->args, instance->role, why, why_room);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int
+copy_wish(struct ptah_instance *instance, const struct ptah_instance_wish *wish)
+{
+	size_t n = 0;
+
+	instance->role = wish->role;
+	instance->state_folder = wish->state_folder;
+	instance->dial_how = wish->dial_how;
+	instance->on_arrive = wish->on_arrive;
+	instance->n_workers = wish->n_workers;
+	instance->workers = calloc(wish->n_workers, sizeof(struct ptah_worker *));
+	while (instance->module->counters != NULL && instance->module->counters[n] != NULL)
+		n++;
+	instance->n_counters = (unsigned)n;
+	instance->counters = calloc(n * wish->n_workers + 1, sizeof(*instance->counters));
+	if (instance->workers == NULL || instance->counters == NULL)
+		return -ENOMEM;
+	memcpy(instance->workers, wish->workers, wish->n_workers * sizeof(struct ptah_worker *));
+	instance->home_worker = instance->workers[ptah_registry_turn(instance->registry) % wish->n_workers];
+	return 0;
+}
+
+/* Takes: options. */
+static int
+configure(struct ptah_instance *instance, const struct ptah_instance_wish *wish, struct ptah_json *options,
+    char *why, size_t why_room)
+{
+	int rc;
+
+	instance->options = options;
+	rc = check_abilities(instance->module, wish, why, why_room);
+	if (rc < 0)
+		return rc;
+	if (copy_wish(instance, wish) < 0)
+		return out_of_memory(why, why_room);
+	if (instance->role == PTAH_CLIENT || options->n > 0) {
+		instance->settings = ptah_json_text(options);
+		if (instance->settings == NULL)
+			return out_of_memory(why, why_room);
+	}
+	rc = ptah_options_host(options, &instance->half_close, instance->server, why, why_room);
+	if (rc == 0)
+		rc = fill_conf(instance, why, why_room);
+	if (rc == 0)
+		rc = fill_args(instance, why, why_room);
+	if (rc == 0 && ptah_lives_make(instance) < 0)
+		rc = out_of_memory(why, why_room);
+	if (rc == 0)
+		warn_unknown(instance);
+	return rc;
+}
+
+static struct ptah_instance *build(struct ptah_registry *registry, const struct ptah_instance_wish *wish,
+    const char *name, struct ptah_json *options, unsigned layer, char *why, size_t why_room);
+
+/* What stands in "over", if anything: the layers below. */
+static int
+build_below(struct ptah_instance *instance, const struct ptah_instance_wish *wish, unsigned layer,
+    char *why, size_t why_room)
+{
+	const struct ptah_json *over = ptah_json_get(instance->options, PTAH_KEY_OVER);
+	struct ptah_json *options = NULL;
+	const char *name;
+	char reason[PTAH_WHY_TEXT];
+	int rc;
+
+	if (over == NULL || over->type == PTAH_JSON_NULL)
+		return 0;
+	if ((instance->module->abilities & PTAH_IS_CARRIER) != 0)
+		return refuse(why, why_room, "makes its own streams, so it cannot stand over another transport");
+	if (layer + 1 == PTAH_LAYERS_MAX)
+		return refuse(why, why_room, "option \"over\": the stack is too high");
+	rc = ptah_merge_split(over, &name, &options);
+	if (rc == -ENOMEM)
+		return out_of_memory(why, why_room);
+	if (rc < 0)
+		return refuse(why, why_room, "option \"over\": write \"NAME\" or {\"module\": \"NAME\", ...options}");
+	instance->below = build(instance->registry, wish, name, options, layer + 1, reason, sizeof(reason));
+	if (instance->below == NULL) {
+		rc = -errno;
+		snprintf(why, why_room, "over \"%s\": %s", name, reason);
+		return rc == -ENOENT ? -EINVAL : rc;
+	}
+	instance->below->is_below = true;
+	return 0;
+}
+
+/* One layer and those below it, configured but not open.  Takes: options. */
+static struct ptah_instance *
+build(struct ptah_registry *registry, const struct ptah_instance_wish *wish, const char *name,
+    struct ptah_json *options, unsigned layer, char *why, size_t why_room)
+{
+	struct ptah_instance *instance = NULL;
+	struct ptah_found found = { 0 };
+	struct ptah_json *whole = NULL;
+	int rc = ptah_registry_find(registry, name, &found, why, why_room);
+
+	if (rc == 0) {
+		instance = calloc(1, sizeof(*instance));
+		whole = ptah_merge(found.options, options);
+		if (instance == NULL || whole == NULL)
+			rc = out_of_memory(why, why_room);
+	}
+	ptah_json_free(found.options);
+	ptah_json_free(options);
+	if (rc < 0) {
+		ptah_json_free(whole);
+		free(instance);
+		errno = -rc;
+		return NULL;
+	}
+	atomic_init(&instance->refs, 1);
+	atomic_flag_clear(&instance->warned);
+	instance->registry = registry;
+	instance->loaded = found.loaded;
+	instance->module = &found.loaded->module;
+	instance->name = strdup(name);
+	if (instance->name == NULL) {
+		instance->options = whole;
+		rc = out_of_memory(why, why_room);
+	} else {
+		rc = configure(instance, wish, whole, why, why_room);
+	}
+	if (rc == 0)
+		rc = build_below(instance, wish, layer, why, why_room);
+	if (rc < 0) {
+		ptah_instance_unref(instance);
+		errno = -rc;
+		return NULL;
+	}
+	return instance;
+}
+
+bool
+ptah_instance_is_name(const char *name)
+{
+	const char *cursor = name, *item;
+	size_t len;
+
+	while (ptah_text_next(&cursor, '+', &item, &len))
+		if (!ptah_text_is_ptname(item, len))
+			return false;
+	return true;
+}
+
+struct ptah_instance *
+ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wish *wish,
+    ptah_ready_fn *on_ready, void *arg, char *why, size_t why_room)
+{
+	struct ptah_instance *instance = NULL;
+	struct ptah_json *options;
+	char name[NAMES_MAX], *plus;
+	int rc;
+
+	if (!ptah_instance_is_name(wish->name) || ptah_text_copy(name, sizeof(name), wish->name) < 0) {
+		snprintf(why, why_room, "no such transport");
+		errno = ENOENT;
+		return NULL;
+	}
+	options = wish->options != NULL ? ptah_json_copy(wish->options) : ptah_json_new(PTAH_JSON_OBJECT);
+	plus = strchr(name, '+');
+	rc = options != NULL ? 0 : -ENOMEM;
+	if (rc == 0 && plus != NULL) {
+		*plus = '\0';
+		rc = ptah_merge_stack(options, plus + 1);
+	}
+	if (rc < 0) {
+		ptah_json_free(options);
+		(void)out_of_memory(why, why_room);
+		errno = ENOMEM;
+		return NULL;
+	}
+	instance = build(registry, wish, name, options, 0, why, why_room);
+	if (instance == NULL)
+		return NULL;
+	instance->arg = arg;
+	if (ptah_lives_open(instance, on_ready, arg) < 0) {
+		ptah_instance_unref(instance);
+		(void)out_of_memory(why, why_room);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return instance;
+}
+
+int
+ptah_instance_announce(struct ptah_instance *instance, const char *bound, char *why, size_t why_room)
+{
+	struct ptah_json *args;
+	int rc;
+
+	if (instance->bridge_args != NULL || instance->home != NULL || instance->module->bridge_args == NULL)
+		return 0;
+	rc = ptah_announce_ask(instance->module, instance->conf, bound, &args, why, why_room);
+	if (rc == 0)
+		instance->bridge_args = args;
+	return rc;
+}

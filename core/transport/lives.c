@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/home.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "transport/announce.h"
+#include "transport/chunk.h"
+#include "transport/loader.h"
+
+/* What all layers of an instance that is being opened wait for. */
+struct ptah_opening {
+	struct ptah_instance *top; /* a reference */
+	ptah_ready_fn *fn;
+	void *arg;
+	atomic_uint waiting;
+	pthread_mutex_t lock; /* of the two below */
+	int rc;
+	char *reason;
+};
+
+/* How far the end of an instance has come. */
+struct ptah_stopping {
+	struct ptah_instance *top; /* a reference */
+	struct ptah_instance *at;  /* the layer that is ending */
+	uint64_t deadline_ns;
+	atomic_uint waiting;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static void deliver_home(struct ptah_self *self, struct ptah_event *event);
+static void home_has_ended(struct ptah_home *home);
+
+static const struct ptah_self_ops home_ops = { .deliver = deliver_home };
+static const struct ptah_self_ops worker_ops = { .deliver = NULL };
+
+static bool
+has_home(const struct ptah_module *module)
+{
+	return module->home_open != NULL;
+}
+
+static bool
+has_lives(const struct ptah_module *module)
+{
+	return module->worker_open != NULL || module->worker_size > 0;
+}
+
+struct ptah_home *
+ptah_home_of(struct ptah_self *self)
+{
+	return self->life == PTAH_LIFE_HOME ? self->instance->home : NULL;
+}
+
+/* ---- memory --------------------------------------------------------------- */
+
+static int
+make_home(struct ptah_instance *instance)
+{
+	struct ptah_home *home = calloc(1, sizeof(*home));
+
+	if (home == NULL)
+		return -ENOMEM;
+	instance->home = home;
+	home->self.life = PTAH_LIFE_HOME;
+	home->self.instance = instance;
+	home->self.worker = instance->home_worker;
+	home->self.ops = &home_ops;
+	home->self.state = ptah_life_new(instance->module->home_size);
+	return home->self.state != NULL ? 0 : -ENOMEM;
+}
+
+static int
+make_workers(struct ptah_instance *instance)
+{
+	unsigned n = instance->n_workers;
+
+	instance->lives = calloc(n, sizeof(*instance->lives));
+	instance->worker_state = calloc(n, sizeof(*instance->worker_state));
+	if (instance->lives == NULL || instance->worker_state == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		struct ptah_self *self = &instance->lives[i].self;
+
+		self->life = PTAH_LIFE_WORKER;
+		self->instance = instance;
+		self->worker = instance->workers[i];
+		self->ops = &worker_ops;
+		self->state = ptah_life_new(instance->module->worker_size);
+		if (self->state == NULL)
+			return -ENOMEM;
+		instance->worker_state[i] = self->state;
+	}
+	return 0;
+}
+
+int
+ptah_lives_make(struct ptah_instance *instance)
+{
+	int rc = has_home(instance->module) ? make_home(instance) : 0;
+
+	if (rc == 0 && has_lives(instance->module))
+		rc = make_workers(instance);
+	return rc;
+}
+
+void
+ptah_lives_free(struct ptah_instance *instance)
+{
+	/* One that memory was too short to close keeps what it has: its code may still use it. */
+	if (instance->home != NULL && !instance->home->open) {
+		ptah_life_free(instance->home->self.state, instance->module->home_size);
+		free(instance->home);
+	}
+	for (unsigned i = 0; instance->lives != NULL && i < instance->n_workers; i++) {
+		if (instance->lives[i].open)
+			continue;
+		ptah_life_free(instance->lives[i].self.state, instance->module->worker_size);
+	}
+	free(instance->lives);
+	free(instance->worker_state);
+}
+
+/* ---- birth ---------------------------------------------------------------- */
+
+static void
+tell_ready(struct ptah_worker *worker, void *arg)
+{
+	struct ptah_opening *opening = arg;
+
+	(void)worker;
+	opening->fn(opening->top, opening->rc, opening->reason, opening->arg);
+	ptah_instance_unref(opening->top);
+	pthread_mutex_destroy(&opening->lock);
+	free(opening->reason);
+	free(opening);
+}
+
+/* One of those that were waited for is there, or is not. */
+static void
+opened(struct ptah_opening *opening, int rc, const char *reason)
+{
+	pthread_mutex_lock(&opening->lock);
+	if (rc < 0 && opening->rc == 0) {
+		opening->rc = rc;
+		opening->reason = strdup(reason != NULL ? reason : strerror(-rc));
+	}
+	pthread_mutex_unlock(&opening->lock);
+	if (atomic_fetch_sub(&opening->waiting, 1) != 1)
+		return;
+	/* Never from inside a hook; but without memory for a letter there is no other way. */
+	if (ptah_worker_post(opening->top->home_worker, tell_ready, opening) < 0)
+		tell_ready(opening->top->home_worker, opening);
+}
+
+static void
+home_is_ready(struct ptah_home *home, int rc, const char *reason)
+{
+	struct ptah_opening *opening = home->waiting;
+
+	if (home->told)
+		return;
+	home->told = true;
+	home->waiting = NULL;
+	ptah_deadline_clear(&home->limit);
+	opened(opening, rc, reason);
+}
+
+static void
+on_ready_limit(struct ptah_deadline *deadline, void *arg)
+{
+	char reason[64];
+
+	(void)deadline;
+	snprintf(reason, sizeof(reason), "was not ready within %u s", PTAH_READY_MS / 1000);
+	home_is_ready(arg, -ETIMEDOUT, reason);
+}
+
+static int
+take_announcement(struct ptah_instance *instance, const char *advertise, const char *bridge_args,
+    char *why, size_t why_room)
+{
+	struct ptah_addr addr;
+
+	if (advertise != NULL) {
+		if (ptah_addr_parse(&addr, advertise) < 0) {
+			snprintf(why, why_room, "the address that it announces is no ip:port");
+			return -EINVAL;
+		}
+		instance->advertise = strdup(advertise);
+		if (instance->advertise == NULL) {
+			snprintf(why, why_room, "out of memory");
+			return -ENOMEM;
+		}
+	}
+	if (bridge_args == NULL)
+		return 0;
+	return ptah_announce_read(bridge_args, strlen(bridge_args), &instance->bridge_args, why, why_room);
+}
+
+void
+ptah_home_ready(struct ptah_home *home, int rc, const char *advertise, const char *bridge_args, const char *reason)
+{
+	char why[PTAH_WHY_TEXT];
+
+	if (home->told)
+		return;
+	if (rc >= 0) {
+		rc = take_announcement(home->self.instance, advertise, bridge_args, why, sizeof(why));
+		if (rc < 0)
+			reason = why;
+	}
+	home_is_ready(home, rc < 0 ? rc : 0, reason);
+}
+
+static void
+open_home(struct ptah_worker *worker, void *arg)
+{
+	struct ptah_home *home = arg;
+	struct ptah_instance *instance = home->self.instance;
+	int rc;
+
+	home->open = true;
+	home->opening = true;
+	rc = instance->module->home_open(home->self.state, instance->conf, instance->role,
+	    &ptah_host_services, &home->self);
+	home->opening = false;
+	if (rc < 0)
+		home_is_ready(home, rc, NULL);
+	else if (!home->told && ptah_deadline_set(worker, &home->limit, PTAH_READY_MS, on_ready_limit, home) < 0)
+		home_is_ready(home, -ENOMEM, NULL);
+}
+
+static void
+open_worker_life(struct ptah_worker *worker, void *arg)
+{
+	struct ptah_opening *opening = arg;
+	const char *reason = NULL;
+	int rc = 0;
+
+	for (struct ptah_instance *layer = opening->top; rc == 0 && layer != NULL; layer = layer->below) {
+		struct ptah_worker_life *life;
+
+		if (!has_lives(layer->module))
+			continue;
+		life = &layer->lives[worker->index];
+		life->open = true;
+		if (layer->module->worker_open != NULL)
+			rc = layer->module->worker_open(life->self.state, layer->conf, &ptah_host_services, &life->self);
+	}
+	opened(opening, rc < 0 ? rc : 0, reason);
+}
+
+/* Does any layer have a life on each worker? */
+static bool
+any_lives(const struct ptah_instance *layer)
+{
+	for (; layer != NULL; layer = layer->below)
+		if (has_lives(layer->module))
+			return true;
+	return false;
+}
+
+static bool
+any_home(const struct ptah_instance *layer)
+{
+	for (; layer != NULL; layer = layer->below)
+		if (has_home(layer->module))
+			return true;
+	return false;
+}
+
+static struct ptah_opening *
+opening_new(struct ptah_instance *top, ptah_ready_fn *fn, void *arg)
+{
+	struct ptah_opening *opening = calloc(1, sizeof(*opening));
+
+	if (opening == NULL)
+		return NULL;
+	opening->top = ptah_instance_ref(top);
+	opening->fn = fn;
+	opening->arg = arg;
+	pthread_mutex_init(&opening->lock, NULL);
+	atomic_init(&opening->waiting, 1); /* ours, until all are begun */
+	return opening;
+}
+
+int
+ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *arg)
+{
+	struct ptah_opening *opening;
+	unsigned n = any_lives(top) ? top->n_workers : 0;
+
+	if (n == 0 && !any_home(top)) {
+		on_ready(top, 0, NULL, arg);
+		return 0;
+	}
+	opening = opening_new(top, on_ready, arg);
+	if (opening == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		atomic_fetch_add(&opening->waiting, 1);
+		if (ptah_worker_post(top->workers[i], open_worker_life, opening) < 0)
+			opened(opening, -ENOMEM, NULL);
+	}
+	for (struct ptah_instance *layer = top; layer != NULL; layer = layer->below) {
+		if (!has_home(layer->module))
+			continue;
+		atomic_fetch_add(&opening->waiting, 1);
+		layer->home->waiting = opening;
+		if (ptah_worker_post(layer->home_worker, open_home, layer->home) < 0) {
+			layer->home->told = true;
+			opened(opening, -ENOMEM, NULL);
+		}
+	}
+	opened(opening, 0, NULL);
+	return 0;
+}
+
+/* ---- events of a home ------------------------------------------------------ */
+
+static void
+close_home(struct ptah_home *home)
+{
+	struct ptah_instance *instance = home->self.instance;
+
+	if (!home->open)
+		return;
+	home->open = false;
+	ptah_deadline_clear(&home->limit);
+	if (home->stop_limit != NULL) {
+		event_free(home->stop_limit);
+		home->stop_limit = NULL;
+	}
+	if (instance->module->home_close != NULL)
+		instance->module->home_close(home->self.state);
+	ptah_self_end(&home->self);
+}
+
+static void
+deliver_home(struct ptah_self *self, struct ptah_event *event)
+{
+	struct ptah_home *home = ptah_home_of(self);
+	const struct ptah_module *module = self->instance->module;
+	int rc;
+
+	if (!home->open || module->home_event == NULL)
+		return;
+	event->size = sizeof(*event);
+	rc = module->home_event(self->state, event);
+	if (rc >= 0 || !home->open)
+		return;
+	/* Its links live on without it; what they mail is dropped. */
+	ptah_error_rc(AREA_MODULE, rc, "%s: its home failed", self->instance->name);
+	close_home(home);
+	if (!home->told)
+		home_is_ready(home, rc, NULL);
+	home_has_ended(home);
+}
+
+/* ---- death ---------------------------------------------------------------- */
+
+static void stop_layer(struct ptah_stopping *stopping);
+
+static void
+next_layer(struct ptah_stopping *stopping)
+{
+	stopping->at = stopping->at->below;
+	if (stopping->at != NULL) {
+		stop_layer(stopping);
+		return;
+	}
+	stopping->done(stopping->arg);
+	ptah_instance_unref(stopping->top);
+	free(stopping);
+}
+
+static void
+life_is_closed(struct ptah_stopping *stopping)
+{
+	if (atomic_fetch_sub(&stopping->waiting, 1) == 1)
+		next_layer(stopping);
+}
+
+static void
+close_worker_life(struct ptah_worker *worker, void *arg)
+{
+	struct ptah_stopping *stopping = arg;
+	struct ptah_instance *layer = stopping->at;
+	struct ptah_worker_life *life = &layer->lives[worker->index];
+
+	if (life->open) {
+		life->open = false;
+		if (layer->module->worker_close != NULL)
+			layer->module->worker_close(life->self.state);
+		ptah_self_end(&life->self);
+	}
+	life_is_closed(stopping);
+}
+
+static void
+stop_workers(struct ptah_stopping *stopping)
+{
+	struct ptah_instance *layer = stopping->at;
+	unsigned n = has_lives(layer->module) ? layer->n_workers : 0;
+
+	atomic_store(&stopping->waiting, n + 1);
+	for (unsigned i = 0; i < n; i++) {
+		int rc = ptah_worker_post(layer->workers[i], close_worker_life, stopping);
+
+		if (rc < 0) {
+			ptah_error_rc(AREA_MODULE, rc, "%s: cannot close its life on worker %u", layer->name, i);
+			atomic_fetch_sub(&stopping->waiting, 1);
+		}
+	}
+	life_is_closed(stopping);
+}
+
+/* If its end was asked for, go on to the worker lives. */
+static void
+home_has_ended(struct ptah_home *home)
+{
+	struct ptah_stopping *stopping = home->stop;
+
+	if (stopping == NULL)
+		return;
+	home->stop = NULL;
+	close_home(home);
+	stop_workers(stopping);
+}
+
+static void
+on_stop_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct ptah_home *home = arg;
+
+	(void)fd;
+	if ((what & EV_TIMEOUT) != 0)
+		ptah_info(AREA_MODULE, "%s: its home did not finish in time", home->self.instance->name);
+	home_has_ended(home);
+}
+
+/* This is said inside of a hook, and 'close' must not run there: let the loop come round. */
+void
+ptah_home_done(struct ptah_home *home)
+{
+	if (home->stop != NULL && home->stop_limit != NULL)
+		event_active(home->stop_limit, EV_READ, 0);
+}
+
+static void
+stop_home(struct ptah_worker *worker, void *arg)
+{
+	struct ptah_stopping *stopping = arg;
+	struct ptah_home *home = stopping->at->home;
+	uint64_t now = ptah_clock_now_ns();
+	uint64_t left = stopping->deadline_ns > now ? stopping->deadline_ns - now : 0;
+	struct timeval tv = { (time_t)(left / PTAH_NS_PER_S), (suseconds_t)(left % PTAH_NS_PER_S / 1000) };
+	struct ptah_event event = { .what = PTAH_EV_STOP, .deadline_ns = stopping->deadline_ns };
+
+	home->stop = stopping;
+	if (!home->told)
+		home_is_ready(home, -ECANCELED, "was stopped");
+	if (home->open && stopping->at->module->home_event != NULL && left > 0)
+		home->stop_limit = evtimer_new(worker->base, on_stop_limit, home);
+	if (home->stop_limit == NULL || evtimer_add(home->stop_limit, &tv) == -1) {
+		home_has_ended(home);
+		return;
+	}
+	deliver_home(&home->self, &event);
+}
+
+static void
+stop_layer(struct ptah_stopping *stopping)
+{
+	struct ptah_instance *layer = stopping->at;
+	int rc;
+
+	if (layer->home == NULL) {
+		stop_workers(stopping);
+		return;
+	}
+	rc = ptah_worker_post(layer->home_worker, stop_home, stopping);
+	if (rc < 0) {
+		ptah_error_rc(AREA_MODULE, rc, "%s: cannot close its home", layer->name);
+		stop_workers(stopping);
+	}
+}
+
+void
+ptah_instance_stop(struct ptah_instance *instance, uint64_t deadline_ns, void (*done)(void *arg), void *arg)
+{
+	struct ptah_stopping *stopping;
+
+	if (!any_lives(instance) && !any_home(instance)) {
+		done(arg);
+		return;
+	}
+	stopping = calloc(1, sizeof(*stopping));
+	if (stopping == NULL) {
+		ptah_error(AREA_MODULE, "%s: cannot close its lives: out of memory", instance->name);
+		done(arg);
+		return;
+	}
+	stopping->top = ptah_instance_ref(instance);
+	stopping->at = instance;
+	stopping->deadline_ns = deadline_ns;
+	stopping->done = done;
+	stopping->arg = arg;
+	stop_layer(stopping);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/merge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "transport/options.h"
+
+#define KEY_MODULE "module"
+
+/* "over" as an object: its short form is a name. */
+static struct ptah_json *
+long_form(const struct ptah_json *json)
+{
+	struct ptah_json *out;
+
+	if (json->type != PTAH_JSON_STRING)
+		return ptah_json_copy(json);
+	out = ptah_json_new(PTAH_JSON_OBJECT);
+	if (out != NULL && ptah_json_set(out, KEY_MODULE, ptah_json_copy(json)) < 0) {
+		ptah_json_free(out);
+		out = NULL;
+	}
+	return out;
+}
+
+static struct ptah_json *
+merge_over(const struct ptah_json *base, const struct ptah_json *over)
+{
+	struct ptah_json *one = long_form(base), *two = long_form(over), *out = NULL;
+
+	if (one != NULL && two != NULL)
+		out = one->type == PTAH_JSON_OBJECT && two->type == PTAH_JSON_OBJECT ?
+		    ptah_merge(one, two) : ptah_json_copy(two);
+	ptah_json_free(one);
+	ptah_json_free(two);
+	return out;
+}
+
+struct ptah_json *
+ptah_merge(const struct ptah_json *base, const struct ptah_json *over)
+{
+	struct ptah_json *out = base != NULL ? ptah_json_copy(base) : ptah_json_new(PTAH_JSON_OBJECT);
+
+	for (size_t i = 0; out != NULL && over != NULL && i < over->n; i++) {
+		const struct ptah_json *old = ptah_json_get(out, over->keys[i]);
+		struct ptah_json *value;
+
+		if (old != NULL && strcmp(over->keys[i], PTAH_KEY_OVER) == 0)
+			value = merge_over(old, over->items[i]);
+		else
+			value = ptah_json_copy(over->items[i]);
+		if (ptah_json_set(out, over->keys[i], value) < 0) {
+			ptah_json_free(out);
+			out = NULL;
+			errno = ENOMEM;
+		}
+	}
+	return out;
+}
+
+int
+ptah_merge_split(const struct ptah_json *json, const char **name, struct ptah_json **options)
+{
+	const struct ptah_json *module = json->type == PTAH_JSON_OBJECT ? ptah_json_get(json, KEY_MODULE) : json;
+	struct ptah_json *out;
+
+	*name = NULL;
+	*options = NULL;
+	if (module == NULL || module->type != PTAH_JSON_STRING ||
+	    !ptah_text_is_ptname(module->text, strlen(module->text)))
+		return -EINVAL;
+	out = ptah_json_new(PTAH_JSON_OBJECT);
+	for (size_t i = 0; out != NULL && json->type == PTAH_JSON_OBJECT && i < json->n; i++) {
+		if (strcmp(json->keys[i], KEY_MODULE) == 0)
+			continue;
+		if (ptah_json_set(out, json->keys[i], ptah_json_copy(json->items[i])) < 0) {
+			ptah_json_free(out);
+			out = NULL;
+		}
+	}
+	if (out == NULL)
+		return -ENOMEM;
+	*name = module->text;
+	*options = out;
+	return 0;
+}
+
+int
+ptah_merge_stack(struct ptah_json *options, const char *names)
+{
+	const char *plus = strchr(names, '+');
+	size_t len = plus != NULL ? (size_t)(plus - names) : strlen(names);
+	char *name = strndup(names, len);
+	struct ptah_json *below = ptah_json_new(PTAH_JSON_OBJECT), *merged = NULL;
+	const struct ptah_json *old = ptah_json_get(options, PTAH_KEY_OVER);
+	int rc = -ENOMEM;
+
+	if (name == NULL || below == NULL)
+		goto out;
+	if (ptah_json_set(below, KEY_MODULE, ptah_json_new_text(PTAH_JSON_STRING, name)) < 0)
+		goto out;
+	merged = ptah_merge(old != NULL && old->type == PTAH_JSON_OBJECT ? old : NULL, below);
+	if (merged == NULL)
+		goto out;
+	rc = plus != NULL ? ptah_merge_stack(merged, plus + 1) : 0;
+	if (rc == 0) {
+		rc = ptah_json_set(options, PTAH_KEY_OVER, merged);
+		merged = NULL;
+	}
+out:
+	ptah_json_free(merged);
+	ptah_json_free(below);
+	free(name);
+	return rc;
+}

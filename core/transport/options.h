@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * transport/options.h: from JSON to the structs that modules read.
+ *
+ * Text stands for every type, because k=v has nothing else.  A null is the
+ * same as nothing.  Where one value is wanted and several texts are there (a
+ * key that was repeated), the first counts.
+ *
+ * Threads: any.
+ */
+#ifndef PTAH_TRANSPORT_OPTIONS_H
+#define PTAH_TRANSPORT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ptah/module.h>
+
+#include "base/json.h"
+
+/** Keys that are the host's, whatever the transport. */
+#define PTAH_KEY_SERVER "serverAddress" /* where a client dials, "host:port" */
+#define PTAH_KEY_HALF_CLOSE "half-close" /* auto, send, hold */
+#define PTAH_KEY_OVER "over"             /* what this transport stands on: a name, or {"module": NAME, ...its options} */
+
+#define PTAH_HALF_CLOSE_AUTO 0
+#define PTAH_HALF_CLOSE_SEND 1
+#define PTAH_HALF_CLOSE_HOLD 2
+
+/** A module's conf or args; all that it points to goes with it.  {0}: none. */
+struct ptah_filled {
+	void *values; /* aligned to 64; NULL when the module has none */
+	struct ptah_chunk *chunks;
+};
+
+/**
+ * Fill conf (link false) or args (link true) from 'options', an object or NULL.
+ *
+ * 'missing' gets the first option that is required and not there; the rest is
+ * filled all the same.
+ *
+ * Gives: *out, for ptah_filled_clear().
+ * Fails: -EINVAL and 'why' ('option "iat-mode": "3" is not one of 0, 1, 2'); -ENOMEM.
+ */
+int ptah_options_fill(struct ptah_filled *out, const struct ptah_module *module, uint32_t role, bool link,
+    const struct ptah_json *options, const struct ptah_option **missing, char *why, size_t why_room);
+
+/** Wipes and frees. */
+void ptah_filled_clear(struct ptah_filled *filled);
+
+/** What to say of a missing one. */
+void ptah_options_say_missing(const struct ptah_option *missing, char *why, size_t why_room);
+
+/** The option of this key (name or alias) that this role has, or NULL. */
+const struct ptah_option *ptah_options_find(const struct ptah_module *module, uint32_t role, const char *key);
+
+/** Is it a key of the host's? */
+bool ptah_options_is_host(const char *key);
+
+/** What to say of a key that nobody knows: which one was meant, or that it is for the other role. */
+void ptah_options_say_unknown(const struct ptah_module *module, uint32_t role, const char *key,
+    char *why, size_t why_room);
+
+/**
+ * The host's own keys of 'options': half_close (left alone when not there) and
+ * server ("" when not there; room for PTAH_DEST_TEXT).
+ * Fails: -EINVAL and 'why'.
+ */
+int ptah_options_host(const struct ptah_json *options, int *half_close, char *server, char *why, size_t why_room);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * transport/replay.h: have we seen this before?
+ *
+ * One set for the process, shared by all workers and instances.  It keeps a
+ * keyed hash of each token, not the token; when it is full the eldest goes.
+ *
+ * Threads: any.
+ */
+#ifndef PTAH_TRANSPORT_REPLAY_H
+#define PTAH_TRANSPORT_REPLAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ptah/span.h>
+
+/** Tokens of the process: 40 bytes each when it is full. */
+#define PTAH_REPLAY_MAX ((size_t)1 << 18)
+
+struct ptah_replay;
+
+/** A set of at most 'most' tokens.  NULL: ENOMEM. */
+struct ptah_replay *ptah_replay_new(size_t most);
+void ptah_replay_free(struct ptah_replay *replay);
+
+/**
+ * Look 'token' up in 'scope' at the time 'now_s' (any clock that only goes
+ * forward), and remember it for 'ttl_s' (0: as long as there is room).
+ * Returns 1 if it is fresh, 0 if it was seen before and is still remembered, -ENOMEM.
+ */
+int ptah_replay_check(struct ptah_replay *replay, struct ptah_span scope, struct ptah_span token,
+    uint32_t ttl_s, uint64_t now_s);
+
+#endif

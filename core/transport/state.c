@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define NAME_MAX_LEN 64
+#define LOCK "lock"
+
+struct ptah_state {
+	char *folder, *ptname;
+	int lock; /* descriptor, or -1 */
+};
+
+struct ptah_state *
+ptah_state_new(const char *folder, const char *ptname)
+{
+	struct ptah_state *state = calloc(1, sizeof(*state));
+
+	if (state == NULL)
+		return NULL;
+	state->lock = -1;
+	state->folder = strdup(folder);
+	state->ptname = strdup(ptname);
+	if (state->folder == NULL || state->ptname == NULL) {
+		ptah_state_free(state);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return state;
+}
+
+static char *
+path_of(const struct ptah_state *state, const char *name)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s_%s", state->folder, state->ptname, name) != -1 ? path : NULL;
+}
+
+void
+ptah_state_free(struct ptah_state *state)
+{
+	if (state == NULL)
+		return;
+	if (state->lock != -1) {
+		char *path = path_of(state, LOCK);
+
+		/* While we hold it: nobody else takes a file that is not there any more. */
+		if (path != NULL)
+			(void)unlink(path);
+		free(path);
+		close(state->lock);
+	}
+	free(state->folder);
+	free(state->ptname);
+	free(state);
+}
+
+static bool
+is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len <= NAME_MAX_LEN && name[0] != '.' && strcmp(name, LOCK) != 0 &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
+/* Between open and lock the holder may have removed the file: then ours is not the one that others see. */
+static int
+lock_once(const char *path, int *out)
+{
+	struct stat ours, seen;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc = 0;
+
+	if (fd == -1)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	else if (fstat(fd, &ours) == -1 || stat(path, &seen) == -1 || ours.st_ino != seen.st_ino || ours.st_dev != seen.st_dev)
+		rc = -EAGAIN;
+	if (rc < 0)
+		close(fd);
+	else
+		*out = fd;
+	return rc;
+}
+
+static int
+take_lock(struct ptah_state *state)
+{
+	char *path;
+	int rc = -EAGAIN;
+
+	if (state->lock != -1)
+		return 0;
+	path = path_of(state, LOCK);
+	if (path == NULL)
+		return -ENOMEM;
+	for (int i = 0; rc == -EAGAIN && i < 100; i++)
+		rc = lock_once(path, &state->lock);
+	free(path);
+	return rc == -EAGAIN ? -EBUSY : rc;
+}
+
+long
+ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room out)
+{
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	char *path;
+	long rc;
+
+	if (!is_name(name))
+		return -EINVAL;
+	path = path_of(state, name);
+	if (path == NULL)
+		return -ENOMEM;
+	/* Where there is no file there is nothing to guard, and nothing is made. */
+	rc = access(path, F_OK) == 0 ? take_lock(state) : -errno;
+	if (rc == -EROFS || rc == -EACCES) /* we cannot write there, but read */
+		rc = 0;
+	if (rc == 0)
+		rc = ptah_file_read(path, PTAH_STATE_MAX, &bytes, &len);
+	free(path);
+	if (rc == 0) {
+		if (len <= out.len && len > 0)
+			memcpy(out.at, bytes, len);
+		rc = len <= out.len ? (long)len : -ENOSPC;
+		explicit_bzero(bytes, len);
+		free(bytes);
+	}
+	return rc;
+}
+
+int
+ptah_state_prepare(struct ptah_state *state, const char *name)
+{
+	int rc = is_name(name) ? 0 : -EINVAL;
+
+	if (rc == 0)
+		rc = ptah_file_mkdirs(state->folder);
+	if (rc == 0)
+		rc = take_lock(state);
+	return rc;
+}
+
+/* ---- the writer ------------------------------------------------------------ */
+
+struct job {
+	struct job *next;
+	char *path;
+	ptah_written_fn *written;
+	void *arg;
+	size_t len;
+	uint8_t body[];
+};
+
+struct ptah_writer {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct job *first, **last;
+	size_t waiting; /* bytes */
+	bool closing, running;
+	pthread_t thread;
+};
+
+struct ptah_writer *
+ptah_writer_new(void)
+{
+	struct ptah_writer *writer = calloc(1, sizeof(*writer));
+
+	if (writer == NULL)
+		return NULL;
+	pthread_mutex_init(&writer->lock, NULL);
+	pthread_cond_init(&writer->more, NULL);
+	writer->last = &writer->first;
+	return writer;
+}
+
+static struct job *
+take_job(struct ptah_writer *writer)
+{
+	struct job *job;
+
+	pthread_mutex_lock(&writer->lock);
+	while (writer->first == NULL && !writer->closing)
+		pthread_cond_wait(&writer->more, &writer->lock);
+	job = writer->first;
+	if (job != NULL) {
+		writer->first = job->next;
+		if (writer->first == NULL)
+			writer->last = &writer->first;
+		writer->waiting -= job->len;
+	}
+	pthread_mutex_unlock(&writer->lock);
+	return job;
+}
+
+static void *
+write_all(void *arg)
+{
+	struct ptah_writer *writer = arg;
+	struct job *job;
+
+	while ((job = take_job(writer)) != NULL) {
+		int rc = ptah_file_write_atomic(job->path, job->body, job->len);
+
+		job->written(rc, job->arg);
+		explicit_bzero(job->body, job->len);
+		free(job->path);
+		free(job);
+	}
+	return NULL;
+}
+
+void
+ptah_writer_free(struct ptah_writer *writer)
+{
+	if (writer == NULL)
+		return;
+	pthread_mutex_lock(&writer->lock);
+	writer->closing = true;
+	pthread_cond_signal(&writer->more);
+	pthread_mutex_unlock(&writer->lock);
+	if (writer->running)
+		pthread_join(writer->thread, NULL);
+	pthread_cond_destroy(&writer->more);
+	pthread_mutex_destroy(&writer->lock);
+	free(writer);
+}
+
+/* With the lock held.  The new thread takes no signal: those are the main thread's. */
+static int
+start(struct ptah_writer *writer)
+{
+	sigset_t all, old;
+	int rc;
+
+	if (writer->running)
+		return 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&writer->thread, NULL, write_all, writer);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	writer->running = rc == 0;
+	return -rc;
+}
+
+int
+ptah_writer_put(struct ptah_writer *writer, const struct ptah_state *state, const char *name,
+    struct ptah_span body, ptah_written_fn *written, void *arg)
+{
+	struct job *job;
+	int rc = 0;
+
+	if (body.len > PTAH_STATE_MAX)
+		return -EFBIG;
+	job = malloc(sizeof(*job) + body.len);
+	if (job == NULL)
+		return -ENOMEM;
+	job->next = NULL;
+	job->path = path_of(state, name);
+	job->written = written;
+	job->arg = arg;
+	job->len = body.len;
+	if (body.len > 0)
+		memcpy(job->body, body.at, body.len);
+	pthread_mutex_lock(&writer->lock);
+	if (job->path == NULL)
+		rc = -ENOMEM;
+	else if (writer->waiting > 2 * PTAH_STATE_MAX)
+		rc = -EAGAIN;
+	else
+		rc = start(writer);
+	if (rc == 0) {
+		*writer->last = job;
+		writer->last = &job->next;
+		writer->waiting += job->len;
+		pthread_cond_signal(&writer->more);
+	}
+	pthread_mutex_unlock(&writer->lock);
+	if (rc < 0) {
+		free(job->path);
+		free(job);
+	}
+	return rc;
+}

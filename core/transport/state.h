@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * transport/state.h: the small named files of an instance,
+ * <state>/<ptname>_<name>.
+ *
+ * The first use takes the lock file <state>/<ptname>_lock, so that a second
+ * opening of the same state, by us or by another process, is refused; it is
+ * removed with the instance.  Nothing is made before that first use.
+ *
+ * Threads: reading on the home's worker; writing is done by a thread of its own.
+ */
+#ifndef PTAH_TRANSPORT_STATE_H
+#define PTAH_TRANSPORT_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ptah/span.h>
+
+/** Longest file. */
+#define PTAH_STATE_MAX ((size_t)16 * 1024 * 1024)
+
+struct ptah_state;
+struct ptah_writer;
+
+/** The state of one transport; no file is touched.  NULL: ENOMEM. */
+struct ptah_state *ptah_state_new(const char *folder, const char *ptname);
+/** Gives up the lock.  NULL is fine. */
+void ptah_state_free(struct ptah_state *state);
+
+/** Read a file: its length; -ENOENT, -ENOSPC (it is longer than 'out'), -EBUSY (in use elsewhere), -EINVAL (name) ... */
+long ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room out);
+
+/** Is 'name' good, and the lock ours?  -EINVAL, -EBUSY, or why the folder cannot be made. */
+int ptah_state_prepare(struct ptah_state *state, const char *name);
+
+/** Hears on the writer's thread that a file is on disk (0), or -errno. */
+typedef void ptah_written_fn(int rc, void *arg);
+
+/** A thread that writes; it starts with the first file.  NULL: ENOMEM. */
+struct ptah_writer *ptah_writer_new(void);
+/** Waits until all is written.  NULL is fine. */
+void ptah_writer_free(struct ptah_writer *writer);
+
+/** Write 'body' (copied) in turn, after ptah_state_prepare(); 'written' runs unless this fails.  -ENOMEM, -EFBIG, -EAGAIN. */
+int ptah_writer_put(struct ptah_writer *writer, const struct ptah_state *state, const char *name,
+    struct ptah_span body, ptah_written_fn *written, void *arg);
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <ptah/module.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "transport/merge.h"
+#include "transport/options.h"
+
+struct conf {
+	const char *text;
+	struct ptah_span hex, base64, base32;
+	int64_t number;
+	uint8_t truth;
+	const char *address;
+	uint64_t wait;
+	uint32_t word;
+	const char *nested;
+	struct ptah_list numbers, texts;
+	const char *secret;
+};
+
+struct args {
+	const char *cert;
+	int64_t mode;
+};
+
+static const char *const words[] = { "Auto", "send", "hold", NULL };
+static const char *const text_aliases[] = { "txt", "t", NULL };
+
+#define AT(field) .offset = offsetof(struct conf, field)
+
+static const struct ptah_option options[] = {
+	{ .name = "text", .aliases = text_aliases, .type = PTAH_STRING, AT(text), .min = 1, .max = 5 },
+	{ .name = "hex", .type = PTAH_HEX, AT(hex), .min = 2, .max = 2 },
+	{ .name = "base64", .type = PTAH_BASE64, AT(base64) },
+	{ .name = "base32", .type = PTAH_BASE32, AT(base32) },
+	{ .name = "number", .type = PTAH_INT, AT(number), .min = -3, .max = 9, .def = "7" },
+	{ .name = "truth", .type = PTAH_BOOL, AT(truth) },
+	{ .name = "address", .type = PTAH_ADDRESS, AT(address) },
+	{ .name = "wait", .type = PTAH_DURATION, AT(wait), .max = 60 * (int64_t)PTAH_NS_PER_S },
+	{ .name = "word", .type = PTAH_WORD, AT(word), .words = words },
+	{ .name = "nested", .type = PTAH_NESTED, AT(nested) },
+	{ .name = "numbers", .type = PTAH_INT, .flags = PTAH_LIST, AT(numbers), .min = 0, .max = 2 },
+	{ .name = "texts", .type = PTAH_STRING, .flags = PTAH_LIST, AT(texts) },
+	{ .name = "secret", .type = PTAH_STRING, .flags = PTAH_SECRET, AT(secret), .min = 3, .max = 3 },
+	{ .name = "server-text", .type = PTAH_STRING, .flags = PTAH_SERVER_ONLY, AT(text) },
+	{ .name = "cert", .type = PTAH_STRING, .flags = PTAH_LINK | PTAH_REQUIRED,
+	    .offset = offsetof(struct args, cert), .help = "what the bridge line says" },
+	{ .name = "iat-mode", .type = PTAH_INT, .flags = PTAH_LINK, .offset = offsetof(struct args, mode),
+	    .min = 0, .max = 2 },
+	{ .name = NULL },
+};
+
+static const struct ptah_module module = {
+	.head = PTAH_HEAD(0),
+	.name = "sample",
+	.options = options,
+	.conf_size = sizeof(struct conf),
+	.args_size = sizeof(struct args),
+};
+
+static struct ptah_json *
+json(const char *text)
+{
+	char why[256];
+	struct ptah_json *out = ptah_json_parse(text, strlen(text), 0, why, sizeof(why));
+
+	if (out == NULL)
+		fail_msg("%s: %s", text, why);
+	return out;
+}
+
+static int
+fill(struct ptah_filled *out, bool link, const char *text, const struct ptah_option **missing, char *why, size_t room)
+{
+	struct ptah_json *given = json(text);
+	int rc = ptah_options_fill(out, &module, PTAH_CLIENT, link, given, missing, why, room);
+
+	ptah_json_free(given);
+	return rc;
+}
+
+static void
+reads_every_type_from_json_and_from_text(void **state)
+{
+	static const char *const texts[] = {
+		"{\"t\":\"abc\",\"hex\":\"00fF\",\"base64\":\"AQID\",\"base32\":\"AEBAG===\",\"number\":-3,\"truth\":true,"
+		"\"address\":\"[::1]:443\",\"wait\":30,\"word\":\"HOLD\",\"nested\":{\"a\":[1]},\"numbers\":[0,1,2],"
+		"\"texts\":[\"a\",\"\"],\"secret\":\"abc\",\"server-text\":\"x\"}",
+		"{\"txt\":\"abc\",\"hex\":\"00fF\",\"base64\":\"AQID\",\"base32\":\"AEBAG\",\"number\":\"-3\",\"truth\":\"1\","
+		"\"address\":\"[::1]:443\",\"wait\":\"30s\",\"word\":\"hold\",\"nested\":\"{\\\"a\\\": [1]}\","
+		"\"numbers\":[\"0\",\"1\",\"2\"],\"texts\":[\"a\",\"\"],\"secret\":\"abc\"}",
+	};
+	static const uint8_t two[] = { 0x00, 0xff }, three[] = { 1, 2, 3 };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct ptah_filled filled;
+		const struct ptah_option *missing;
+		char why[512] = "";
+		int rc = fill(&filled, false, texts[i], &missing, why, sizeof(why));
+		const struct conf *conf = filled.values;
+
+		assert_string_equal(why, "");
+		assert_int_equal(rc, 0);
+		assert_null(missing);
+		assert_int_equal((uintptr_t)conf % 64, 0);
+		assert_string_equal(conf->text, "abc");
+		assert_int_equal(conf->hex.len, 2);
+		assert_memory_equal(conf->hex.at, two, 2);
+		assert_int_equal(conf->base64.len, 3);
+		assert_memory_equal(conf->base64.at, three, 3);
+		assert_int_equal(conf->base32.len, 3);
+		assert_memory_equal(conf->base32.at, three, 3);
+		assert_int_equal(conf->number, -3);
+		assert_int_equal(conf->truth, 1);
+		assert_string_equal(conf->address, "[::1]:443");
+		assert_int_equal(conf->wait, 30 * PTAH_NS_PER_S);
+		assert_int_equal(conf->word, 2);
+		assert_string_equal(conf->nested, "{\"a\":[1]}");
+		assert_int_equal(conf->numbers.n, 3);
+		assert_int_equal(((const int64_t *)conf->numbers.items)[2], 2);
+		assert_int_equal(conf->texts.n, 2);
+		assert_string_equal(((const char *const *)conf->texts.items)[0], "a");
+		assert_string_equal(conf->secret, "abc");
+		ptah_filled_clear(&filled);
+		assert_null(filled.values);
+	}
+}
+
+static void
+leaves_out_what_was_not_said(void **state)
+{
+	struct ptah_filled filled;
+	const struct ptah_option *missing;
+	char why[512];
+	const struct conf *conf;
+
+	(void)state;
+	assert_int_equal(fill(&filled, false, "{\"text\":null}", &missing, why, sizeof(why)), 0);
+	conf = filled.values;
+	assert_null(conf->text);
+	assert_null(conf->hex.at);
+	assert_int_equal(conf->number, 7); /* the default */
+	assert_int_equal(conf->numbers.n, 0);
+	ptah_filled_clear(&filled);
+}
+
+static void
+takes_the_first_of_a_repeated_key(void **state)
+{
+	struct ptah_filled filled;
+	const struct ptah_option *missing;
+	char why[512];
+	const struct conf *conf;
+
+	(void)state;
+	assert_int_equal(fill(&filled, false, "{\"text\":[\"a\",\"b\"],\"texts\":\"one\"}", &missing, why, sizeof(why)), 0);
+	conf = filled.values;
+	assert_string_equal(conf->text, "a");
+	assert_int_equal(conf->texts.n, 1);
+	assert_string_equal(((const char *const *)conf->texts.items)[0], "one");
+	ptah_filled_clear(&filled);
+}
+
+static void
+says_what_is_wrong_and_what_would_be_right(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} cases[] = {
+		{ "{\"text\":\"\"}", "option \"text\": \"\" is not text of 1 to 5 bytes" },
+		{ "{\"txt\":\"abcdef\"}", "option \"text\": \"abcdef\" is not text of 1 to 5 bytes" },
+		{ "{\"text\":{}}", "option \"text\": an object is not text of 1 to 5 bytes" },
+		{ "{\"text\":[1,2]}", "option \"text\": a list is not text of 1 to 5 bytes" },
+		{ "{\"text\":[]}", "option \"text\": a list is not text of 1 to 5 bytes" },
+		{ "{\"hex\":\"0g00\"}", "option \"hex\": \"0g00\" is not hex of 2 bytes" },
+		{ "{\"hex\":\"000000\"}", "option \"hex\": \"000000\" is not hex of 2 bytes" },
+		{ "{\"base64\":\"A\"}", "option \"base64\": \"A\" is not base64" },
+		{ "{\"base32\":\"1\"}", "option \"base32\": \"1\" is not base32" },
+		{ "{\"number\":10}", "option \"number\": \"10\" is not a whole number from -3 to 9" },
+		{ "{\"number\":1.5}", "option \"number\": \"1.5\" is not a whole number from -3 to 9" },
+		{ "{\"number\":\" 1\"}", "option \"number\": \" 1\" is not a whole number from -3 to 9" },
+		{ "{\"number\":\"\"}", "option \"number\": \"\" is not a whole number from -3 to 9" },
+		{ "{\"number\":\"99999999999999999999\"}",
+		    "option \"number\": \"99999999999999999999\" is not a whole number from -3 to 9" },
+		{ "{\"truth\":\"yes\"}", "option \"truth\": \"yes\" is not true or false" },
+		{ "{\"address\":\"nonsense\"}", "option \"address\": \"nonsense\" is not an address, host:port" },
+		{ "{\"wait\":\"61s\"}", "option \"wait\": \"61s\" is not a time from 0s to 60s" },
+		{ "{\"wait\":-1}", "option \"wait\": \"-1\" is not a time from 0s to 60s" },
+		{ "{\"word\":\"never\"}", "option \"word\": \"never\" is not one of Auto, send, hold" },
+		{ "{\"numbers\":[0,3]}", "option \"numbers\": \"3\" is not a whole number from 0 to 2" },
+		{ "{\"secret\":\"hush\"}", "option \"secret\": the value is not text of 3 bytes" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ptah_filled filled;
+		const struct ptah_option *missing;
+		char why[512] = "";
+		int rc = fill(&filled, false, cases[i].text, &missing, why, sizeof(why));
+
+		assert_string_equal(why, cases[i].why);
+		assert_int_equal(rc, -EINVAL);
+		assert_null(filled.values);
+	}
+}
+
+static void
+names_what_is_missing_and_fills_the_rest(void **state)
+{
+	struct ptah_filled filled;
+	const struct ptah_option *missing;
+	char why[512];
+
+	(void)state;
+	assert_int_equal(fill(&filled, true, "{\"iat-mode\":\"2\"}", &missing, why, sizeof(why)), 0);
+	assert_int_equal(((const struct args *)filled.values)->mode, 2);
+	assert_non_null(missing);
+	ptah_options_say_missing(missing, why, sizeof(why));
+	assert_string_equal(why, "option \"cert\" is missing: what the bridge line says");
+	ptah_filled_clear(&filled);
+	assert_int_equal(fill(&filled, true, "{\"cert\":1}", &missing, why, sizeof(why)), 0);
+	assert_null(missing);
+	assert_string_equal(((const struct args *)filled.values)->cert, "1");
+	ptah_filled_clear(&filled);
+}
+
+static void
+guesses_what_an_unknown_key_means(void **state)
+{
+	static const struct {
+		const char *key, *why;
+	} cases[] = {
+		{ "iatmode", "option \"iatmode\" is not known; did you mean \"iat-mode\"?" },
+		{ "serveraddress", "option \"serveraddress\" is not known; did you mean \"serverAddress\"?" },
+		{ "zzzzzzzzzzz", "option \"zzzzzzzzzzz\" is not known" },
+		{ "server-text", "option \"server-text\" is for a server; not used here" },
+	};
+	char why[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ptah_options_say_unknown(&module, PTAH_CLIENT, cases[i].key, why, sizeof(why));
+		assert_string_equal(why, cases[i].why);
+	}
+	assert_non_null(ptah_options_find(&module, PTAH_SERVER, "server-text"));
+	assert_null(ptah_options_find(&module, PTAH_CLIENT, "server-text"));
+	assert_non_null(ptah_options_find(&module, PTAH_CLIENT, "txt"));
+}
+
+static void
+reads_the_keys_of_the_host(void **state)
+{
+	char server[PTAH_DEST_TEXT], why[256];
+	struct ptah_json *given = json("{\"half-close\":\"Hold\",\"serverAddress\":\"example.com:7\"}");
+	int half = PTAH_HALF_CLOSE_SEND;
+
+	(void)state;
+	assert_int_equal(ptah_options_host(given, &half, server, why, sizeof(why)), 0);
+	assert_int_equal(half, PTAH_HALF_CLOSE_HOLD);
+	assert_string_equal(server, "example.com:7");
+	ptah_json_free(given);
+
+	assert_int_equal(ptah_options_host(NULL, &half, server, why, sizeof(why)), 0);
+	assert_int_equal(half, PTAH_HALF_CLOSE_HOLD);
+	assert_string_equal(server, "");
+
+	given = json("{\"half-close\":\"maybe\"}");
+	assert_int_equal(ptah_options_host(given, &half, server, why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "option \"half-close\": \"maybe\" is not one of auto, send, hold");
+	ptah_json_free(given);
+	given = json("{\"serverAddress\":\"127.0.0.1:65536\"}");
+	assert_int_equal(ptah_options_host(given, &half, server, why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "option \"serverAddress\": \"127.0.0.1:65536\" is not an address, host:port");
+	ptah_json_free(given);
+}
+
+static void
+lays_options_over_options(void **state)
+{
+	static const struct {
+		const char *base, *over, *both;
+	} cases[] = {
+		{ "{\"a\":\"1\",\"b\":\"1\"}", "{\"b\":\"2\"}", "{\"a\":\"1\",\"b\":\"2\"}" },
+		{ "{\"over\":\"x\"}", "{\"over\":{\"k\":1}}", "{\"over\":{\"module\":\"x\",\"k\":1}}" },
+		{ "{\"over\":{\"module\":\"x\",\"k\":0,\"over\":\"y\"}}", "{\"over\":{\"k\":1,\"over\":{\"z\":2}}}",
+		    "{\"over\":{\"module\":\"x\",\"k\":1,\"over\":{\"module\":\"y\",\"z\":2}}}" },
+		{ "{\"over\":{\"module\":\"x\",\"k\":0}}", "{\"over\":null}", "{\"over\":null}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ptah_json *base = json(cases[i].base), *over = json(cases[i].over);
+		struct ptah_json *both = ptah_merge(base, over);
+		char *text = ptah_json_text(both);
+
+		assert_string_equal(text, cases[i].both);
+		free(text);
+		ptah_json_free(both);
+		ptah_json_free(over);
+		ptah_json_free(base);
+	}
+}
+
+static void
+puts_names_of_a_stack_below(void **state)
+{
+	struct ptah_json *given = json("{\"k\":1,\"over\":{\"url\":2}}"), *below = NULL;
+	const char *name;
+	char *text;
+
+	(void)state;
+	assert_int_equal(ptah_merge_stack(given, "b+c"), 0);
+	text = ptah_json_text(given);
+	assert_string_equal(text, "{\"k\":1,\"over\":{\"url\":2,\"module\":\"b\",\"over\":{\"module\":\"c\"}}}");
+	free(text);
+	assert_int_equal(ptah_merge_split(ptah_json_get(given, "over"), &name, &below), 0);
+	assert_string_equal(name, "b");
+	text = ptah_json_text(below);
+	assert_string_equal(text, "{\"url\":2,\"over\":{\"module\":\"c\"}}");
+	free(text);
+	ptah_json_free(below);
+	ptah_json_free(given);
+	given = json("{\"module\":\"no-name\"}");
+	assert_int_equal(ptah_merge_split(given, &name, &below), -EINVAL);
+	ptah_json_free(given);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_every_type_from_json_and_from_text),
+		cmocka_unit_test(leaves_out_what_was_not_said),
+		cmocka_unit_test(takes_the_first_of_a_repeated_key),
+		cmocka_unit_test(says_what_is_wrong_and_what_would_be_right),
+		cmocka_unit_test(names_what_is_missing_and_fills_the_rest),
+		cmocka_unit_test(guesses_what_an_unknown_key_means),
+		cmocka_unit_test(reads_the_keys_of_the_host),
+		cmocka_unit_test(lays_options_over_options),
+		cmocka_unit_test(puts_names_of_a_stack_below),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

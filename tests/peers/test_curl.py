@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """curl through a PT client and a PT server, in every way that it can ask."""
 
+import json
 import threading
 
 import pytest
@@ -169,6 +170,25 @@ def test_dialect_3_serves_no_socks4(line3):
         download(line3.via("--socks4"), line3.server.host, line3.server.port,
             10, 1)
     assert e.value.rc == 97
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_transparent_tcp(house, setting, host):
+    """No SOCKS: curl speaks to the client as if it were the web server."""
+    setting.need_ptah_client()
+    need("curl")
+    shown = "[%s]" % host if ":" in host else host
+    web = house.add(HttpServer(host))
+    server = Server(house, setting.server, setting.transport, "%s:%d"
+        % (shown, web.port), host)
+    options = dict(server.args, serverAddress="%s:%d" % (shown, server.port))
+    client = Client(house, setting.client, setting.transport, version="3.0",
+        argv=["-mode", "transparent-TCP", "-proxylistenhost", host,
+        "-options", json.dumps(options)])
+    assert (client.protocol, client.host) == ("transparent-TCP", host)
+    download([], client.host, client.port, SIZE, 1)
+    upload([], client.host, client.port, SIZE, 2, house.folder)
+    assert web.n_accepted == 2
 
 
 def test_curl_is_told_why(line, setting):

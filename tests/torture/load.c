@@ -108,8 +108,10 @@ static struct {
 	struct sockaddr_storage entry[N_ENTRIES_MAX];
 	socklen_t entry_len[N_ENTRIES_MAX];
 	unsigned n_entries;
-	struct sockaddr_storage dest;
-	const char *args;
+	/* of each entry: what SOCKS is asked for, and PT arguments */
+	struct sockaddr_storage dest[N_ENTRIES_MAX];
+	const char *args[N_ENTRIES_MAX];
+	unsigned n_dests, n_args;
 	bool direct;
 	int target_fd;
 	unsigned n_links, n_slow, n_good;
@@ -414,12 +416,12 @@ send_small(struct end *end, const void *bytes, size_t len)
 }
 
 static size_t
-put_dest(uint8_t *out)
+put_dest(const struct sockaddr_storage *dest, uint8_t *out)
 {
-	const struct sockaddr_in *v4 = (const void *)&o.dest;
-	const struct sockaddr_in6 *v6 = (const void *)&o.dest;
+	const struct sockaddr_in *v4 = (const void *)dest;
+	const struct sockaddr_in6 *v6 = (const void *)dest;
 
-	if (o.dest.ss_family == AF_INET) {
+	if (dest->ss_family == AF_INET) {
 		out[0] = 1;
 		memcpy(out + 1, &v4->sin_addr, 4);
 		memcpy(out + 5, &v4->sin_port, 2);
@@ -431,11 +433,18 @@ put_dest(uint8_t *out)
 	return 19;
 }
 
+/* Links take the entries in turn. */
+static unsigned
+entry_of(const struct end *end)
+{
+	return end->link->id % o.n_entries;
+}
+
 static void
 send_request(struct end *end)
 {
 	uint8_t request[3 + 19] = { 5, 1, 0 };
-	size_t len = 3 + put_dest(request + 3);
+	size_t len = 3 + put_dest(&o.dest[entry_of(end)], request + 3);
 
 	end->step = REPLY;
 	send_small(end, request, len);
@@ -473,7 +482,7 @@ on_connected(struct end *end)
 		return;
 	}
 	end->step = METHOD;
-	if (o.args != NULL)
+	if (o.n_args > 0)
 		send_small(end, both, sizeof(both));
 	else
 		send_small(end, none, sizeof(none));
@@ -504,6 +513,7 @@ static void
 on_handshake(struct end *end)
 {
 	uint8_t login[3 + 255 + 1] = { 1 };
+	const char *args = o.args[entry_of(end)];
 	size_t len;
 
 	switch (end->step) {
@@ -518,11 +528,11 @@ on_handshake(struct end *end)
 			send_request(end);
 			return;
 		}
-		len = o.args == NULL ? 0 : strlen(o.args);
+		len = args == NULL ? 0 : strlen(args);
 		if (len == 0 || len > 255)
 			die("--args must have 1 to 255 bytes");
 		login[1] = (uint8_t)len;
-		memcpy(login + 2, o.args, len);
+		memcpy(login + 2, args, len);
 		login[2 + len] = 1;
 		end->step = LOGIN;
 		send_small(end, login, len + 4);
@@ -1425,8 +1435,16 @@ main(int argc, char **argv)
 			    &o.entry[o.n_entries]);
 			o.n_entries++;
 			break;
-		case 'd': parse_address(optarg, &o.dest); break;
-		case 'a': o.args = optarg; break;
+		case 'd':
+			if (o.n_dests == N_ENTRIES_MAX)
+				die("too many destinations");
+			parse_address(optarg, &o.dest[o.n_dests++]);
+			break;
+		case 'a':
+			if (o.n_args == N_ENTRIES_MAX)
+				die("too many arguments");
+			o.args[o.n_args++] = optarg;
+			break;
 		case 'D': o.direct = true; break;
 		case 't': o.target_fd = (int)number(optarg); break;
 		case 'n': o.n_links = (unsigned)number(optarg); break;
@@ -1449,9 +1467,10 @@ main(int argc, char **argv)
 		}
 	}
 	if (optind != argc - 1 || o.n_entries == 0 || o.target_fd == -1 ||
-	    (!o.direct && o.dest.ss_family == 0))
-		die("want links, slow or stall, --entry, --target-fd, and "
-		    "--dest or --direct");
+	    (!o.direct && o.n_dests != o.n_entries) ||
+	    (o.n_args > 0 && o.n_args != o.n_entries))
+		die("want links, slow or stall, --target-fd, and for each "
+		    "--entry a --dest, perhaps --args, or once --direct");
 	mode = argv[optind];
 	raise_limit();
 	setvbuf(stdout, NULL, _IOLBF, 0);

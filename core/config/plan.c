@@ -292,7 +292,7 @@ read_settings(struct ptah_plan *plan, struct ptah_source *source, char *why, siz
 
 int
 ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
-    int argc, char *const argv[], char *const envp[])
+    int argc, char *const argv[], char *const envp[], ptah_plan_version_fn *on_version, void *arg)
 {
 	struct ptah_argv flags;
 	struct ptah_version version;
@@ -319,8 +319,8 @@ ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
 		snprintf(why, room, "no-version");
 		return judge(verdict, plan, rc, "VERSION-ERROR", 78);
 	}
-	if (plan->asked == PTAH_ASKED_SERVE)
-		verdict->version = plan->version;
+	if (plan->asked == PTAH_ASKED_SERVE && (rc = on_version(plan->version, arg)) != 0)
+		return rc;
 	rc = judge(verdict, plan, read_settings(plan, &source, why, room), "ENV-ERROR", 64);
 	if (rc == 0)
 		rc = judge(verdict, plan, read_proxy(plan, &source, why, room), "PROXY-ERROR", 69);

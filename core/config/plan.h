@@ -98,7 +98,6 @@ struct ptah_plan {
 
 /** How reading went, and what the parent must hear. */
 struct ptah_verdict {
-	const char *version; /* token to announce first; NULL: say no VERSION line */
 	const char *keyword; /* NULL: all is well; else VERSION-ERROR, ENV-ERROR, PROXY-ERROR */
 	unsigned streams;    /* where that line goes */
 	int rc;              /* exit status */
@@ -106,14 +105,20 @@ struct ptah_verdict {
 };
 
 /**
+ * Hears the token for the VERSION line, as soon as it is known and before
+ * anything else is looked at.  If it returns not 0, reading ends with that.
+ */
+typedef int ptah_plan_version_fn(const char *token, void *arg);
+
+/**
  * Read everything; looks at the state folder and the options file, changes nothing.
  *
  * Lends: all; nothing of argv or envp is kept.
  * Gives: a plan for ptah_plan_clear(), also on failure.
- * Fails: -EINVAL and a verdict with a keyword; -ENOMEM (no keyword, rc 70).
+ * Fails: -EINVAL and a verdict with a keyword; -ENOMEM (a verdict with a text and rc 70); what 'on_version' said.
  */
 int ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
-    int argc, char *const argv[], char *const envp[]);
+    int argc, char *const argv[], char *const envp[], ptah_plan_version_fn *on_version, void *arg);
 
 /**
  * "*" was asked and these are all the transports there are: add a service for

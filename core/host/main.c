@@ -1,14 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "host/commands.h"
+#include "host/process.h"
+#include "host/serve.h"
+
+/* Nothing was asked, by nobody but a person? */
+static int
+is_alone(int argc, char *envp[])
+{
+	if (argc > 1 || !isatty(STDOUT_FILENO))
+		return 0;
+	for (char **at = envp; *at; at++)
+		if (strncmp(*at, "TOR_PT_", 7) == 0)
+			return 0;
+	return 1;
+}
 
 int
-main(int argc, char **argv)
+main(int argc, char *argv[], char *envp[])
 {
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		printf("ptah %s\n", PACKAGE_VERSION);
-		return 0;
+	pid_t parent = getppid(); /* first of all: it may die at any time */
+	const struct ptah_command *command = argc > 1 ? ptah_command_find(argv[1]) : NULL;
+
+	if (ptah_process_fill_descriptors() != 0)
+		return EX_OSERR;
+	if (command)
+		return command->run(argc - 1, argv + 1, envp);
+	if (is_alone(argc, envp)) {
+		ptah_command_usage(STDERR_FILENO);
+		return EX_USAGE;
 	}
-	fprintf(stderr, "usage: ptah --version\n");
-	return 64;
+	return ptah_serve(argc, argv, envp, parent);
 }

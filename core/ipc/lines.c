@@ -36,8 +36,9 @@ write_now(int fd, const char *at, size_t len)
 static int
 flush(struct ptah_lines *lines)
 {
-	while (lines->rest_len > 0) {
-		ssize_t n = write_now(lines->fd, lines->rest + lines->rest_at, lines->rest_len);
+	while (lines->rest_at < lines->rest_len) {
+		ssize_t n = write_now(lines->fd, lines->rest + lines->rest_at,
+		    lines->rest_len - lines->rest_at);
 
 		if (n == -EAGAIN)
 			return -EAGAIN;
@@ -46,7 +47,6 @@ flush(struct ptah_lines *lines)
 			return lines->failed;
 		}
 		lines->rest_at += (size_t)n;
-		lines->rest_len -= (size_t)n;
 	}
 	return 0;
 }
@@ -67,16 +67,16 @@ send_line(struct ptah_lines *lines, const char *line, size_t len, int may_drop)
 	}
 	if (n < 0)
 		n = 0;
-	memcpy(lines->rest, line + n, len - (size_t)n);
-	lines->rest_at = 0;
-	lines->rest_len = len - (size_t)n;
+	memcpy(lines->rest, line, len);
+	lines->rest_at = (size_t)n;
+	lines->rest_len = len;
 	return may_drop ? 0 : -EAGAIN;
 }
 
 void
 ptah_lines_clear(struct ptah_lines *lines)
 {
-	if (lines->failed == 0)
+	if (lines->failed == 0 && lines->rest_at > 0)
 		flush(lines);
 	pthread_mutex_destroy(&lines->lock);
 }

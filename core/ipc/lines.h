@@ -24,14 +24,14 @@ struct ptah_lines {
 	int fd;
 	int wake_fd; /* readable: stop waiting; -1: nothing can */
 	pthread_mutex_t lock;
-	char rest[PTAH_LINE_MAX]; /* of a line that was begun or must not be lost */
-	size_t rest_at, rest_len;
+	char rest[PTAH_LINE_MAX]; /* a line that was begun or must not be lost, */
+	size_t rest_at, rest_len; /* and what of it is still to go */
 	int failed; /* -errno of the write after which we stopped trying */
 };
 
 /** Lends: both descriptors. */
 void ptah_lines_init(struct ptah_lines *lines, int fd, int wake_fd);
-/** Forget; a rest gets one more try. */
+/** Forget; the rest of a line that was begun gets one more try. */
 void ptah_lines_clear(struct ptah_lines *lines);
 
 /**

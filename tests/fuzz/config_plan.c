@@ -21,6 +21,14 @@ expect(int truth)
 		abort();
 }
 
+static int
+on_version(const char *token, void *arg)
+{
+	(void)arg;
+	expect(token[0] != '\0');
+	return 0;
+}
+
 static void
 check(const struct ptah_plan *plan, const struct ptah_verdict *verdict, int rc)
 {
@@ -62,7 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	struct ptah_plan plan;
 	struct ptah_verdict verdict;
-	int rc = ptah_plan_read(&plan, &verdict, (int)argc, argv, envp);
+	int rc = ptah_plan_read(&plan, &verdict, (int)argc, argv, envp, on_version, NULL);
 
 	check(&plan, &verdict, rc);
 	if (rc == 0 && plan.all)

@@ -17,6 +17,15 @@
 
 #define MAX 20
 
+static char announced[16];
+
+static int
+on_version(const char *token, void *arg)
+{
+	snprintf(announced, sizeof(announced), "%s", token);
+	return *(int *)arg;
+}
+
 static int
 read_plan(struct ptah_plan *plan, struct ptah_verdict *verdict, const char *argv0,
     const char *const words[], const char *const env[])
@@ -28,7 +37,10 @@ read_plan(struct ptah_plan *plan, struct ptah_verdict *verdict, const char *argv
 		argv[argc] = (char *)(uintptr_t)words[argc - 1];
 	for (size_t i = 0; env[i]; i++)
 		envp[i] = (char *)(uintptr_t)env[i];
-	return ptah_plan_read(plan, verdict, argc, argv, envp);
+	int go_on = 0;
+
+	announced[0] = '\0';
+	return ptah_plan_read(plan, verdict, argc, argv, envp, on_version, &go_on);
 }
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -51,7 +63,7 @@ read_well(struct ptah_plan *plan, const char *const words[], const char *const e
 		fail_msg("%s %s", verdict.keyword, verdict.text);
 	assert_null(verdict.keyword);
 	assert_int_equal(verdict.rc, 0);
-	assert_string_equal(verdict.version, plan->version);
+	assert_string_equal(announced, plan->version);
 }
 
 static void
@@ -318,7 +330,7 @@ the_first_error_in_the_order_of_validation_is_told(void **state)
 		assert_ptr_equal(strstr(verdict.text, says[i]), verdict.text);
 		assert_string_equal(verdict.keyword, i == n - 1 ? "PROXY-ERROR" : "ENV-ERROR");
 		assert_int_equal(verdict.rc, i == n - 1 ? 69 : 64);
-		assert_string_equal(verdict.version, "3.0");
+		assert_string_equal(announced, "3.0");
 		ptah_plan_clear(&plan);
 	}
 }
@@ -358,10 +370,24 @@ errors_go_where_the_version_says(void **state)
 		if (strcmp(verdict.keyword, "VERSION-ERROR") == 0) {
 			assert_string_equal(verdict.text, "no-version");
 			assert_int_equal(verdict.rc, 78);
-			assert_null(verdict.version);
+			assert_string_equal(announced, "");
 		}
 		ptah_plan_clear(&plan);
 	}
+}
+
+static void
+reading_ends_when_nobody_hears_the_version(void **state)
+{
+	char *argv[] = { (char *)(uintptr_t)"ptah", (char *)(uintptr_t)"-x", NULL };
+	struct ptah_verdict verdict;
+	struct ptah_plan plan;
+	int rc = -EPIPE;
+
+	(void)state;
+	assert_int_equal(ptah_plan_read(&plan, &verdict, 2, argv, argv + 2, on_version, &rc), -EPIPE);
+	assert_null(verdict.keyword);
+	ptah_plan_clear(&plan);
 }
 
 static void
@@ -513,16 +539,16 @@ other_things_can_be_asked(void **state)
 	(void)state;
 	assert_int_equal(read_plan(&plan, &verdict, "ptah", WORDS("--help", "-x"), NOTHING), 0);
 	assert_int_equal(plan.asked, PTAH_ASKED_HELP);
-	assert_null(verdict.version);
+	assert_string_equal(announced, "");
 	ptah_plan_clear(&plan);
 	assert_int_equal(read_plan(&plan, &verdict, "ptah", WORDS("--version"), WORDS(E1C)), 0);
 	assert_int_equal(plan.asked, PTAH_ASKED_VERSION);
-	assert_null(verdict.version);
+	assert_string_equal(announced, "");
 	ptah_plan_clear(&plan);
 	assert_int_equal(read_plan(&plan, &verdict, "ptah", WORDS("-generateConfig", "-transport",
 	    "obfs4", "-serverIP", "192.0.2.1:443", "-state", "/nowhere/s"), NOTHING), 0);
 	assert_int_equal(plan.asked, PTAH_ASKED_GENERATE);
-	assert_null(verdict.version);
+	assert_string_equal(announced, "");
 	assert_string_equal(plan.generate_server, "192.0.2.1:443");
 	assert_string_equal(plan.services[0].name, "obfs4");
 	ptah_plan_clear(&plan);
@@ -558,6 +584,7 @@ main(void)
 		cmocka_unit_test(every_bad_value_is_told_with_its_place),
 		cmocka_unit_test(the_first_error_in_the_order_of_validation_is_told),
 		cmocka_unit_test(errors_go_where_the_version_says),
+		cmocka_unit_test(reading_ends_when_nobody_hears_the_version),
 		cmocka_unit_test(empty_variables_are_unset),
 		cmocka_unit_test(a_flag_beats_its_variable),
 		cmocka_unit_test(version_3_by_flag_leaves_variables_alone),

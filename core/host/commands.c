@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "config/argv.h"
+#include "config/source.h"
+#include "config/usage.h"
+#include "transport/registry.h"
+
+static const struct ptah_command commands[] = {
+	{ "modules", "", "list the transports that are there, and those refused", ptah_command_modules },
+	{ "info", " NAME", "print the facts and options of one", ptah_command_info },
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+const struct ptah_command *
+ptah_command_find(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+int
+ptah_command_usage(int fd)
+{
+	struct ptah_buf out = { 0 };
+
+	ptah_buf_puts(&out, "usage: ptah [FLAG...]    under a parent program, such as Tor\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		ptah_buf_printf(&out, "       ptah %s%s%*s%s\n", commands[i].name, commands[i].arguments,
+		    (int)(16 - strlen(commands[i].name) - strlen(commands[i].arguments)), "",
+		    commands[i].help);
+	ptah_buf_puts(&out, "       ptah --help | --version\n\n"
+	    "Flags are written -NAME VALUE or -NAME=VALUE; one dash or two.\n\n");
+	ptah_usage_flags(&out);
+	ptah_buf_puts(&out, "  PTAH_MODULE_PATH=FOLDER:...\n"
+	    "        look here for modules before -moduleDir and " PTAH_MODULE_DIR "\n");
+
+	int rc = out.rc == 0 && ptah_write_full(fd, out.at, out.len) == (ssize_t)out.len ?
+	    EX_OK : EX_OSERR;
+	ptah_buf_clear(&out);
+	return rc;
+}
+
+int
+ptah_command_version(void)
+{
+	static const char line[] = "ptah " PACKAGE_VERSION "\n";
+
+	return ptah_write_full(STDOUT_FILENO, line, sizeof(line) - 1) > 0 ? EX_OK : EX_OSERR;
+}
+
+struct ptah_registry *
+ptah_command_registry(int at, int argc, char *argv[], char *envp[])
+{
+	struct ptah_argv flags;
+
+	/* The word before the flags stands where a program's name would. */
+	ptah_argv_read(&flags, PTAH_AS_PTAH, argc - at + 1, argv + at - 1);
+	for (int id = 0; id < PTAH_FLAG_COUNT && !flags.error[0]; id++)
+		if (flags.value[id] && id != PTAH_FLAG_MODULE_DIR)
+			snprintf(flags.error, sizeof(flags.error), "-%s is not for ptah %s",
+			    ptah_flags[id].name, argv[0]);
+	if (flags.error[0]) {
+		fprintf(stderr, "ptah: %s\n", flags.error);
+		return NULL;
+	}
+
+	struct ptah_registry *registry = ptah_registry_new(ptah_env_get(envp, "PTAH_MODULE_PATH"),
+	    flags.value[PTAH_FLAG_MODULE_DIR]);
+	if (!registry)
+		perror("ptah: cannot look for modules");
+	return registry;
+}

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/dispatcher.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/service.h"
+#include "loop/worker.h"
+#include "plain/linger.h"
+#include "relay/link.h"
+#include "stats/stats.h"
+#include "transport/registry.h"
+
+/* A link costs two descriptors; these are for everything else. */
+#define DESCRIPTORS_KEPT 128u
+/* More links than this are not taken: they wait in the kernel. */
+#define LINKS_MOST 131072u
+/* How often a draining worker looks whether its last link has gone. */
+#define DRAIN_LOOK_MS 20
+
+/* How long a start that failed may take to be undone. */
+#define START_UNDONE_MS 2000
+
+/* One worker, seen from the main thread. */
+struct crew {
+	struct ptah_dispatcher *dispatcher;
+	struct ptah_worker *worker;
+	struct event *drain_look; /* the worker's own */
+};
+
+struct ptah_dispatcher {
+	struct ptah_plan *plan;
+	struct ptah_worker *loop;
+	const struct ptah_dispatcher_says *says;
+	void *arg;
+	struct ptah_registry *registry;
+	struct ptah_worker **workers;
+	struct crew *crews;
+	struct ptah_service_run *services;
+	size_t n_services, n_told; /* how many of them have had their line */
+	unsigned n_workers; /* that are made */
+	unsigned n_drained, n_ended; /* workers */
+	size_t n_stopped;            /* services */
+	struct ptah_quota quota;
+	struct ptah_dial_how dial;
+	struct event *limit; /* of ptah_dispatcher_stop() */
+	bool running;        /* the workers' threads are there */
+	bool ready, stopping, late;
+};
+
+/* --- how each service fares -------------------------------------------------- */
+
+/* Tell what is known, in list order. */
+static void
+tell(struct ptah_dispatcher *d)
+{
+	for (; d->n_told < d->n_services && !d->stopping; d->n_told++) {
+		struct ptah_service_run *run = &d->services[d->n_told];
+		char why[64];
+
+		switch (run->state) {
+		case PTAH_SERVICE_WAITS:
+			return;
+		case PTAH_SERVICE_LISTENS:
+			if (d->says->on_method(run->name, &run->bound, run->address, &run->bridge_args,
+			    d->arg) != 0)
+				ptah_service_close(run);
+			break;
+		case PTAH_SERVICE_FAILED:
+			snprintf(why, sizeof(why), "for a reason that it does not say");
+			d->says->on_method_error(run->name, run->reason ? run->reason : why, d->arg);
+			break;
+		default:
+			break; /* there is no such transport: not a word */
+		}
+	}
+	if (d->n_told < d->n_services || d->ready || d->stopping)
+		return;
+	d->ready = true;
+	d->says->on_ready(d->arg);
+}
+
+static void
+on_settled(void *arg)
+{
+	struct ptah_dispatcher *d = arg;
+
+	if (d->running)
+		tell(d);
+}
+
+/* --- birth ----------------------------------------------------------------------- */
+
+static int
+make_workers(struct ptah_dispatcher *d)
+{
+	unsigned n = d->plan->workers;
+
+	d->workers = calloc(n, sizeof(struct ptah_worker *));
+	d->crews = calloc(n, sizeof(*d->crews));
+	if (!d->workers || !d->crews)
+		return -ENOMEM;
+	for (; d->n_workers < n; d->n_workers++) {
+		struct ptah_worker *worker = ptah_worker_new(d->n_workers);
+
+		if (!worker)
+			return -errno;
+		d->workers[d->n_workers] = worker;
+		d->crews[d->n_workers] = (struct crew){ .dispatcher = d, .worker = worker };
+	}
+	return 0;
+}
+
+/* Fill "*" in. */
+static int
+expand(struct ptah_dispatcher *d)
+{
+	size_t n = 0;
+
+	if (!d->plan->all)
+		return 0;
+
+	char **names = ptah_registry_names(d->registry, (uint32_t)d->plan->role);
+	if (!names)
+		return -ENOMEM;
+	while (names[n])
+		n++;
+
+	int rc = ptah_plan_expand(d->plan, (const char *const *)names, n);
+
+	free(names);
+	return rc;
+}
+
+static int
+make_services(struct ptah_dispatcher *d)
+{
+	size_t n = d->plan->n_services;
+
+	d->services = calloc(n + 1, sizeof(*d->services));
+	if (!d->services)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct ptah_service_how how = {
+			.plan = d->plan, .service = &d->plan->services[i],
+			.registry = d->registry, .loop = d->loop,
+			.workers = d->workers, .n_workers = d->n_workers,
+			.quota = &d->quota, .dial = &d->dial, .running = &d->running,
+			.on_settled = on_settled, .arg = d,
+		};
+		int rc = ptah_service_open(&d->services[i], &how);
+
+		if (rc != 0)
+			return rc;
+		d->n_services++;
+	}
+	return 0;
+}
+
+static int
+start_workers(struct ptah_dispatcher *d)
+{
+	d->running = true;
+	for (unsigned i = 0; i < d->n_workers; i++) {
+		int rc = ptah_worker_start(d->workers[i]);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void
+set_quota(struct ptah_dispatcher *d, unsigned descriptors)
+{
+	unsigned most = descriptors > 2 * DESCRIPTORS_KEPT ? (descriptors - DESCRIPTORS_KEPT) / 2 :
+	    descriptors / 4;
+
+	d->quota.most = most < LINKS_MOST ? most : LINKS_MOST;
+	if (d->quota.most == 0)
+		d->quota.most = 1;
+}
+
+struct ptah_dispatcher *
+ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned descriptors,
+    const struct ptah_dispatcher_says *says, void *arg)
+{
+	struct ptah_dispatcher *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->plan = plan;
+	d->loop = loop;
+	d->says = says;
+	d->arg = arg;
+	d->dial = (struct ptah_dial_how){ .proxy = &plan->proxy, .bind_v4 = plan->outbound_v4,
+		.bind_v6 = plan->outbound_v6 };
+	set_quota(d, descriptors);
+
+	int rc = 0;
+
+	d->registry = ptah_registry_new(plan->module_path, plan->module_dir);
+	if (!d->registry)
+		rc = -errno;
+	if (rc == 0)
+		rc = make_workers(d);
+	if (rc == 0)
+		rc = expand(d);
+	if (rc == 0)
+		rc = make_services(d);
+	if (rc == 0)
+		rc = start_workers(d);
+	if (rc != 0) {
+		/* What waits in the workers can only end there. */
+		if (!d->running)
+			(void)start_workers(d);
+		ptah_dispatcher_stop(d, START_UNDONE_MS);
+		errno = -rc;
+		return NULL;
+	}
+	tell(d);
+	return d;
+}
+
+/* --- no new links --------------------------------------------------------------- */
+
+static void
+on_worker_drained(struct ptah_worker *loop, void *arg)
+{
+	struct ptah_dispatcher *d = arg;
+
+	(void)loop;
+	if (++d->n_drained == d->n_workers && !d->stopping)
+		d->says->on_drained(d->arg);
+}
+
+static unsigned
+n_waiting(const struct crew *crew)
+{
+	const struct ptah_dispatcher *d = crew->dispatcher;
+	unsigned n = ptah_links_count(crew->worker);
+
+	for (size_t i = 0; i < d->n_services; i++)
+		n += ptah_service_waiting(&d->services[i], crew->worker);
+	return n;
+}
+
+/* On the worker. */
+static void
+on_drain_look(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval again = { .tv_usec = DRAIN_LOOK_MS * 1000 };
+	struct crew *crew = arg;
+
+	(void)fd;
+	(void)what;
+	if (n_waiting(crew) > 0 ||
+	    ptah_worker_post(crew->dispatcher->loop, on_worker_drained, crew->dispatcher) != 0)
+		evtimer_add(crew->drain_look, &again);
+}
+
+static void
+drain_here(struct ptah_worker *worker, void *arg)
+{
+	struct crew *crew = arg;
+	struct ptah_dispatcher *d = crew->dispatcher;
+
+	for (size_t i = 0; i < d->n_services; i++)
+		ptah_service_shut_here(&d->services[i], worker, true);
+	if (!crew->drain_look)
+		crew->drain_look = evtimer_new(worker->base, on_drain_look, crew);
+	if (crew->drain_look)
+		on_drain_look(-1, 0, crew);
+	else
+		ptah_error(AREA_HOST, "out of memory: cannot see when the last link ends");
+}
+
+void
+ptah_dispatcher_drain(struct ptah_dispatcher *d)
+{
+	for (unsigned i = 0; i < d->n_workers; i++)
+		if (ptah_worker_post(d->workers[i], drain_here, &d->crews[i]) != 0)
+			ptah_error(AREA_HOST, "out of memory: worker %u goes on taking links", i);
+}
+
+/* --- death ------------------------------------------------------------------------ */
+
+static void
+on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	((struct ptah_dispatcher *)arg)->late = true;
+}
+
+static void
+on_worker_ended(struct ptah_worker *loop, void *arg)
+{
+	(void)loop;
+	((struct ptah_dispatcher *)arg)->n_ended++;
+}
+
+/* On the worker, or in its place when it never ran. */
+static void
+end_here(struct ptah_worker *worker, void *arg)
+{
+	struct crew *crew = arg;
+	struct ptah_dispatcher *d = crew->dispatcher;
+
+	if (crew->drain_look)
+		event_free(crew->drain_look);
+	crew->drain_look = NULL;
+	for (size_t i = 0; i < d->n_services; i++)
+		ptah_service_shut_here(&d->services[i], worker, false);
+	ptah_links_end_all(worker, 0);
+	ptah_linger_end_all(worker);
+	for (size_t i = 0; i < d->n_services; i++)
+		ptah_service_free_here(&d->services[i], worker);
+	ptah_links_free(worker);
+	if (ptah_worker_post(d->loop, on_worker_ended, d) != 0)
+		ptah_error(AREA_HOST, "out of memory: cannot say that worker %u has ended", worker->index);
+}
+
+static void
+on_service_stopped(void *arg)
+{
+	((struct ptah_dispatcher *)arg)->n_stopped++;
+}
+
+/* Run the loop until 'n' is what it shall be; false when it is late. */
+static bool
+wait_for(struct ptah_dispatcher *d, const unsigned *n, const size_t *size, size_t wanted)
+{
+	while ((n ? *n : *size) < wanted && !d->late)
+		if (event_base_loop(d->loop->base, EVLOOP_ONCE) == -1)
+			return false;
+	return !d->late;
+}
+
+/* End links, then modules, then threads; each waits for the one before. */
+static bool
+end_all(struct ptah_dispatcher *d, uint64_t until_ns)
+{
+	unsigned asked = 0;
+
+	for (; asked < d->n_workers; asked++)
+		if (ptah_worker_post(d->workers[asked], end_here, &d->crews[asked]) != 0)
+			return false;
+	if (!wait_for(d, &d->n_ended, NULL, d->n_workers))
+		return false;
+	for (size_t i = 0; i < d->n_services; i++)
+		ptah_service_stop(&d->services[i], until_ns, on_service_stopped, d);
+	return wait_for(d, NULL, &d->n_stopped, d->n_services);
+}
+
+static bool
+stop_workers(struct ptah_dispatcher *d, uint64_t until_ns)
+{
+	for (unsigned i = 0; i < d->n_workers; i++) {
+		uint64_t now = ptah_clock_now_ns();
+		uint64_t left = now < until_ns ? (until_ns - now) / PTAH_NS_PER_MS : 0;
+
+		if (ptah_worker_stop(d->workers[i], (unsigned)left) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Nothing runs any more. */
+static void
+free_all(struct ptah_dispatcher *d)
+{
+	for (size_t i = 0; i < d->n_services; i++)
+		ptah_service_clear(&d->services[i]);
+	for (unsigned i = 0; i < d->n_workers; i++)
+		ptah_worker_free(d->workers[i]);
+	ptah_registry_free(d->registry);
+	if (d->limit)
+		event_free(d->limit);
+	free(d->services);
+	free(d->workers);
+	free(d->crews);
+	free(d);
+}
+
+int
+ptah_dispatcher_stop(struct ptah_dispatcher *d, unsigned limit_ms)
+{
+	const struct timeval limit = { limit_ms / 1000, (limit_ms % 1000) * 1000 };
+
+	if (!d)
+		return 0;
+	d->stopping = true;
+	uint64_t until_ns = ptah_clock_now_ns() + (uint64_t)limit_ms * PTAH_NS_PER_MS;
+
+	d->limit = evtimer_new(d->loop->base, on_limit, d);
+	if (!d->limit || evtimer_add(d->limit, &limit) == -1)
+		return -ENOMEM;
+	if (!end_all(d, until_ns) || !stop_workers(d, until_ns))
+		return -ETIMEDOUT;
+	free_all(d);
+	return 0;
+}
+
+void
+ptah_dispatcher_stats(const struct ptah_dispatcher *d, struct ptah_stats *sum)
+{
+	for (unsigned i = 0; i < d->n_workers; i++)
+		ptah_stats_sum(sum, d->workers[i]->stats);
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/serve.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "config/plan.h"
+#include "host/commands.h"
+#include "host/dispatcher.h"
+#include "host/process.h"
+#include "ipc/log.h"
+#include "ipc/message.h"
+#include "loop/worker.h"
+#include "stats/stats.h"
+
+/* Modules may take this long to clean up (ipc.md 13). */
+#define CLEAN_UP_MS 2000
+
+struct serve {
+	struct ptah_plan plan;
+	struct ptah_signals signals;
+	struct ptah_ipc ipc;
+	struct ptah_worker *loop; /* of the main thread */
+	struct event *on_end, *on_other, *on_stdin;
+	struct ptah_dispatcher *dispatcher;
+	bool started;  /* DONE is said */
+	bool draining; /* a first SIGINT came */
+	bool ending;   /* no more lines, no more work */
+};
+
+static void
+end(struct serve *s, const char *why)
+{
+	if (s->ending)
+		return;
+	s->ending = true;
+	ptah_info(AREA_HOST, "ending: %s", why);
+	if (s->loop)
+		ptah_worker_break(s->loop);
+}
+
+/* Has something come that ends us, but which no event has told yet? */
+static bool
+must_end(struct serve *s)
+{
+	struct pollfd fd = { .fd = s->signals.end, .events = POLLIN };
+
+	if (!s->ending && !s->started && poll(&fd, 1, 0) == 1)
+		end(s, "a signal during start-up");
+	return s->ending;
+}
+
+/* What a protocol line came to: nobody who hears it, or somebody who wants us to end? */
+static int
+said(struct serve *s, int rc)
+{
+	if (rc == -EINTR)
+		end(s, "a signal during start-up");
+	else if (rc != 0 && rc != -EMSGSIZE && rc != -EINVAL)
+		end(s, "nobody reads what we say");
+	return rc;
+}
+
+static int
+on_version(const char *token, void *arg)
+{
+	struct serve *s = arg;
+
+	return said(s, ptah_ipc_version(&s->ipc, token));
+}
+
+/* --- what the dispatcher says ------------------------------------------- */
+
+static int
+on_method(const char *name, const struct ptah_addr *bound, const char *address,
+    const struct ptah_kv *args, void *arg)
+{
+	struct serve *s = arg;
+	int rc;
+
+	if (must_end(s))
+		return -ECANCELED;
+	if (s->plan.role == PTAH_ROLE_SERVER)
+		rc = ptah_ipc_smethod(&s->ipc, name, address, args);
+	else
+		rc = ptah_ipc_cmethod(&s->ipc, name, ptah_mode_name(s->plan.mode), bound);
+	if (rc == -EMSGSIZE)
+		ptah_ipc_method_error(&s->ipc, name, "its method line would be too long");
+	else if (rc == -EINVAL)
+		ptah_ipc_method_error(&s->ipc, name, "its bridge arguments hold a space or a byte "
+		    "that is not printable: a method line cannot say them");
+	return said(s, rc);
+}
+
+static void
+on_method_error(const char *name, const char *text, void *arg)
+{
+	struct serve *s = arg;
+
+	ptah_warn(AREA_HOST, "%s does not start: %s", name, text);
+	if (!must_end(s))
+		said(s, ptah_ipc_method_error(&s->ipc, name, text));
+}
+
+static void
+on_ready(void *arg)
+{
+	struct serve *s = arg;
+
+	if (!must_end(s) && said(s, ptah_ipc_methods_done(&s->ipc)) == 0)
+		s->started = true;
+}
+
+static void
+on_drained(void *arg)
+{
+	end(arg, "the last link has ended");
+}
+
+static const struct ptah_dispatcher_says says = {
+	.on_method = on_method,
+	.on_method_error = on_method_error,
+	.on_ready = on_ready,
+	.on_drained = on_drained,
+};
+
+/* --- what comes from outside --------------------------------------------- */
+
+static void
+on_end_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct serve *s = arg;
+	int number;
+
+	(void)what;
+	while ((number = ptah_process_next_signal(fd)) != 0) {
+		if (number == SIGINT && s->started && !s->draining && s->dispatcher) {
+			s->draining = true;
+			ptah_info(AREA_HOST, "SIGINT: no new links; waiting for the last one");
+			ptah_dispatcher_drain(s->dispatcher);
+		} else {
+			end(s, number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM");
+		}
+	}
+}
+
+static void
+on_other_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct serve *s = arg;
+	struct ptah_stats sum = { 0 };
+	char text[1024] = "";
+	size_t len = 0;
+
+	(void)what;
+	while (ptah_process_next_signal(fd) != 0)
+		;
+	if (!s->dispatcher)
+		return;
+	ptah_dispatcher_stats(s->dispatcher, &sum);
+	for (int i = 0; i < PTAH_STAT_N && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%llu",
+		    ptah_stats_name((enum ptah_stat)i), (unsigned long long)sum.at[i]);
+	ptah_notice(AREA_HOST, "counters:%s", text);
+}
+
+/* What comes is thrown away; only the end counts. */
+static void
+on_stdin(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval again = { .tv_sec = 1 };
+	struct serve *s = arg;
+	char bytes[4096];
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+		end(s, "stdin has ended");
+	else if ((what & EV_TIMEOUT) != 0) /* of a kind that no event can watch */
+		evtimer_add(s->on_stdin, &again);
+}
+
+static int
+watch_stdin(struct serve *s)
+{
+	static const struct timeval now = { 0 };
+
+	if (!s->plan.stdin_close)
+		return 0;
+	s->on_stdin = event_new(s->loop->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_stdin, s);
+	if (s->on_stdin && event_add(s->on_stdin, NULL) == 0)
+		return 0;
+	/* A file or /dev/null, which epoll does not take: it can be read at any time. */
+	if (s->on_stdin)
+		event_free(s->on_stdin);
+	s->on_stdin = event_new(s->loop->base, STDIN_FILENO, EV_TIMEOUT, on_stdin, s);
+	return s->on_stdin && evtimer_add(s->on_stdin, &now) == 0 ? 0 : -ENOMEM;
+}
+
+static int
+watch_signals(struct serve *s)
+{
+	struct event_base *base = s->loop->base;
+
+	s->on_end = event_new(base, s->signals.end, EV_READ | EV_PERSIST, on_end_signal, s);
+	s->on_other = event_new(base, s->signals.other, EV_READ | EV_PERSIST, on_other_signal, s);
+	if (!s->on_end || !s->on_other || event_add(s->on_end, NULL) == -1 ||
+	    event_add(s->on_other, NULL) == -1)
+		return -ENOMEM;
+	return 0;
+}
+
+/* --- birth and death ----------------------------------------------------- */
+
+/* The file of -enableLogging; a text in 'why' if it cannot be. */
+static int
+open_log_file(struct serve *s, char *why, size_t room)
+{
+	char *path = NULL;
+	int rc = ptah_file_mkdirs(s->plan.state_dir);
+
+	if (rc == 0 && asprintf(&path, "%s/%s", s->plan.state_dir, s->plan.log_name) == -1) {
+		path = NULL;
+		rc = -ENOMEM;
+	}
+	if (rc == 0)
+		rc = ptah_log_file_open(path, s->plan.log_level);
+	if (rc != 0)
+		snprintf(why, room, "-enableLogging: cannot write '%.300s/%s': %s", s->plan.state_dir,
+		    s->plan.log_name, strerror(-rc));
+	free(path);
+	return rc;
+}
+
+/* From here on there is somebody who hears the log. */
+static int
+open_logs(struct serve *s)
+{
+	char why[512];
+	int rc = ptah_ipc_talk_start(&s->ipc, PTAH_LOG_WARN);
+
+	ptah_log_unsafe(s->plan.log_unsafe);
+	if (rc == 0 && s->plan.ipc_log_level != PTAH_LOG_NONE)
+		rc = ptah_ipc_log_start(&s->ipc, s->plan.ipc_log_level);
+	if (rc != 0)
+		return EX_SOFTWARE;
+	if (s->plan.log_file && open_log_file(s, why, sizeof(why)) != 0) {
+		ptah_ipc_fatal(&s->ipc, s->plan.error_streams, "ENV-ERROR", why);
+		return EX_USAGE;
+	}
+	ptah_info(AREA_HOST, "ptah %s begins", PACKAGE_VERSION);
+	for (size_t i = 0; i < s->plan.n_warnings; i++)
+		ptah_warn(AREA_CONFIG, "%s", s->plan.warnings[i]);
+	return EX_OK;
+}
+
+/* Everything between VERSION and the first turn of the loop. */
+static int
+start(struct serve *s, pid_t parent)
+{
+	s->ipc.dialect = s->plan.dialect;
+	s->ipc.role = s->plan.role;
+	s->ipc.error_streams = s->plan.error_streams;
+	if (must_end(s))
+		return EX_OK;
+	if (s->plan.ipc_status && s->plan.dialect == PTAH_D1 &&
+	    said(s, ptah_ipc_status(&s->ipc, PACKAGE_VERSION)) != 0)
+		return EX_OK;
+
+	int rc = open_logs(s);
+	if (rc != EX_OK)
+		return rc;
+	if (!ptah_process_follow_parent(parent, s->plan.parent_death)) {
+		end(s, "the parent has gone");
+		return EX_OK;
+	}
+	unsigned descriptors = ptah_process_raise_descriptors();
+
+	if (s->plan.workers == 0) {
+		unsigned n = ptah_process_processors();
+
+		s->plan.workers = n < 8 ? n : 8;
+	}
+	if (s->plan.proxy.scheme != PTAH_PROXY_NONE && said(s, ptah_ipc_proxy_done(&s->ipc)) != 0)
+		return EX_OK;
+
+	s->loop = ptah_worker_new(0);
+	if (!s->loop || watch_signals(s) != 0 || watch_stdin(s) != 0)
+		return EX_SOFTWARE;
+	s->dispatcher = ptah_dispatcher_start(&s->plan, s->loop, descriptors, &says, s);
+	return s->dispatcher ? EX_OK : EX_SOFTWARE;
+}
+
+static void
+free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+static void
+finish(struct serve *s, int rc)
+{
+	s->ending = true;
+	if (ptah_dispatcher_stop(s->dispatcher, CLEAN_UP_MS) != 0) {
+		/* Threads of ours still run, so nothing may be freed under them. */
+		ptah_warn(AREA_HOST, "a module does not end: leaving without it");
+		_exit(rc);
+	}
+	free_event(s->on_end);
+	free_event(s->on_other);
+	free_event(s->on_stdin);
+	ptah_worker_free(s->loop);
+	ptah_ipc_log_stop(&s->ipc);
+	ptah_log_file_close();
+	ptah_plan_clear(&s->plan);
+	ptah_ipc_clear(&s->ipc);
+}
+
+static int
+serve(struct serve *s, int argc, char *argv[], char *envp[], pid_t parent)
+{
+	struct ptah_verdict verdict;
+
+	if (ptah_plan_read(&s->plan, &verdict, argc, argv, envp, on_version, s) != 0) {
+		if (verdict.keyword && !must_end(s))
+			ptah_ipc_fatal(&s->ipc, verdict.streams, verdict.keyword, verdict.text);
+		else if (verdict.text[0])
+			ptah_log_to_stderr(PTAH_LOG_ERROR, AREA_HOST, verdict.text,
+			    strlen(verdict.text), NULL);
+		return s->ending ? EX_OK : verdict.rc;
+	}
+	if (s->plan.asked == PTAH_ASKED_HELP)
+		return ptah_command_usage(STDERR_FILENO);
+	if (s->plan.asked == PTAH_ASKED_VERSION)
+		return ptah_command_version();
+	if (s->plan.asked == PTAH_ASKED_GENERATE)
+		return ptah_command_generate(&s->plan);
+
+	int rc = start(s, parent);
+
+	if (rc == EX_SOFTWARE)
+		ptah_error(AREA_HOST, "cannot start: %s", strerror(errno));
+	else if (rc == EX_OK && !s->ending && ptah_worker_run(s->loop) != 0)
+		rc = EX_SOFTWARE;
+	return rc;
+}
+
+int
+ptah_serve(int argc, char *argv[], char *envp[], pid_t parent)
+{
+	struct serve s = { .plan = { 0 } };
+	int rc = ptah_process_take_signals(&s.signals);
+
+	if (rc != 0) {
+		fprintf(stderr, "ptah: cannot take signals: %s\n", strerror(-rc));
+		return EX_SOFTWARE;
+	}
+	ptah_ipc_init(&s.ipc, STDOUT_FILENO, STDERR_FILENO, s.signals.end);
+	rc = serve(&s, argc, argv, envp, parent);
+	finish(&s, rc);
+	return rc;
+}

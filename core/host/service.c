@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/service.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "loop/worker.h"
+#include "plain/client.h"
+#include "plain/server.h"
+#include "transport/home.h"
+
+/* A letter about one service. */
+struct letter {
+	struct ptah_service_run *run;
+	int number; /* a descriptor, or an -errno */
+	char *text;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static bool
+is_client(const struct ptah_service_run *run)
+{
+	return run->how.plan->role == PTAH_ROLE_CLIENT;
+}
+
+static void
+settle(struct ptah_service_run *run, int state)
+{
+	run->state = state;
+	run->how.on_settled(run->how.arg);
+}
+
+/* It does not start, and that is why. */
+static void __attribute__((format(printf, 2, 3)))
+fail(struct ptah_service_run *run, const char *format, ...)
+{
+	va_list args;
+
+	free(run->reason);
+	va_start(args, format);
+	if (vasprintf(&run->reason, format, args) == -1)
+		run->reason = NULL;
+	va_end(args);
+	settle(run, PTAH_SERVICE_FAILED);
+}
+
+/* Post it, or be told -ENOMEM. */
+static int
+post(struct ptah_worker *to, ptah_worker_fn *fn, struct letter letter)
+{
+	struct letter *copy = malloc(sizeof(*copy));
+	int rc = copy ? 0 : -ENOMEM;
+
+	if (copy) {
+		*copy = letter;
+		rc = ptah_worker_post(to, fn, copy);
+	}
+	if (rc != 0)
+		free(copy);
+	return rc;
+}
+
+/* --- listeners ------------------------------------------------------------------ */
+
+/* On the worker, or before it runs.  Takes: fd. */
+static int
+listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
+{
+	const struct ptah_plan *plan = run->how.plan;
+
+	if (is_client(run)) {
+		const struct ptah_client_how how = {
+			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
+			.socks = plan->mode == PTAH_MODE_SOCKS5, .legacy80 = plan->legacy_socks80,
+			.dialect = plan->dialect, .dial_ms = plan->dial_timeout_s * 1000,
+		};
+
+		run->clients[worker->index] = ptah_client_new(worker, &how, fd);
+		return run->clients[worker->index] ? 0 : -errno;
+	}
+
+	const struct ptah_server_how how = {
+		.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
+		.target = plan->has_extorport ? NULL : &plan->target,
+		.has_extorport = plan->has_extorport, .extorport = plan->extorport,
+		.cookie_path = plan->cookie_path, .proxy_protocol = plan->proxy_protocol,
+		.dial_ms = plan->dial_timeout_s * 1000,
+	};
+
+	run->servers[worker->index] = ptah_server_new(worker, &how, fd);
+	return run->servers[worker->index] ? 0 : -errno;
+}
+
+static void
+on_listen_letter(struct ptah_worker *worker, void *arg)
+{
+	struct letter *letter = arg;
+	int rc = listen_here(letter->run, worker, letter->number);
+
+	if (rc != 0)
+		ptah_error_rc(AREA_HOST, rc, "%s: worker %u cannot listen", letter->run->name,
+		    worker->index);
+	free(letter);
+}
+
+/* Takes: the descriptors (-1: none). */
+static int
+listen_everywhere(struct ptah_service_run *run, const int *fds)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < run->how.n_workers; i++) {
+		struct ptah_worker *worker = run->how.workers[i];
+
+		if (rc != 0) {
+			if (fds[i] != -1)
+				close(fds[i]);
+		} else if (!*run->how.running) {
+			rc = listen_here(run, worker, fds[i]);
+		} else {
+			rc = post(worker, on_listen_letter, (struct letter){ .run = run, .number = fds[i] });
+			if (rc != 0 && fds[i] != -1)
+				close(fds[i]);
+		}
+	}
+	return rc;
+}
+
+static int
+take_bridge_args(struct ptah_service_run *run)
+{
+	const struct ptah_json *args = run->instance->bridge_args;
+	int rc = 0;
+
+	for (size_t i = 0; args && rc == 0 && i < args->n; i++)
+		rc = ptah_kv_add(&run->bridge_args, NULL, args->keys[i], args->items[i]->text);
+	return rc;
+}
+
+/* It is ready and bound: say so to peers and to whoever asked. */
+static void
+announce(struct ptah_service_run *run, const int *fds)
+{
+	char why[400] = "", text[PTAH_ADDR_TEXT];
+	int rc = 0;
+
+	ptah_addr_format(&run->bound, text);
+	if (!is_client(run))
+		rc = ptah_instance_announce(run->instance, text, why, sizeof(why));
+	if (rc == 0)
+		rc = take_bridge_args(run);
+	if (rc != 0) {
+		for (unsigned i = 0; i < run->how.n_workers; i++)
+			if (fds[i] != -1)
+				close(fds[i]);
+	} else {
+		snprintf(run->address, sizeof(run->address), "%s",
+		    run->instance->advertise ? run->instance->advertise : text);
+		rc = listen_everywhere(run, fds);
+		if (rc != 0)
+			ptah_service_close(run);
+	}
+	if (rc != 0)
+		fail(run, "%s", why[0] ? why : strerror(-rc));
+	else
+		settle(run, PTAH_SERVICE_LISTENS);
+}
+
+/* --- carriers listen by themselves ------------------------------------------------- */
+
+static void
+on_carrier_listens(struct ptah_worker *loop, void *arg)
+{
+	struct letter *letter = arg;
+	struct ptah_service_run *run = letter->run;
+	int fds[PTAH_WORKERS_MAX];
+
+	(void)loop;
+	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
+		fds[i] = -1;
+	if (letter->number != 0)
+		fail(run, "cannot listen: %s", strerror(-letter->number));
+	else if (ptah_addr_port(&run->bound) == 0 && !run->instance->advertise)
+		fail(run, "it does not say on which port it listens: give it one");
+	else
+		announce(run, fds);
+	free(letter);
+}
+
+/* On the home's worker. */
+static void
+on_carrier_letter(struct ptah_worker *worker, void *arg)
+{
+	struct letter *letter = arg;
+	struct ptah_instance *instance = letter->run->instance;
+	char text[PTAH_ADDR_TEXT];
+
+	(void)worker;
+	letter->number = instance->module->listen(instance->home ? instance->home->self.state : NULL,
+	    ptah_addr_format(&letter->run->bound, text));
+	if (ptah_worker_post(letter->run->how.loop, on_carrier_listens, letter) != 0) {
+		ptah_error(AREA_HOST, "%s: out of memory while it starts", letter->run->name);
+		free(letter);
+	}
+}
+
+/* A stream that a carrier brought; on the home's worker. */
+static void
+on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, int fd,
+    const char *peer, const char *dest)
+{
+	struct ptah_service_run *run = instance->arg;
+	struct ptah_server *server = run ? run->servers[worker->index] : NULL;
+
+	if (!server)
+		close(fd);
+	else if (ptah_server_arrive(server, fd, peer, dest) != 0)
+		ptah_debug(AREA_HOST, "%s: a stream that arrived makes no link", run->name);
+}
+
+/* --- the instance ------------------------------------------------------------------- */
+
+static void
+start_listening(struct ptah_service_run *run)
+{
+	const struct ptah_service *service = run->how.service;
+	const struct ptah_module *module = run->instance->module;
+	int fds[PTAH_WORKERS_MAX];
+	char text[PTAH_ADDR_TEXT];
+	int rc;
+
+	if (!is_client(run) && (module->abilities & PTAH_IS_CARRIER) != 0 && module->listen) {
+		run->bound = service->listen;
+		rc = post(run->instance->home_worker, on_carrier_letter, (struct letter){ .run = run });
+		if (rc != 0)
+			fail(run, "%s", strerror(-rc));
+		return;
+	}
+	rc = ptah_listen_open(&service->listen, fds, run->how.n_workers, &run->bound);
+	if (rc != 0)
+		fail(run, "cannot listen on %s: %s", ptah_addr_format(&service->listen, text),
+		    strerror(-rc));
+	else
+		announce(run, fds);
+}
+
+/* The instance is there, and has said whether it is ready. */
+static void
+go_on(struct ptah_service_run *run)
+{
+	char *why = run->reason;
+
+	if (run->ready_rc == 0) {
+		start_listening(run);
+		return;
+	}
+	run->reason = NULL;
+	fail(run, "%s", why ? why : strerror(-run->ready_rc));
+	free(why);
+}
+
+static void
+on_ready_letter(struct ptah_worker *loop, void *arg)
+{
+	struct letter *letter = arg;
+	struct ptah_service_run *run = letter->run;
+
+	(void)loop;
+	run->ready_rc = letter->number;
+	run->reason = letter->text;
+	free(letter);
+	go_on(run);
+}
+
+static void
+on_ready(struct ptah_instance *instance, int rc, const char *reason, void *arg)
+{
+	struct ptah_service_run *run = arg;
+	char *copy = reason ? strdup(reason) : NULL;
+
+	(void)instance;
+	if (run->opening) {
+		run->is_ready = true;
+		run->ready_rc = rc;
+		run->reason = copy;
+		return;
+	}
+	if (post(run->how.loop, on_ready_letter,
+	    (struct letter){ .run = run, .number = rc, .text = copy }) != 0) {
+		ptah_error(AREA_HOST, "%s: out of memory while it starts", run->name);
+		free(copy);
+	}
+}
+
+static void
+open_instance(struct ptah_service_run *run)
+{
+	const struct ptah_plan *plan = run->how.plan;
+	const struct ptah_instance_wish wish = {
+		.name = run->name, .role = (uint32_t)plan->role,
+		.options = run->how.service->options, .state_folder = plan->state_dir,
+		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE,
+		.workers = run->how.workers, .n_workers = run->how.n_workers,
+		.dial_how = run->how.dial, .on_arrive = on_arrive,
+	};
+	char why[4200] = "";
+
+	/* No worker runs yet, so nobody but this call can say "ready" while it lasts. */
+	run->opening = true;
+	run->instance = ptah_instance_open(run->how.registry, &wish, on_ready, run, why, sizeof(why));
+	run->opening = false;
+	if (!run->instance && errno == ENOENT) {
+		ptah_info(AREA_HOST, "there is no transport called %s", run->name);
+		settle(run, PTAH_SERVICE_ABSENT);
+	} else if (!run->instance) {
+		fail(run, "%s", why[0] ? why : strerror(errno));
+	} else {
+		run->instance->arg = run;
+		if (run->is_ready)
+			go_on(run);
+	}
+}
+
+int
+ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *how)
+{
+	run->how = *how;
+	run->name = how->service->name;
+	run->clients = calloc(how->n_workers, sizeof(struct ptah_client *));
+	run->servers = calloc(how->n_workers, sizeof(struct ptah_server *));
+	if (!run->clients || !run->servers) {
+		ptah_service_clear(run);
+		return -ENOMEM;
+	}
+	if (how->service->refused)
+		fail(run, "%s", how->service->refused);
+	else if (how->plan->mode == PTAH_MODE_UDP || how->plan->mode == PTAH_MODE_STUN)
+		fail(run, "%s: there are no UDP modes yet", ptah_mode_name(how->plan->mode));
+	else
+		open_instance(run);
+	return 0;
+}
+
+/* --- the end ------------------------------------------------------------------------- */
+
+void
+ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain)
+{
+	if (run->clients[worker->index])
+		ptah_client_shut(run->clients[worker->index], drain);
+	if (run->servers[worker->index])
+		ptah_server_shut(run->servers[worker->index], drain);
+}
+
+static void
+on_close_letter(struct ptah_worker *worker, void *arg)
+{
+	ptah_service_shut_here(arg, worker, false);
+}
+
+void
+ptah_service_close(struct ptah_service_run *run)
+{
+	for (unsigned i = 0; i < run->how.n_workers; i++) {
+		struct ptah_worker *worker = run->how.workers[i];
+
+		if (!*run->how.running)
+			ptah_service_shut_here(run, worker, false);
+		else if (ptah_worker_post(worker, on_close_letter, run) != 0)
+			ptah_error(AREA_HOST, "%s: out of memory: it goes on listening", run->name);
+	}
+}
+
+unsigned
+ptah_service_waiting(const struct ptah_service_run *run, const struct ptah_worker *worker)
+{
+	const struct ptah_client *client = run->clients[worker->index];
+
+	return client ? ptah_client_waiting(client) : 0;
+}
+
+void
+ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker)
+{
+	ptah_client_free(run->clients[worker->index]);
+	ptah_server_free(run->servers[worker->index]);
+	run->clients[worker->index] = NULL;
+	run->servers[worker->index] = NULL;
+}
+
+static void
+on_stopped_letter(struct ptah_worker *loop, void *arg)
+{
+	struct letter *letter = arg;
+
+	(void)loop;
+	letter->done(letter->arg);
+	free(letter);
+}
+
+/* On a worker, or from inside ptah_instance_stop(). */
+static void
+on_stopped(void *arg)
+{
+	struct letter *letter = arg;
+
+	if (ptah_worker_post(letter->run->how.loop, on_stopped_letter, letter) != 0) {
+		ptah_error(AREA_HOST, "%s: out of memory while it ends", letter->run->name);
+		free(letter);
+	}
+}
+
+void
+ptah_service_stop(struct ptah_service_run *run, uint64_t until_ns, void (*done)(void *arg), void *arg)
+{
+	struct letter *letter;
+
+	if (!run->instance) {
+		done(arg);
+		return;
+	}
+	letter = malloc(sizeof(*letter));
+	if (!letter) {
+		ptah_error(AREA_HOST, "%s: out of memory while it ends", run->name);
+		return;
+	}
+	*letter = (struct letter){ .run = run, .done = done, .arg = arg };
+	ptah_instance_stop(run->instance, until_ns, on_stopped, letter);
+}
+
+void
+ptah_service_clear(struct ptah_service_run *run)
+{
+	if (run->instance)
+		ptah_instance_unref(run->instance);
+	ptah_kv_clear(&run->bridge_args);
+	free(run->reason);
+	free(run->clients);
+	free(run->servers);
+}

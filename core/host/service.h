@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * host/service.h: one transport of the plan at work: its instance, and a
+ * listener on every worker.
+ *
+ * Threads: the main one, but for the ..._here() functions, which are for the
+ * worker that they are given.
+ */
+#ifndef PTAH_HOST_SERVICE_H
+#define PTAH_HOST_SERVICE_H
+
+#include "base/addr.h"
+#include "base/kv.h"
+#include "config/plan.h"
+#include "transport/instance.h"
+#include "wire/dial.h"
+#include "wire/listen.h"
+
+struct ptah_client;
+struct ptah_registry;
+struct ptah_server;
+struct ptah_service_run;
+
+#define PTAH_SERVICE_WAITS 0   /* its module is not ready yet */
+#define PTAH_SERVICE_LISTENS 1
+#define PTAH_SERVICE_FAILED 2  /* 'reason' */
+#define PTAH_SERVICE_ABSENT 3  /* there is no such transport */
+
+/** Lent for the life of the service, all that it points to. */
+struct ptah_service_how {
+	const struct ptah_plan *plan;
+	const struct ptah_service *service;
+	struct ptah_registry *registry;
+	struct ptah_worker *loop; /* of the main thread */
+	struct ptah_worker *const *workers;
+	unsigned n_workers;
+	struct ptah_quota *quota;
+	const struct ptah_dial_how *dial;
+	const bool *running; /* are the workers' threads there? */
+	void (*on_settled)(void *arg); /* the state is not WAITS any more; also from inside ptah_service_open() */
+	void *arg;
+};
+
+struct ptah_service_run {
+	struct ptah_service_how how;
+	const char *name;
+	int state; /* PTAH_SERVICE_... */
+	char *reason;
+	struct ptah_addr bound;      /* where it listens */
+	char address[PTAH_DEST_TEXT]; /* server: what is to be announced */
+	struct ptah_kv bridge_args;  /* server */
+	/* Its own. */
+	struct ptah_instance *instance;
+	bool opening, is_ready;
+	int ready_rc;
+	struct ptah_client **clients; /* by worker */
+	struct ptah_server **servers; /* by worker */
+};
+
+/**
+ * Open the instance, and listen once it is ready.
+ * Gives: *run, for ptah_service_stop() and ptah_service_clear().
+ * Fails: -ENOMEM; that a transport does not start is no failure.
+ */
+int ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *how);
+
+/** Stop listening, on all workers. */
+void ptah_service_close(struct ptah_service_run *run);
+void ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain);
+/** Applications that are not links yet. */
+unsigned ptah_service_waiting(const struct ptah_service_run *run, const struct ptah_worker *worker);
+/** Its links on this worker must have ended. */
+void ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker);
+
+/** Let the module clean up; 'done' runs on the main thread.  All links must have ended. */
+void ptah_service_stop(struct ptah_service_run *run, uint64_t until_ns, void (*done)(void *arg), void *arg);
+/** The workers must have ended. */
+void ptah_service_clear(struct ptah_service_run *run);
+
+#endif

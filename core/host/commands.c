@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "host/commands.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -11,11 +12,15 @@
 #include "config/argv.h"
 #include "config/source.h"
 #include "config/usage.h"
+#include "transport/describe.h"
 #include "transport/registry.h"
 
+static int run_modules(int argc, char *argv[], char *envp[]);
+static int run_info(int argc, char *argv[], char *envp[]);
+
 static const struct ptah_command commands[] = {
-	{ "modules", "", "list the transports that are there, and those refused", ptah_command_modules },
-	{ "info", " NAME", "print the facts and options of one", ptah_command_info },
+	{ "modules", "", "list the transports that are there, and those refused", run_modules },
+	{ "info", " NAME", "print the facts and options of one", run_info },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -58,8 +63,9 @@ ptah_command_version(void)
 	return ptah_write_full(STDOUT_FILENO, line, sizeof(line) - 1) > 0 ? EX_OK : EX_OSERR;
 }
 
-struct ptah_registry *
-ptah_command_registry(int at, int argc, char *argv[], char *envp[])
+/* The modules that PTAH_MODULE_PATH and the flags from argv[at] on show; NULL when it was told why. */
+static struct ptah_registry *
+open_registry(int at, int argc, char *argv[], char *envp[])
 {
 	struct ptah_argv flags;
 
@@ -79,4 +85,57 @@ ptah_command_registry(int at, int argc, char *argv[], char *envp[])
 	if (!registry)
 		perror("ptah: cannot look for modules");
 	return registry;
+}
+
+static int
+print(struct ptah_buf *out)
+{
+	bool written = ptah_write_full(STDOUT_FILENO, out->at, out->len) == (ssize_t)out->len;
+
+	ptah_buf_clear(out);
+	return written ? EX_OK : EX_OSERR;
+}
+
+static int
+run_modules(int argc, char *argv[], char *envp[])
+{
+	struct ptah_registry *registry = open_registry(1, argc, argv, envp);
+	struct ptah_buf out = { 0 };
+
+	if (!registry)
+		return EX_USAGE;
+
+	int rc = ptah_describe_modules(registry, &out);
+
+	ptah_registry_free(registry);
+	if (rc == 0)
+		return print(&out);
+	fprintf(stderr, "ptah: cannot list the modules: %s\n", strerror(-rc));
+	ptah_buf_clear(&out);
+	return EX_OSERR;
+}
+
+static int
+run_info(int argc, char *argv[], char *envp[])
+{
+	struct ptah_registry *registry;
+	struct ptah_buf out = { 0 };
+	char why[1024] = "";
+
+	if (argc < 2 || argv[1][0] == '-') {
+		fprintf(stderr, "ptah: info wants the name of a transport: ptah info NAME\n");
+		return EX_USAGE;
+	}
+	registry = open_registry(2, argc, argv, envp);
+	if (!registry)
+		return EX_USAGE;
+
+	int rc = ptah_describe_module(registry, argv[1], &out, why, sizeof(why));
+
+	ptah_registry_free(registry);
+	if (rc == 0)
+		return print(&out);
+	fprintf(stderr, "ptah: %s: %s\n", argv[1], why[0] ? why : strerror(-rc));
+	ptah_buf_clear(&out);
+	return EX_UNAVAILABLE;
 }

@@ -16,6 +16,7 @@
 #include "config/plan.h"
 #include "host/commands.h"
 #include "host/dispatcher.h"
+#include "host/generate.h"
 #include "host/process.h"
 #include "ipc/log.h"
 #include "ipc/message.h"
@@ -343,7 +344,7 @@ serve(struct serve *s, int argc, char *argv[], char *envp[], pid_t parent)
 	if (s->plan.asked == PTAH_ASKED_VERSION)
 		return ptah_command_version();
 	if (s->plan.asked == PTAH_ASKED_GENERATE)
-		return ptah_command_generate(&s->plan);
+		return ptah_generate(&s->plan);
 
 	int rc = start(s, parent);
 

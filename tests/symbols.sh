@@ -7,7 +7,11 @@
 cd "${PTAH_BUILD:-.}" || exit 1
 command -v nm >/dev/null 2>&1 || { echo 'nm is not installed'; exit 77; }
 
-shown() { nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }'; }
+# AddressSanitizer and gcov add names of their own.
+shown() {
+	nm -D --defined-only "$1" |
+	    awk '$2 != "A" { sub(/@.*/, "", $3); if ($3 !~ /^(__odr_asan|__asan|__gcov)/) print $3 }'
+}
 
 bad=0
 for so in modules/*.so; do

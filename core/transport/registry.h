@@ -27,7 +27,7 @@ struct ptah_writer;
 
 /** Folders in the order in which they are searched: 'path' (colon list, or NULL), 'dir' (or NULL), the installed one. */
 struct ptah_registry *ptah_registry_new(const char *path, const char *dir);
-/** Every instance must be gone; also waits for state files that are still being written. */
+/** Every instance must be gone, the workers stopped and not yet freed; waits for state files that are still being written. */
 void ptah_registry_free(struct ptah_registry *registry);
 
 /** Add a module that is part of this program; it hides files of its name.  -errno and 'why'. */

@@ -320,7 +320,7 @@ def test_module_of_somebody_else(module_dir, compiler):
 def test_module_with_a_wrong_magic(module_dir, compiler):
     """A descriptor that is none."""
     compiler(module_dir, magic="0x12345678")
-    both_say(refused(module_dir), "magic")
+    both_say(refused(module_dir), "12345678")
 
 
 def test_module_of_another_abi(module_dir, compiler):
@@ -405,6 +405,43 @@ def test_definition(echo, module_dir, compiler):
         carries(p, "gauze", 1)
         assert p.finish() == 0
         assert are(p.out_lines, client(name="gauze"))
+
+
+def test_definition_with_options(echo, module_dir, compiler):
+    """The other keys of a definition are options; the parent's go first."""
+    compiler(module_dir)
+    define(module_dir, "gauze", module="veil",
+           serverAddress="127.0.0.1:%d" % echo.port)
+    with Ptah(asks(module_dir, "gauze")) as p:
+        p.wait_done()
+        carries(p, "gauze", 1)
+    define(module_dir, "gauze", module="veil", serverAddress="127.0.0.1:1")
+    with Ptah(asks(module_dir, "gauze", "-options", options(
+            serverAddress="127.0.0.1:%d" % echo.port))) as p:
+        p.wait_done()
+        carries(p, "gauze", 1)
+
+
+def test_definition_of_a_stack(echo, module_dir, compiler):
+    """A stack of transports is a transport of one name."""
+    compiler(module_dir)
+    compiler(module_dir, file="shroud")
+    define(module_dir, "gauze", stack=["veil", "shroud"])
+    with Ptah(asks(module_dir, "gauze", "-options", options(
+            serverAddress="127.0.0.1:%d" % echo.port))) as p:
+        p.wait_done()
+        carries(p, "gauze", 1)
+        assert p.finish() == 0
+        assert are(p.out_lines, client(name="gauze"))
+
+
+@pytest.mark.parametrize("content", [
+    {}, {"module": 5}, {"module": "a b"}, {"stack": []},
+    {"stack": ["veil", 1]}, {"module": "veil", "stack": ["veil"]}])
+def test_definition_that_defines_nothing(module_dir, content):
+    """What a definition should look like is told where it is wrong."""
+    define(module_dir, "gauze", **content)
+    both_say(refused(module_dir, "gauze"), '"module"')
 
 
 def test_definition_that_is_no_json(module_dir):

@@ -142,7 +142,7 @@ add_service(struct ptah_plan *plan, const char *name, size_t len)
 	const struct ptah_addr *bind = ptah_bindlist_get(&plan->binds, service->name);
 	service->listen = bind ? *bind : plan->listen;
 	if (service->listen.sa.sa_family == AF_UNSPEC && plan->asked == PTAH_ASKED_SERVE)
-		service->refused = "no bind address: -bindaddr has no entry for it";
+		service->refused = "no bind address";
 	return 0;
 }
 

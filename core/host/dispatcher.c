@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,9 @@
 #include "stats/stats.h"
 #include "transport/registry.h"
 
-/* A link costs two descriptors; these are for everything else. */
-#define DESCRIPTORS_KEPT 128u
+/* Where there are many descriptors, these are kept for names, state and second attempts to connect. */
+#define DESCRIPTORS_KEPT 64u
+#define DESCRIPTORS_MANY 512u
 /* More links than this are not taken: they wait in the kernel. */
 #define LINKS_MOST 131072u
 /* How often a draining worker looks whether its last link has gone. */
@@ -176,15 +178,23 @@ start_workers(struct ptah_dispatcher *d)
 	return 0;
 }
 
+/* A link costs two descriptors: what cannot have both waits in the kernel. */
 static void
 set_quota(struct ptah_dispatcher *d, unsigned descriptors)
 {
-	unsigned most = descriptors > 2 * DESCRIPTORS_KEPT ? (descriptors - DESCRIPTORS_KEPT) / 2 :
-	    descriptors / 4;
+	int next = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0); /* as many are open as its number says */
+	unsigned used = next == -1 ? descriptors : (unsigned)next;
 
+	if (next != -1)
+		close(next);
+	if (descriptors >= DESCRIPTORS_MANY)
+		used += DESCRIPTORS_KEPT;
+
+	unsigned most = used < descriptors ? (descriptors - used) / 2 : 0;
+
+	if (most == 0)
+		most = 1;
 	d->quota.most = most < LINKS_MOST ? most : LINKS_MOST;
-	if (d->quota.most == 0)
-		d->quota.most = 1;
 }
 
 struct ptah_dispatcher *
@@ -201,7 +211,6 @@ ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned
 	d->arg = arg;
 	d->dial = (struct ptah_dial_how){ .proxy = &plan->proxy, .bind_v4 = plan->outbound_v4,
 		.bind_v6 = plan->outbound_v6 };
-	set_quota(d, descriptors);
 
 	int rc = 0;
 
@@ -214,8 +223,10 @@ ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned
 		rc = expand(d);
 	if (rc == 0)
 		rc = make_services(d);
-	if (rc == 0)
+	if (rc == 0) {
+		set_quota(d, descriptors);
 		rc = start_workers(d);
+	}
 	if (rc != 0) {
 		/* What waits in the workers can only end there. */
 		if (!d->running)

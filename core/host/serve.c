@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -107,7 +108,7 @@ on_method_error(const char *name, const char *text, void *arg)
 {
 	struct serve *s = arg;
 
-	ptah_warn(AREA_HOST, "%s does not start: %s", name, text);
+	ptah_notice(AREA_HOST, "%s does not start: %s", name, text);
 	if (!must_end(s))
 		said(s, ptah_ipc_method_error(&s->ipc, name, text));
 }
@@ -185,8 +186,17 @@ on_stdin(evutil_socket_t fd, short what, void *arg)
 
 	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 		end(s, "stdin has ended");
-	else if ((what & EV_TIMEOUT) != 0) /* of a kind that no event can watch */
+	else if ((what & EV_TIMEOUT) != 0) /* nothing tells us when there is more */
 		evtimer_add(s->on_stdin, &again);
+}
+
+/* Can the kernel tell when there is something to read?  Of files and /dev/null it cannot. */
+static bool
+can_wait_for(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(fd));
 }
 
 static int
@@ -196,14 +206,12 @@ watch_stdin(struct serve *s)
 
 	if (!s->plan.stdin_close)
 		return 0;
-	s->on_stdin = event_new(s->loop->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_stdin, s);
-	if (s->on_stdin && event_add(s->on_stdin, NULL) == 0)
-		return 0;
-	/* A file or /dev/null, which epoll does not take: it can be read at any time. */
-	if (s->on_stdin)
-		event_free(s->on_stdin);
-	s->on_stdin = event_new(s->loop->base, STDIN_FILENO, EV_TIMEOUT, on_stdin, s);
-	return s->on_stdin && evtimer_add(s->on_stdin, &now) == 0 ? 0 : -ENOMEM;
+
+	bool wait = can_wait_for(STDIN_FILENO);
+
+	s->on_stdin = event_new(s->loop->base, STDIN_FILENO, wait ? EV_READ | EV_PERSIST : EV_TIMEOUT,
+	    on_stdin, s);
+	return s->on_stdin && event_add(s->on_stdin, wait ? NULL : &now) == 0 ? 0 : -ENOMEM;
 }
 
 static int

@@ -166,10 +166,12 @@ announce(struct ptah_service_run *run, const int *fds)
 		if (rc != 0)
 			ptah_service_close(run);
 	}
-	if (rc != 0)
+	if (rc != 0) {
 		fail(run, "%s", why[0] ? why : strerror(-rc));
-	else
+	} else {
+		ptah_info(AREA_HOST, "%s listens on %s", run->name, text);
 		settle(run, PTAH_SERVICE_LISTENS);
+	}
 }
 
 /* --- carriers listen by themselves ------------------------------------------------- */

@@ -36,7 +36,7 @@ struct peer {
 	struct ptah_link *link;
 	struct ptah_dial *dial;
 	struct exchange *exchange;
-	struct ptah_deadline deadline; /* of the whole exchange */
+	struct ptah_deadline deadline; /* of the dial, or of the whole exchange */
 	struct ptah_addr local; /* where it came in, for a PROXY header */
 	char text[PTAH_ADDR_TEXT];
 	char dest[PTAH_DEST_TEXT]; /* a carrier's; or "" */
@@ -245,6 +245,13 @@ on_dialed(int fd, int rc, const char *reason, void *arg)
 }
 
 static void
+on_target_deadline(struct ptah_deadline *deadline, void *arg)
+{
+	(void)deadline;
+	plain_refused(arg, -ETIMEDOUT);
+}
+
+static void
 on_admit(struct ptah_link *link, const char *named, const char *text, void *arg)
 {
 	struct peer *peer = arg;
@@ -271,12 +278,14 @@ on_admit(struct ptah_link *link, const char *named, const char *text, void *arg)
 		return;
 	}
 	(void)link;
-	if (how->has_extorport &&
-	    ptah_deadline_set(peer->server->worker, &peer->deadline, PTAH_EXTOR_MS, on_extor_deadline, peer) != 0) {
-		give_up(peer, -ENOMEM);
+	int rc = ptah_deadline_set(peer->server->worker, &peer->deadline,
+	    how->has_extorport ? PTAH_EXTOR_MS : how->dial_ms,
+	    how->has_extorport ? on_extor_deadline : on_target_deadline, peer);
+	if (rc != 0) {
+		give_up(peer, rc);
 		return;
 	}
-	int rc = ptah_dial_start(peer->server->worker, how->dial, &dest, on_dialed, peer, &peer->dial);
+	rc = ptah_dial_start(peer->server->worker, how->dial, &dest, on_dialed, peer, &peer->dial);
 	if (rc >= 0)
 		plain_dialed(peer, rc);
 	else if (rc != -EINPROGRESS)

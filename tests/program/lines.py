@@ -13,6 +13,7 @@ import select
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import harness
@@ -292,3 +293,53 @@ def namespace():
         yield ns
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+# Names of the test's own
+
+def with_file(path, instead):
+    """Words to start a program with that finds 'path' in place of 'instead'.
+
+    None where that is not allowed.
+    """
+    words = ("unshare", "-m", "sh", "-c",
+             f'mount --bind "{path}" {instead} && exec "$@"', "sh")
+    if os.geteuid() != 0:
+        return None
+    tried = subprocess.run(words + ("true",), stderr=subprocess.DEVNULL,
+                           check=False)
+    return words if tried.returncode == 0 else None
+
+
+class NameServer:
+    """Knows no name at all, and says so to everyone; counts the questions."""
+
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 53))
+        self.n_asked = 0
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # A datagram from ourselves is the word to end.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"", self.sock.getsockname())
+        self.thread.join(PATIENCE)
+        self.sock.close()
+
+    def _run(self):
+        while True:
+            question, peer = self.sock.recvfrom(4096)
+            if not question:
+                return
+            self.n_asked += 1
+            # the same, with QR, RA and NXDOMAIN, and without other records
+            end = 12
+            while question[end]:
+                end += 1 + question[end]
+            self.sock.sendto(question[:2] + b"\x81\x83\x00\x01" + bytes(6) +
+                             question[12:end + 5], peer)

@@ -7,7 +7,6 @@ through a ptah client and a ptah server.
 
 import contextlib
 import hashlib
-import os
 import select
 import signal
 import socket
@@ -307,18 +306,16 @@ def test_outbound_address_is_applied_elsewhere(tmp_path):
 
 # Names with two families (RFC 8305)
 
-@contextlib.contextmanager
+@pytest.fixture
 def hosts(tmp_path):
-    """A way to start programs that know both.example as 127.0.0.1 and ::1."""
+    """Starts programs that know both.example as 127.0.0.1 and ::1."""
     path = tmp_path / "hosts"
     path.write_text("127.0.0.1 localhost both.example\n"
                     "::1 localhost both.example\n", encoding="ascii")
-    wrapper = ("unshare", "-m", "sh", "-c",
-               f'mount --bind "{path}" /etc/hosts && exec "$@"', "sh")
-    if os.geteuid() != 0 or os.spawnvp(
-            os.P_WAIT, wrapper[0], wrapper + ("true",)) != 0:
+    wrapper = lines.with_file(path, "/etc/hosts")
+    if wrapper is None:
         pytest.skip("needs root and unshare")
-    yield wrapper
+    return wrapper
 
 
 def link_in_time(p, listener, seconds):
@@ -331,14 +328,14 @@ def link_in_time(p, listener, seconds):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_one_family_refuses(tmp_path, host):
+def test_one_family_refuses(tmp_path, hosts, host):
     """A name has two families and one refuses: the other one is used."""
-    with hosts(tmp_path) as wrapper, lines.listen(host) as far:
+    with lines.listen(host) as far:
         start = server_start(f"both.example:{port_of(far)}")
-        with Ptah(start, wrapper=wrapper) as p:
+        with Ptah(start, wrapper=hosts) as p:
             for _ in range(3):
                 link_in_time(p, far, 1)
-        with Ptah(E1C(tmp_path), wrapper=wrapper) as p, \
+        with Ptah(E1C(tmp_path), wrapper=hosts) as p, \
                 Client(p.address("dummy")) as c:
             c.open("both.example", port_of(far))
             with lines.accept(far) as f:
@@ -347,12 +344,12 @@ def test_one_family_refuses(tmp_path, host):
 
 @pytest.mark.parametrize("host, deaf", [("127.0.0.1", "::1"),
                                         ("::1", "127.0.0.1")])
-def test_one_family_does_not_answer(tmp_path, host, deaf):
+def test_one_family_does_not_answer(hosts, host, deaf):
     """A name has two families and one is silent: the other is used soon."""
-    with hosts(tmp_path) as wrapper, lines.listen(host) as far, \
+    with lines.listen(host) as far, \
             lines.deaf_listener(deaf, port_of(far)):
         start = server_start(f"both.example:{port_of(far)}")
-        with Ptah(start, wrapper=wrapper) as p:
+        with Ptah(start, wrapper=hosts) as p:
             link_in_time(p, far, 1.5)
 
 
@@ -362,13 +359,37 @@ def test_localhost_as_the_target(far):
         link_in_time(p, far, 1)
 
 
-def test_target_that_does_not_resolve(far):
+@pytest.fixture
+def nameless(tmp_path):
+    """Starts programs in a network whose name server knows no name."""
+    path = tmp_path / "resolv.conf"
+    path.write_text("nameserver 127.0.0.1\n", encoding="ascii")
+    wrapper = lines.with_file(path, "/etc/resolv.conf")
+    with lines.namespace() as ns:
+        if wrapper is None or ns is None:
+            pytest.skip("needs root, unshare and ip netns")
+        with ns.inside(), lines.NameServer() as names:
+            yield wrapper
+            assert names.n_asked > 0
+
+
+def test_target_that_does_not_resolve(nameless):
     """Peers are closed when the target has no address; others may come."""
-    with Ptah(server_start("x" * 64 + ".example:80")) as p:
+    with Ptah(server_start("nowhere.example:80"), wrapper=nameless) as p:
         for _ in range(3):
             with lines.connect(*p.address("dummy")) as peer:
                 lines.expect_closed(peer)
         assert p.alive()
+
+
+def test_name_that_nobody_knows(nameless, tmp_path):
+    """A name that the name server does not know gives REP 04."""
+    with Ptah(E1C(tmp_path), wrapper=nameless) as p:
+        for _ in range(3):
+            with Client(p.address("dummy")) as c:
+                c.greet(b"\x00", 0)
+                c.send(request("nowhere.example", 80))
+                c.expect_refusal(4)
 
 
 def test_target_that_refuses():

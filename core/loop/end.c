@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "loop/worker.h"
 
-/* How long, and after how many freed rests, memory goes back to the kernel. */
+/* How long, and after how many freed bytes, memory goes back to the kernel. */
 #define TRIM_MS 500
-#define TRIM_AFTER 32
+#define TRIM_AFTER ((size_t)256 * 1024)
 
 struct ptah_spill {
 	uint8_t *at;
@@ -31,7 +31,7 @@ on_trim(struct ptah_deadline *deadline, void *arg)
 		(void)ptah_deadline_set(worker, &worker->trim, TRIM_MS, on_trim, worker);
 		return;
 	}
-	worker->n_freed = 0;
+	worker->freed = 0;
 	malloc_trim(0);
 }
 
@@ -45,10 +45,11 @@ spill_free(struct ptah_end *end)
 	event_del(&end->spill->event);
 	worker->spilled -= end->spill->len - end->spill->off;
 	worker->n_spills--;
+	worker->freed += end->spill->room;
 	free(end->spill->at);
 	free(end->spill);
 	end->spill = NULL;
-	if (++worker->n_freed >= TRIM_AFTER && !ptah_deadline_is_set(&worker->trim))
+	if (worker->freed >= TRIM_AFTER && !ptah_deadline_is_set(&worker->trim))
 		(void)ptah_deadline_set(worker, &worker->trim, TRIM_MS, on_trim, worker);
 }
 

@@ -44,7 +44,7 @@ struct ptah_worker {
 	struct ptah_mailbox *mailbox;
 	size_t spilled;           /* bytes kept by all its ends */
 	unsigned n_spills;        /* ends that keep some */
-	unsigned n_freed;         /* spills freed since memory was last given back */
+	size_t freed;             /* bytes of spills freed since memory was last given back */
 	void *rooms[4];           /* what higher rooms keep per worker: PTAH_ROOM_... */
 };
 

@@ -428,9 +428,9 @@ look_whether_over(struct ptah_link *link)
 	}
 	if (is_done(link, PLAIN) && is_done(link, WIRE))
 		die(link, 0);
-	/* A write failed and the reader's side is at its end, too: nothing can move. */
-	else if ((link->end[WIRE].failed && link->eof[WIRE] && is_done(link, WIRE)) ||
-	    (link->end[PLAIN].failed && link->eof[PLAIN] && is_done(link, PLAIN)))
+	/* An end that can neither be written to nor read from any more, and all that it said is passed on. */
+	else if ((link->end[WIRE].failed && link->eof[WIRE] && ptah_end_spilled(&link->end[PLAIN]) == 0) ||
+	    (link->end[PLAIN].failed && link->eof[PLAIN] && ptah_end_spilled(&link->end[WIRE]) == 0))
 		die(link, 0);
 	/* The peer has closed, and this transport has no half-close: it cannot want our bytes any more. */
 	else if (is_done(link, WIRE) && (!codecs_can_half_close(link) || link->half_close == PTAH_HALF_CLOSE_HOLD))
@@ -612,6 +612,8 @@ server_plain(struct ptah_link *link)
 
 	link->plain_wait = false;
 	birth->plain_done = false;
+	if (link->n_layers > 0)
+		limit(link, handshake_ms(link));
 	if (birth->plain_fd != -1) {
 		rc = ptah_end_open(&link->end[PLAIN], link->worker, birth->plain_fd, &end_ops, link);
 		if (rc != 0)
@@ -634,8 +636,7 @@ server_asks(struct ptah_link *link)
 	const struct birth *birth = link->birth;
 
 	link->asked = link->plain_wait = true;
-	ptah_deadline_clear(&link->deadline);
-	limit(link, HANDSHAKE_MS);
+	ptah_deadline_clear(&link->deadline); /* whoever opens the plain end has a deadline of its own */
 	link->ops->on_admit(link, birth->has_dest ? birth->dest : NULL, birth->peer, link->arg);
 }
 

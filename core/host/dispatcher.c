@@ -153,7 +153,8 @@ make_services(struct ptah_dispatcher *d)
 			.plan = d->plan, .service = &d->plan->services[i],
 			.registry = d->registry, .loop = d->loop,
 			.workers = d->workers, .n_workers = d->n_workers,
-			.quota = &d->quota, .dial = &d->dial, .running = &d->running,
+			.quota = &d->quota, .dial = &d->dial,
+			.running = &d->running, .stopping = &d->stopping,
 			.on_settled = on_settled, .arg = d,
 		};
 		int rc = ptah_service_open(&d->services[i], &how);

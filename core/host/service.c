@@ -186,7 +186,9 @@ on_carrier_listens(struct ptah_worker *loop, void *arg)
 	(void)loop;
 	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
 		fds[i] = -1;
-	if (letter->number != 0)
+	if (*run->how.stopping)
+		settle(run, PTAH_SERVICE_FAILED);
+	else if (letter->number != 0)
 		fail(run, "cannot listen: %s", strerror(-letter->number));
 	else if (ptah_addr_port(&run->bound) == 0 && !run->instance->advertise)
 		fail(run, "it does not say on which port it listens: give it one");
@@ -258,7 +260,7 @@ go_on(struct ptah_service_run *run)
 {
 	char *why = run->reason;
 
-	if (run->ready_rc == 0) {
+	if (run->ready_rc == 0 && !*run->how.stopping) {
 		start_listening(run);
 		return;
 	}

@@ -36,7 +36,8 @@ struct ptah_service_how {
 	unsigned n_workers;
 	struct ptah_quota *quota;
 	const struct ptah_dial_how *dial;
-	const bool *running; /* are the workers' threads there? */
+	const bool *running;  /* are the workers' threads there? */
+	const bool *stopping; /* it is too late to listen */
 	void (*on_settled)(void *arg); /* the state is not WAITS any more; also from inside ptah_service_open() */
 	void *arg;
 };

@@ -31,6 +31,11 @@ def module_env():
     return {"PTAH_MODULE_PATH": path}
 
 
+def command_of(program):
+    """A program is a path, or a list with what stands before the path."""
+    return [program] if isinstance(program, str) else list(program)
+
+
 def split_args(text):
     """Undo the escapes of SMETHOD ARGS: a list of (key, value)."""
     items = []
@@ -84,7 +89,7 @@ class Server:
             env["TOR_PT_SERVER_TRANSPORT_OPTIONS"] = ";".join(
                 "%s:%s" % (transport, o) for o in options.split(";"))
         env.update(module_env())
-        self.process = house.start(name, [program], env)
+        self.process = house.start(name, command_of(program), env)
         fields = _last_field(self.process, "SMETHOD", transport)
         self.host, self.port = _host_port(fields[0])
         self.args = []
@@ -102,7 +107,7 @@ class Client:
     def __init__(self, house, program, transport, proxy=None,
             proxy_by_flag=False, argv=(), version=None, name="pt-client"):
         state = house.path(name + "-state")
-        command = [program]
+        command = command_of(program)
         env = {}
         if version is None:
             env = {

@@ -116,7 +116,7 @@ static struct {
 	int target_fd;
 	unsigned n_links, n_slow, n_good;
 	uint64_t seed;
-	double limit_s, drop_s, slack_s, max_ms, p99_ms;
+	double limit_s, drop_s, slack_s, max_ms, p99_ms, newcomer_ms;
 	unsigned kib_per_link;
 	bool no_half_close;
 	int pid[N_PIDS_MAX];
@@ -124,7 +124,7 @@ static struct {
 } o = {
 	.target_fd = -1, .n_links = 2000, .n_slow = 10000, .n_good = 50,
 	.limit_s = 90, .drop_s = 5, .slack_s = 2.5, .max_ms = 2000,
-	.p99_ms = 250, .kib_per_link = 512,
+	.p99_ms = 250, .newcomer_ms = 2000, .kib_per_link = 512,
 };
 
 static int ep;
@@ -939,6 +939,30 @@ on_slow(struct end *end)
 	n_slow_dropped++;
 }
 
+static double
+cpu_s(int pid)
+{
+	char path[64], text[1024];
+	unsigned long user = 0, system = 0;
+	const char *after;
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return 0;
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = 0;
+	after = strrchr(text, ')');
+	if (after == NULL || sscanf(after + 1,
+		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+		&system) != 2)
+		return 0;
+	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
 /* -------------------------------------------------------------- the loop */
 
 static void
@@ -1142,6 +1166,7 @@ run_slow(void)
 	unsigned n_fresh_max = 400, n_fresh = 0;
 	struct end *slow = calloc(o.n_slow, sizeof(*slow));
 	double begun_s, last_fresh_s = 0, fresh_max_s = 0;
+	double before_cpu[N_PIDS_MAX];
 
 	n_links = o.n_good + n_fresh_max;
 	links = calloc(n_links, sizeof(*links));
@@ -1153,6 +1178,8 @@ run_slow(void)
 	spin_for(1.5);
 	report_pings("before");
 
+	for (unsigned i = 0; i < o.n_pids; i++)
+		before_cpu[i] = cpu_s(o.pid[i]);
 	begun_s = now();
 	while (n_slow_dropped < o.n_slow && now() < begun_s + o.limit_s) {
 		double t = now();
@@ -1181,6 +1208,14 @@ run_slow(void)
 				finish(&links[i]);
 			}
 	}
+	for (unsigned i = 0; i < o.n_pids; i++) {
+		double cpu = cpu_s(o.pid[i]) - before_cpu[i];
+
+		printf("  process %u took %.2f s of CPU in %.1f s\n", i, cpu,
+		    now() - begun_s);
+		if (cpu > 0.6 * (now() - begun_s))
+			wrong("process %u spins", i);
+	}
 	report_pings("meanwhile");
 	printf("  %u slow sockets, the first dropped after %.2f s of its life, "
 	       "the last after %.2f s; %u newcomers, the slowest %.0f ms\n",
@@ -1193,7 +1228,7 @@ run_slow(void)
 		wrong("a slow socket was dropped after %.2f s", slow_first_s);
 	if (slow_last_s > o.drop_s + o.slack_s)
 		wrong("a slow socket lived for %.2f s", slow_last_s);
-	if (fresh_max_s * 1000 > o.max_ms)
+	if (fresh_max_s * 1000 > o.newcomer_ms)
 		wrong("a newcomer had to wait for %.2f s", fresh_max_s);
 	stop_pings(0, o.n_good + n_fresh);
 	free(slow);
@@ -1217,30 +1252,6 @@ anonymous_kib(int pid)
 			break;
 	fclose(f);
 	return kib;
-}
-
-static double
-cpu_s(int pid)
-{
-	char path[64], text[1024];
-	unsigned long user = 0, system = 0;
-	const char *after;
-	size_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "r");
-	if (f == NULL)
-		return 0;
-	n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[n] = 0;
-	after = strrchr(text, ')');
-	if (after == NULL || sscanf(after + 1,
-		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-		&system) != 2)
-		return 0;
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void
@@ -1418,6 +1429,7 @@ main(int argc, char **argv)
 		{ "seed", 1, NULL, 'S' }, { "limit", 1, NULL, 'l' },
 		{ "drop", 1, NULL, 'x' }, { "slack", 1, NULL, 'y' },
 		{ "max-ms", 1, NULL, 'm' }, { "p99-ms", 1, NULL, 'q' },
+		{ "newcomer-ms", 1, NULL, 'N' },
 		{ "kib-per-link", 1, NULL, 'k' }, { "pid", 1, NULL, 'p' },
 		{ "no-half-close", 0, NULL, 'w' }, { NULL, 0, NULL, 0 },
 	};
@@ -1455,6 +1467,7 @@ main(int argc, char **argv)
 		case 'x': o.drop_s = number(optarg); break;
 		case 'y': o.slack_s = number(optarg); break;
 		case 'm': o.max_ms = number(optarg); break;
+		case 'N': o.newcomer_ms = number(optarg); break;
 		case 'q': o.p99_ms = number(optarg); break;
 		case 'k': o.kib_per_link = (unsigned)number(optarg); break;
 		case 'p':

@@ -162,6 +162,8 @@ check_hooks(const struct ptah_module *module, char *why, size_t why_room)
 			lacks = "dial";
 		else if ((can & PTAH_CAN_SERVER) != 0 && module->listen == NULL)
 			lacks = "listen";
+		else if ((can & PTAH_CAN_SERVER) != 0 && module->home_open == NULL)
+			lacks = "home_open";
 	} else if ((can & PTAH_CAN_STREAM) != 0 && module->open == NULL) {
 		lacks = "open";
 	}

@@ -12,16 +12,28 @@
 
 #include "loop/deadline.h"
 #include "transport/instance.h"
+#include "wire/listen.h"
 
 struct ptah_home {
 	struct ptah_self self;
 	bool opening;  /* home_open() runs: state may be read */
 	bool open;     /* hooks may run */
-	bool told;     /* ready() was said, or its time is over */
+	bool said;     /* ready(0) was said; its children may not be ready */
+	bool told;     /* whoever waits for that was told */
 	struct ptah_opening *waiting; /* who waits for ready() */
 	struct ptah_deadline limit;   /* of ready() */
 	struct event *stop_limit;     /* of home_done() */
 	struct ptah_stopping *stop;   /* who waits for home_done() */
+	struct ptah_stopping *left;   /* ... and then for the children */
+	/* What it owns, beside its streams. */
+	struct ptah_ear *ears;
+	struct ptah_quota guests;     /* connections that it was told of */
+	char bound[PTAH_ADDR_TEXT];   /* where its first ear is; "" without one */
+	struct ptah_spawned *spawned;
+	unsigned n_spawned;
+	uint64_t last_number;         /* of a process */
+	struct ptah_child *children;
+	unsigned n_children, n_opening; /* not gone; not ready */
 };
 
 struct ptah_worker_life {
@@ -41,6 +53,10 @@ int ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *ar
 void ptah_home_ready(struct ptah_home *home, int rc, const char *advertise, const char *bridge_args,
     const char *reason);
 void ptah_home_done(struct ptah_home *home);
+
+/** One of its children is ready (0) or is not ('reason'); one has ended. */
+void ptah_home_child_told(struct ptah_home *home, int rc, const char *reason);
+void ptah_home_child_gone(struct ptah_home *home);
 
 /** The home of this life, if it is one. */
 struct ptah_home *ptah_home_of(struct ptah_self *self);

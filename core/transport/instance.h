@@ -115,6 +115,12 @@ struct ptah_instance *ptah_instance_open(struct ptah_registry *registry, const s
  */
 int ptah_instance_announce(struct ptah_instance *instance, const char *bound, char *why, size_t why_room);
 
+/** Hears, on the home's worker, that a carrier listens (0) and where ("ip:port"), or -errno. */
+typedef void ptah_listening_fn(int rc, const char *bound, void *arg);
+
+/** Server carrier, ready: let it listen on 'bind' ("ip:port"), which its links then arrive from.  -errno, and 'fn' does not run. */
+int ptah_instance_listen(struct ptah_instance *instance, const char *bind, ptah_listening_fn *fn, void *arg);
+
 struct ptah_instance *ptah_instance_ref(struct ptah_instance *instance);
 /** Any thread.  The last one frees; home and worker lives must have been closed. */
 void ptah_instance_unref(struct ptah_instance *instance);

@@ -11,8 +11,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "transport/announce.h"
+#include "transport/child.h"
 #include "transport/chunk.h"
+#include "transport/ear.h"
 #include "transport/loader.h"
+#include "transport/spawned.h"
 
 /* What all layers of an instance that is being opened wait for. */
 struct ptah_opening {
@@ -73,6 +76,7 @@ make_home(struct ptah_instance *instance)
 	home->self.instance = instance;
 	home->self.worker = instance->home_worker;
 	home->self.ops = &home_ops;
+	home->guests.most = PTAH_GUESTS_MAX;
 	home->self.state = ptah_life_new(instance->module->home_size);
 	return home->self.state != NULL ? 0 : -ENOMEM;
 }
@@ -116,6 +120,7 @@ ptah_lives_free(struct ptah_instance *instance)
 {
 	/* One that memory was too short to close keeps what it has: its code may still use it. */
 	if (instance->home != NULL && !instance->home->open) {
+		ptah_children_free(instance->home);
 		ptah_life_free(instance->home->self.state, instance->module->home_size);
 		free(instance->home);
 	}
@@ -167,6 +172,9 @@ home_is_ready(struct ptah_home *home, int rc, const char *reason)
 
 	if (home->told)
 		return;
+	home->said = home->said || rc == 0;
+	if (rc == 0 && home->n_opening > 0)
+		return;
 	home->told = true;
 	home->waiting = NULL;
 	ptah_deadline_clear(&home->limit);
@@ -210,7 +218,7 @@ ptah_home_ready(struct ptah_home *home, int rc, const char *advertise, const cha
 {
 	char why[PTAH_WHY_TEXT];
 
-	if (home->told)
+	if (home->told || home->said)
 		return;
 	if (rc >= 0) {
 		rc = take_announcement(home->self.instance, advertise, bridge_args, why, sizeof(why));
@@ -218,6 +226,16 @@ ptah_home_ready(struct ptah_home *home, int rc, const char *advertise, const cha
 			reason = why;
 	}
 	home_is_ready(home, rc < 0 ? rc : 0, reason);
+}
+
+void
+ptah_home_child_told(struct ptah_home *home, int rc, const char *reason)
+{
+	home->n_opening--;
+	if (rc < 0)
+		home_is_ready(home, rc, reason);
+	else if (home->said)
+		home_is_ready(home, 0, NULL);
 }
 
 static void
@@ -342,6 +360,9 @@ close_home(struct ptah_home *home)
 	if (instance->module->home_close != NULL)
 		instance->module->home_close(home->self.state);
 	ptah_self_end(&home->self);
+	ptah_ears_end(home);
+	ptah_spawned_end(home);
+	ptah_children_end(home);
 }
 
 static void
@@ -433,6 +454,20 @@ home_has_ended(struct ptah_home *home)
 		return;
 	home->stop = NULL;
 	close_home(home);
+	if (home->n_children > 0)
+		home->left = stopping;
+	else
+		stop_workers(stopping);
+}
+
+void
+ptah_home_child_gone(struct ptah_home *home)
+{
+	struct ptah_stopping *stopping = home->left;
+
+	if (--home->n_children > 0 || stopping == NULL)
+		return;
+	home->left = NULL;
 	stop_workers(stopping);
 }
 
@@ -515,4 +550,54 @@ ptah_instance_stop(struct ptah_instance *instance, uint64_t deadline_ns, void (*
 	stopping->done = done;
 	stopping->arg = arg;
 	stop_layer(stopping);
+}
+
+/* ---- listening ------------------------------------------------------------- */
+
+struct listening {
+	struct ptah_instance *instance; /* a reference */
+	char *bind;
+	ptah_listening_fn *fn;
+	void *arg;
+};
+
+static void
+listen_at_home(struct ptah_worker *worker, void *arg)
+{
+	struct listening *listening = arg;
+	struct ptah_instance *instance = listening->instance;
+	struct ptah_home *home = instance->home;
+	int rc = home->open ? 0 : -ECANCELED;
+
+	(void)worker;
+	if (rc == 0)
+		rc = instance->module->listen(home->self.state, listening->bind);
+	listening->fn(rc < 0 ? rc : 0, home->bound[0] != '\0' ? home->bound : listening->bind, listening->arg);
+	ptah_instance_unref(instance);
+	free(listening->bind);
+	free(listening);
+}
+
+int
+ptah_instance_listen(struct ptah_instance *instance, const char *bind, ptah_listening_fn *fn, void *arg)
+{
+	struct listening *listening;
+	int rc;
+
+	if (instance->home == NULL || instance->module->listen == NULL)
+		return -EINVAL;
+	listening = calloc(1, sizeof(*listening));
+	if (listening == NULL)
+		return -ENOMEM;
+	listening->bind = strdup(bind);
+	listening->fn = fn;
+	listening->arg = arg;
+	listening->instance = ptah_instance_ref(instance);
+	rc = listening->bind != NULL ? ptah_worker_post(instance->home_worker, listen_at_home, listening) : -ENOMEM;
+	if (rc < 0) {
+		ptah_instance_unref(instance);
+		free(listening->bind);
+		free(listening);
+	}
+	return rc;
 }

@@ -31,6 +31,7 @@ struct ptah_registry {
 	struct ptah_replay *replay;
 	struct ptah_writer *writer;
 	atomic_uint turn;
+	const struct ptah_hands *hands;
 };
 
 static int
@@ -144,6 +145,18 @@ ptah_registry_writer(struct ptah_registry *registry)
 	struct ptah_writer *writer = registry->writer;
 	pthread_mutex_unlock(&registry->lock);
 	return writer;
+}
+
+void
+ptah_registry_set_hands(struct ptah_registry *registry, const struct ptah_hands *hands)
+{
+	registry->hands = hands;
+}
+
+const struct ptah_hands *
+ptah_registry_hands(const struct ptah_registry *registry)
+{
+	return registry->hands;
 }
 
 unsigned

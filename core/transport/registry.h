@@ -24,6 +24,7 @@ struct ptah_registry;
 struct ptah_loaded;
 struct ptah_replay;
 struct ptah_writer;
+struct ptah_hands;
 
 /** Folders in the order in which they are searched: 'path' (colon list, or NULL), 'dir' (or NULL), the installed one. */
 struct ptah_registry *ptah_registry_new(const char *path, const char *dir);
@@ -73,6 +74,9 @@ const char *const *ptah_registry_folders(const struct ptah_registry *registry);
 /** Services that all instances share, made when first asked for; NULL: memory is out.  Any thread. */
 struct ptah_replay *ptah_registry_replay(struct ptah_registry *registry);
 struct ptah_writer *ptah_registry_writer(struct ptah_registry *registry);
+/** What homes need to make instances of other transports (transport/child.h); lent.  NULL: they cannot. */
+void ptah_registry_set_hands(struct ptah_registry *registry, const struct ptah_hands *hands);
+const struct ptah_hands *ptah_registry_hands(const struct ptah_registry *registry);
 /** A number that goes up by one with each call: spreads homes over workers. */
 unsigned ptah_registry_turn(struct ptah_registry *registry);
 

@@ -13,12 +13,16 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "loop/worker.h"
+#include "transport/child.h"
+#include "transport/ear.h"
 #include "transport/home.h"
 #include "transport/instance.h"
 #include "transport/mail.h"
 #include "transport/registry.h"
 #include "transport/replay.h"
+#include "transport/spawned.h"
 #include "transport/state.h"
+#include "transport/stream.h"
 #include "transport/timers.h"
 
 /* Longest text of a module in the log. */
@@ -211,6 +215,7 @@ void
 ptah_self_end(struct ptah_self *self)
 {
 	ptah_timers_free(self);
+	ptah_streams_end(self);
 	ptah_mail_forget(self);
 }
 
@@ -231,5 +236,17 @@ const struct ptah_host ptah_host_services = {
 	.state_put = state_put,
 	.ready = ready,
 	.home_done = home_done,
+	.dial = ptah_stream_dial,
+	.pipe = ptah_stream_pipe,
+	.eat = ptah_stream_eat,
+	.write = ptah_stream_write,
+	.ask = ptah_stream_ask,
+	.drop = ptah_stream_drop,
+	.give = ptah_stream_give,
+	.arrive = ptah_stream_arrive,
+	.listen = ptah_ear_listen,
+	.child = ptah_child_open,
+	.spawn = ptah_spawned_start,
+	.kill = ptah_spawned_kill,
 	.message = message,
 };

@@ -191,10 +191,10 @@ def test_ipc_069_port_out_of_range(echo, port):
 def test_ipc_070_two_methods_one_port(echo):
     """The second transport on a fixed port is a CMETHOD-ERROR."""
     port = free_port()
-    start = F3C(echo.port, transport=None, transports="dummy,selfaddr")
+    start = F3C(echo.port, transport=None, transports="dummy,nosrv")
     comes_up(start.plus("-proxylistenport", port),
              ["VERSION 3.0", "CMETHOD dummy socks5 127.0.0.1:%d" % port,
-              DONE], ["CMETHOD-ERROR selfaddr <m>"])
+              DONE], ["CMETHOD-ERROR nosrv <m>"])
 
 
 @pytest.mark.parametrize("reuse", [False, True])
@@ -469,21 +469,34 @@ def test_ipc_102_mode_twice(echo, words):
     env_error(F3C(echo.port).plus(*words), says="mode")
 
 
-def method_line(start):
-    with Ptah(start) as p:
-        p.wait_done()
-        return p.methods()["dummy"][0]
+UDP = pytest.mark.xfail(strict=True, reason="the UDP modes come later")
 
 
+@UDP
 def test_ipc_103_transparent_udp(echo):
     """-transparent -udp is transparent-UDP."""
-    assert method_line(F3C(echo.port).plus("-transparent", "-udp")) == \
-        "transparent-UDP"
+    comes_up(F3C(echo.port).plus("-transparent", "-udp"),
+             client(proto="transparent-UDP"))
 
 
+@UDP
 def test_ipc_104_udp_alone_is_stun(echo):
     """-udp is STUN."""
-    assert method_line(F3C(echo.port).plus("-udp")) == "STUN"
+    comes_up(F3C(echo.port).plus("-udp"), client(proto="STUN"))
+
+
+@pytest.mark.parametrize("words,mode", [
+    (["-transparent", "-udp"], "transparent-UDP"), (["-udp"], "STUN"),
+    (["-mode", "TRANSPARENT-udp"], "transparent-UDP"),
+    (["-mode", "stun"], "STUN")])
+def test_ipc_103_104_modes_are_understood(echo, words, mode):
+    """Whether it can or not, the method's line names the mode."""
+    with Ptah(F3C(echo.port).plus(*words)) as p:
+        p.wait_done()
+        assert p.finish() == 0
+        line, = [line for line in p.out_lines + p.err_protocol()
+                 if line.startswith(("CMETHOD dummy ", "CMETHOD-ERROR dummy "))]
+        assert line.split(" ")[2].strip(":") == mode
 
 
 def test_ipc_104_transparent_alone_is_tcp(echo):

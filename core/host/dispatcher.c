@@ -45,7 +45,7 @@ struct ptah_dispatcher {
 	struct ptah_worker **workers;
 	struct crew *crews;
 	struct ptah_service_run *services;
-	size_t n_services, n_told; /* how many of them have had their line */
+	size_t n_services, n_begun, n_told; /* how many have had their turn to listen, and their line */
 	unsigned n_workers; /* that are made */
 	unsigned n_drained, n_ended; /* workers */
 	size_t n_stopped;            /* services */
@@ -58,6 +58,21 @@ struct ptah_dispatcher {
 
 /* --- how each service fares -------------------------------------------------- */
 
+/* Listen in list order: of two that want one port the first has it. */
+static void
+listen_in_turn(struct ptah_dispatcher *d)
+{
+	while (d->n_begun < d->n_services && !d->stopping) {
+		struct ptah_service_run *run = &d->services[d->n_begun];
+
+		if (run->state == PTAH_SERVICE_WAITS)
+			return;
+		d->n_begun++; /* first: it may settle at once, and that comes back here */
+		if (run->state == PTAH_SERVICE_READY)
+			ptah_service_listen(run);
+	}
+}
+
 /* Tell what is known, in list order. */
 static void
 tell(struct ptah_dispatcher *d)
@@ -68,6 +83,7 @@ tell(struct ptah_dispatcher *d)
 
 		switch (run->state) {
 		case PTAH_SERVICE_WAITS:
+		case PTAH_SERVICE_READY:
 			return;
 		case PTAH_SERVICE_LISTENS:
 			if (d->says->on_method(run->name, &run->bound, run->address, &run->bridge_args,
@@ -93,8 +109,10 @@ on_settled(void *arg)
 {
 	struct ptah_dispatcher *d = arg;
 
-	if (d->running)
-		tell(d);
+	if (!d->running)
+		return;
+	listen_in_turn(d);
+	tell(d);
 }
 
 /* --- birth ----------------------------------------------------------------------- */
@@ -225,6 +243,7 @@ ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned
 	if (rc == 0)
 		rc = make_services(d);
 	if (rc == 0) {
+		listen_in_turn(d);
 		set_quota(d, descriptors);
 		rc = start_workers(d);
 	}

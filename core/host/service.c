@@ -230,8 +230,8 @@ on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, int fd,
 
 /* --- the instance ------------------------------------------------------------------- */
 
-static void
-start_listening(struct ptah_service_run *run)
+void
+ptah_service_listen(struct ptah_service_run *run)
 {
 	const struct ptah_service *service = run->how.service;
 	const struct ptah_module *module = run->instance->module;
@@ -239,6 +239,7 @@ start_listening(struct ptah_service_run *run)
 	char text[PTAH_ADDR_TEXT];
 	int rc;
 
+	run->state = PTAH_SERVICE_WAITS;
 	if (!is_client(run) && (module->abilities & PTAH_IS_CARRIER) != 0 && module->listen) {
 		run->bound = service->listen;
 		rc = post(run->instance->home_worker, on_carrier_letter, (struct letter){ .run = run });
@@ -261,7 +262,7 @@ go_on(struct ptah_service_run *run)
 	char *why = run->reason;
 
 	if (run->ready_rc == 0 && !*run->how.stopping) {
-		start_listening(run);
+		settle(run, PTAH_SERVICE_READY);
 		return;
 	}
 	run->reason = NULL;

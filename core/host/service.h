@@ -25,6 +25,7 @@ struct ptah_service_run;
 #define PTAH_SERVICE_LISTENS 1
 #define PTAH_SERVICE_FAILED 2  /* 'reason' */
 #define PTAH_SERVICE_ABSENT 3  /* there is no such transport */
+#define PTAH_SERVICE_READY 4   /* its module is; it waits for ptah_service_listen() */
 
 /** Lent for the life of the service, all that it points to. */
 struct ptah_service_how {
@@ -59,12 +60,14 @@ struct ptah_service_run {
 };
 
 /**
- * Open the instance, and listen once it is ready.
+ * Open the instance; it may listen once its state is READY.
  * Gives: *run, for ptah_service_stop() and ptah_service_clear().
  * Fails: -ENOMEM; that a transport does not start is no failure.
  */
 int ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *how);
 
+/** Listen, from READY on: who of two that want one port is first has it. */
+void ptah_service_listen(struct ptah_service_run *run);
 /** Stop listening, on all workers. */
 void ptah_service_close(struct ptah_service_run *run);
 void ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain);

@@ -469,7 +469,7 @@ def test_ipc_102_mode_twice(echo, words):
     env_error(F3C(echo.port).plus(*words), says="mode")
 
 
-UDP = pytest.mark.xfail(strict=True, reason="the UDP modes come later")
+UDP = pytest.mark.xfail(reason="the UDP modes come later")
 
 
 @UDP

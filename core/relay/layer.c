@@ -278,7 +278,8 @@ park(struct ptah_link *link, struct layer *layer, int s, size_t len, size_t room
 	}
 	if (layer->ended[s] || len == 0)
 		return 0;
-	if (len >= TAIL_MOST || (layer->want[s] > 0 && len >= layer->want[s])) {
+	/* From half of it on no more is read than was wanted: who waits for more would wait for ever. */
+	if (len >= layer->want[s] && (layer->want[s] > 0 || len >= TAIL_MOST / 2)) {
 		link->reason = "the module took nothing and gave nothing, though it had what it wanted";
 		ptah_error(AREA_MODULE, "%s: a step makes no progress; the link ends", layer->self.instance->module->name);
 		return -EPROTO;

@@ -465,7 +465,10 @@ may_read(const struct ptah_link *link, int s)
 	if (first < 0 || first >= link->n_layers) /* no layer in between */
 		return link->stage == STAGE_RELAY;
 	const struct layer *layer = &link->layers[first];
-	if (layer->tail[s].len >= PTAH_SCRATCH_LEN / 2 || (layer->starved[!s] && layer->parked[s]))
+	size_t most = PTAH_SCRATCH_LEN / 2, want = layer->want[s];
+	if (want != PTAH_NEVER && want > most)
+		most = want;
+	if (layer->tail[s].len >= most || (layer->starved[!s] && layer->parked[s]))
 		return false;
 	/* Between the peer's admission and the plain end's opening there is nothing to read for. */
 	return !(s == WIRE && link->plain_wait);

@@ -9,6 +9,7 @@ it is to be kept.
 import ctypes
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,8 @@ import tempfile
 import time
 
 PR_SET_PDEATHSIG = 1
+# What a sanitizer says of a program that was built with one.
+SANITIZED = r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|: runtime error: "
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -150,9 +153,14 @@ class Household:
     def close(self):
         for c in reversed(self.closers):
             c.close()
+        reports = []
         for p in reversed(self.processes):
             p.stop()
+            if re.search(SANITIZED, p.text()):
+                reports.append("%s:\n%s" % (p.name, p.text()[-4000:]))
         self.closers = []
         self.processes = []
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if reports:
+            raise AssertionError("\n".join(reports))

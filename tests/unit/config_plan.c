@@ -515,6 +515,7 @@ what_is_odd_is_warned_of(void **state)
 		{ { "-ptversion=3.0", "-server", "-transport=d", "-bindhost=::1", "-bindport=0",
 		    "-orport=a:1" }, { NULL }, "-orport" },
 		{ { F3C, "-enableLocket" }, { NULL }, "-enableLocket" },
+		{ { F3C, "-ipcMessages" }, { NULL }, "-ipcMessages" },
 		{ { F3C, "-proxylistenaddr", "192.0.2.1:0" }, { NULL }, "192.0.2.1" },
 		{ { "-extorport=192.0.2.1:5", "-authcookie=/c" }, { E1S }, "Extended ORPort" },
 	};

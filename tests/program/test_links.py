@@ -35,24 +35,32 @@ def far():
         yield s
 
 
+# dummy steps out of the path, or its steps copy every byte.
+steps = pytest.mark.parametrize("options", [{}, {"steps": True}],
+                                ids=["passed", "steps"])
+
+
 def server_start(target, host="127.0.0.1"):
     """A server for this target; -mode and more come behind."""
     return F3S(1, bindhost=host).change(target=target)
 
 
-def client_start(where, *more):
+def client_start(where, *more, **options):
     """A client of the server at this address."""
     host, port = where
     text = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return F3C(1).change(
-        options=harness.options(serverAddress=text)).plus(*more)
+    return F3C(1).change(options=harness.options(
+        serverAddress=text, **options)).plus(*more)
 
 
 @contextlib.contextmanager
-def chain(target, *more, host="127.0.0.1"):
+def chain(target, *more, host="127.0.0.1", **options):
     """A ptah client, and behind it a ptah server, and behind it 'target'."""
-    with Ptah(server_start(lines.address(target), host).plus(*more)) as s:
-        with Ptah(client_start(s.address("dummy"), *more).plus(
+    start = server_start(lines.address(target), host).plus(*more)
+    if options:
+        start = start.change(options=harness.options(**options))
+    with Ptah(start) as s:
+        with Ptah(client_start(s.address("dummy"), *more, **options).plus(
                 "-proxylistenhost", host)) as c:
             c.wait_done()
             c.where = c.address("dummy")
@@ -422,10 +430,11 @@ def kernel_holds(n_connections):
     return n_connections * most
 
 
+@steps
 @pytest.mark.parametrize("way", ["down", "up"])
-def test_reader_that_stops_stops_the_writer(far, way):
+def test_reader_that_stops_stops_the_writer(far, way, options):
     """Nobody reads: the sender stops, little memory is held, none is lost."""
-    with chain(far) as (c, s), Client(c.where, rcvbuf=65536) as app:
+    with chain(far, **options) as (c, s), Client(c.where, rcvbuf=65536) as app:
         app.open()
         with lines.accept(far) as f:
             reader, writer = (app.sock, f) if way == "down" else (f, app.sock)
@@ -483,10 +492,11 @@ def test_stalled_links_delay_nobody(far):
 
 # Ends
 
+@steps
 @pytest.mark.parametrize("first", ["app", "target"])
-def test_half_close_through_both(far, first):
+def test_half_close_through_both(far, first, options):
     """One side ends; the other side goes on until it has said all."""
-    with chain(far) as (c, _), Client(c.where) as app:
+    with chain(far, **options) as (c, _), Client(c.where) as app:
         app.open()
         with lines.accept(far) as f:
             one, two = (app.sock, f) if first == "app" else (f, app.sock)
@@ -515,10 +525,11 @@ def test_nothing_said_both_ends_close(far):
         given_back(before, c, s)
 
 
+@steps
 @pytest.mark.parametrize("who", ["app", "target"])
-def test_reset_in_the_middle(far, who):
+def test_reset_in_the_middle(far, who, options):
     """A reset ends the link at the other side, and nothing is left over."""
-    with chain(far) as (c, s):
+    with chain(far, **options) as (c, s):
         before = None
         for i in range(40):
             with Client(c.where) as app:
@@ -568,9 +579,10 @@ def given_back(before, *programs):
                  what="the descriptors to be given back")
 
 
-def test_last_words_before_the_close(far):
+@steps
+def test_last_words_before_the_close(far, options):
     """What was said right before a close arrives, each time, whole."""
-    with chain(far) as (c, _):
+    with chain(far, **options) as (c, _):
         for i in range(60):
             n = (1, 1447, 70000, 300001)[i % 4]
             with Client(c.where) as app:

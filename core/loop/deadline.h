@@ -2,8 +2,9 @@
 /**
  * loop/deadline.h: many waits of few lengths, cheaply.
  *
- * Waits of one length end in the order in which they began, so a list and one
- * timer serve them all; to set or clear one costs no system call and no heap.
+ * Waits of one length end in the order in which they began, so a list serves
+ * them all, and one timer serves all lists; to set or clear a wait costs no
+ * heap, and hardly ever a system call.
  *
  * Threads: the worker's own.
  */
@@ -39,7 +40,8 @@ ptah_deadline_is_set(const struct ptah_deadline *deadline)
 	return deadline->of != NULL;
 }
 
-/** For the worker's own birth and death. */
+/** For the worker's own birth and death.  _new: -errno; call _free then, too. */
+int ptah_deadlines_new(struct ptah_worker *worker);
 void ptah_deadlines_free(struct ptah_worker *worker);
 
 #endif

@@ -99,7 +99,7 @@ ptah_worker_new(unsigned index)
 	box->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->stats = calloc(1, PTAH_WORKER_STATS_LEN);
 	worker->base = base_new();
-	if (box->bell == -1 || worker->stats == NULL || worker->base == NULL)
+	if (box->bell == -1 || worker->stats == NULL || worker->base == NULL || ptah_deadlines_new(worker) != 0)
 		goto fail;
 	box->on_bell = event_new(worker->base, box->bell, EV_READ | EV_PERSIST, on_bell, worker);
 	if (box->on_bell == NULL || event_add(box->on_bell, NULL) == -1)

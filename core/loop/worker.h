@@ -19,7 +19,7 @@
 struct event_base;
 struct evdns_base;
 struct ptah_stats;
-struct ptah_deadline_class;
+struct ptah_deadlines;
 struct ptah_mailbox;
 
 /** One read takes at most this much: the size at which a system call costs no more per byte. */
@@ -38,7 +38,7 @@ struct ptah_worker {
 	struct ptah_stats *stats; /* written by this worker only */
 	uint8_t *scratch_in;      /* twice PTAH_SCRATCH_LEN: a kept tail, and a read behind it */
 	uint8_t *scratch[PTAH_LAYERS_MAX]; /* output of layer i; made when first used */
-	struct ptah_deadline_class *deadlines; /* see loop/deadline.h */
+	struct ptah_deadlines *deadlines; /* see loop/deadline.h */
 	struct ptah_deadline trim; /* when to give memory back */
 	struct evdns_base *dns;   /* made when a name is first resolved */
 	struct ptah_mailbox *mailbox;

@@ -11,8 +11,12 @@
 #include "base/log.h"
 #include "loop/worker.h"
 #include "plain/client.h"
+#include "plain/datagram.h"
 #include "plain/server.h"
+#include "plain/udpclient.h"
+#include "plain/udpserver.h"
 #include "transport/home.h"
+#include "wire/udp.h"
 
 /* A letter about one service. */
 struct letter {
@@ -68,12 +72,39 @@ post(struct ptah_worker *to, ptah_worker_fn *fn, struct letter letter)
 
 /* --- listeners ------------------------------------------------------------------ */
 
+static bool
+is_udp(const struct ptah_service_run *run)
+{
+	return run->how.plan->mode == PTAH_MODE_UDP || run->how.plan->mode == PTAH_MODE_STUN;
+}
+
+static int
+framing_of(const struct ptah_plan *plan)
+{
+	if (plan->mode == PTAH_MODE_STUN)
+		return PTAH_FRAMING_STUN;
+	return plan->udp_little_endian ? PTAH_FRAMING_LE : PTAH_FRAMING_BE;
+}
+
 /* On the worker, or before it runs.  Takes: fd. */
 static int
 listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
 {
 	const struct ptah_plan *plan = run->how.plan;
+	struct ptah_door *door = &run->doors[worker->index];
+	bool udp = is_udp(run);
 
+	if (is_client(run) && udp) {
+		const struct ptah_udpclient_how how = {
+			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
+			.framing = framing_of(plan), .peers_most = plan->udp_max_peers,
+			.queue_most = plan->udp_queue, .idle_ms = plan->udp_timeout_s * 1000,
+			.dial_ms = plan->dial_timeout_s * 1000,
+		};
+
+		door->udpclient = ptah_udpclient_new(worker, &how, fd);
+		return door->udpclient ? 0 : -errno;
+	}
 	if (is_client(run)) {
 		const struct ptah_client_how how = {
 			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
@@ -81,8 +112,17 @@ listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
 			.dialect = plan->dialect, .dial_ms = plan->dial_timeout_s * 1000,
 		};
 
-		run->clients[worker->index] = ptah_client_new(worker, &how, fd);
-		return run->clients[worker->index] ? 0 : -errno;
+		door->client = ptah_client_new(worker, &how, fd);
+		return door->client ? 0 : -errno;
+	}
+	if (udp) {
+		const struct ptah_udpserver_how how = {
+			.instance = run->instance, .quota = run->how.quota, .target = &plan->target,
+			.framing = framing_of(plan), .idle_ms = plan->udp_timeout_s * 1000,
+		};
+
+		door->udpserver = ptah_udpserver_new(worker, &how, fd);
+		return door->udpserver ? 0 : -errno;
 	}
 
 	const struct ptah_server_how how = {
@@ -93,8 +133,8 @@ listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
 		.dial_ms = plan->dial_timeout_s * 1000,
 	};
 
-	run->servers[worker->index] = ptah_server_new(worker, &how, fd);
-	return run->servers[worker->index] ? 0 : -errno;
+	door->server = ptah_server_new(worker, &how, fd);
+	return door->server ? 0 : -errno;
 }
 
 static void
@@ -118,6 +158,8 @@ listen_everywhere(struct ptah_service_run *run, const int *fds)
 	for (unsigned i = 0; i < run->how.n_workers; i++) {
 		struct ptah_worker *worker = run->how.workers[i];
 
+		if (fds[i] == -1 && is_client(run))
+			continue;
 		if (rc != 0) {
 			if (fds[i] != -1)
 				close(fds[i]);
@@ -220,11 +262,16 @@ on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, int fd,
     const char *peer, const char *dest)
 {
 	struct ptah_service_run *run = instance->arg;
-	struct ptah_server *server = run ? run->servers[worker->index] : NULL;
+	struct ptah_door *door = run ? &run->doors[worker->index] : NULL;
+	int rc = 0;
 
-	if (!server)
+	if (door && door->server)
+		rc = ptah_server_arrive(door->server, fd, peer, dest);
+	else if (door && door->udpserver)
+		rc = ptah_udpserver_arrive(door->udpserver, fd, peer, dest);
+	else
 		close(fd);
-	else if (ptah_server_arrive(server, fd, peer, dest) != 0)
+	if (rc != 0)
 		ptah_debug(AREA_HOST, "%s: a stream that arrived makes no link", run->name);
 }
 
@@ -247,7 +294,13 @@ ptah_service_listen(struct ptah_service_run *run)
 			fail(run, "%s", strerror(-rc));
 		return;
 	}
-	rc = ptah_listen_open(&service->listen, fds, run->how.n_workers, &run->bound);
+	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
+		fds[i] = -1;
+	/* A pool has one order of last traffic, so one worker has all of it. */
+	if (is_client(run) && is_udp(run))
+		rc = ptah_udp_listen(&service->listen, fds, 1, &run->bound);
+	else
+		rc = ptah_listen_open(&service->listen, fds, run->how.n_workers, &run->bound);
 	if (rc != 0)
 		fail(run, "cannot listen on %s: %s", ptah_addr_format(&service->listen, text),
 		    strerror(-rc));
@@ -337,16 +390,13 @@ ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *h
 {
 	run->how = *how;
 	run->name = how->service->name;
-	run->clients = calloc(how->n_workers, sizeof(struct ptah_client *));
-	run->servers = calloc(how->n_workers, sizeof(struct ptah_server *));
-	if (!run->clients || !run->servers) {
+	run->doors = calloc(how->n_workers, sizeof(struct ptah_door));
+	if (!run->doors) {
 		ptah_service_clear(run);
 		return -ENOMEM;
 	}
 	if (how->service->refused)
 		fail(run, "%s", how->service->refused);
-	else if (how->plan->mode == PTAH_MODE_UDP || how->plan->mode == PTAH_MODE_STUN)
-		fail(run, "%s: there are no UDP modes yet", ptah_mode_name(how->plan->mode));
 	else
 		open_instance(run);
 	return 0;
@@ -357,10 +407,16 @@ ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *h
 void
 ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain)
 {
-	if (run->clients[worker->index])
-		ptah_client_shut(run->clients[worker->index], drain);
-	if (run->servers[worker->index])
-		ptah_server_shut(run->servers[worker->index], drain);
+	struct ptah_door *door = &run->doors[worker->index];
+
+	if (door->client)
+		ptah_client_shut(door->client, drain);
+	if (door->server)
+		ptah_server_shut(door->server, drain);
+	if (door->udpclient)
+		ptah_udpclient_shut(door->udpclient);
+	if (door->udpserver)
+		ptah_udpserver_shut(door->udpserver, drain);
 }
 
 static void
@@ -385,7 +441,7 @@ ptah_service_close(struct ptah_service_run *run)
 unsigned
 ptah_service_waiting(const struct ptah_service_run *run, const struct ptah_worker *worker)
 {
-	const struct ptah_client *client = run->clients[worker->index];
+	const struct ptah_client *client = run->doors[worker->index].client;
 
 	return client ? ptah_client_waiting(client) : 0;
 }
@@ -393,10 +449,13 @@ ptah_service_waiting(const struct ptah_service_run *run, const struct ptah_worke
 void
 ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker)
 {
-	ptah_client_free(run->clients[worker->index]);
-	ptah_server_free(run->servers[worker->index]);
-	run->clients[worker->index] = NULL;
-	run->servers[worker->index] = NULL;
+	struct ptah_door *door = &run->doors[worker->index];
+
+	ptah_client_free(door->client);
+	ptah_server_free(door->server);
+	ptah_udpclient_free(door->udpclient);
+	ptah_udpserver_free(door->udpserver);
+	*door = (struct ptah_door){ 0 };
 }
 
 static void
@@ -446,6 +505,5 @@ ptah_service_clear(struct ptah_service_run *run)
 		ptah_instance_unref(run->instance);
 	ptah_kv_clear(&run->bridge_args);
 	free(run->reason);
-	free(run->clients);
-	free(run->servers);
+	free(run->doors);
 }

@@ -20,6 +20,8 @@ struct ptah_client;
 struct ptah_registry;
 struct ptah_server;
 struct ptah_service_run;
+struct ptah_udpclient;
+struct ptah_udpserver;
 
 #define PTAH_SERVICE_WAITS 0   /* its module is not ready yet */
 #define PTAH_SERVICE_LISTENS 1
@@ -43,6 +45,14 @@ struct ptah_service_how {
 	void *arg;
 };
 
+/** Where a service takes what comes, on one worker: one of these. */
+struct ptah_door {
+	struct ptah_client *client;
+	struct ptah_server *server;
+	struct ptah_udpclient *udpclient;
+	struct ptah_udpserver *udpserver;
+};
+
 struct ptah_service_run {
 	struct ptah_service_how how;
 	const char *name;
@@ -55,8 +65,7 @@ struct ptah_service_run {
 	struct ptah_instance *instance;
 	bool opening, is_ready;
 	int ready_rc;
-	struct ptah_client **clients; /* by worker */
-	struct ptah_server **servers; /* by worker */
+	struct ptah_door *doors; /* by worker */
 };
 
 /**

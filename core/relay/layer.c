@@ -46,8 +46,8 @@ ptah_link_has_room(const struct ptah_link *link, int i, int o)
 
 	if (next >= 0 && next < link->n_layers)
 		return link->layers[next].phase != PHASE_NEW && link->layers[next].tail[!o].len < TAIL_MOST / 2;
-	if (o == PLAIN && !link->plain_open)
-		return false;
+	if (o == PLAIN && (!link->plain_open || link->ops->on_bytes != NULL))
+		return link->plain_open;
 	return link->end[o].fd != -1 && ptah_end_spilled(&link->end[o]) == 0;
 }
 

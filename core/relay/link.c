@@ -195,10 +195,11 @@ bury_client(struct ptah_link *link)
 	int rc = link->rc, plain_fd = -1;
 	const char *reason = link->reason;
 
-	if (link->stage != STAGE_RELAY && link->end[PLAIN].fd != -1)
+	bool failed = link->stage != STAGE_RELAY;
+	if (failed && link->end[PLAIN].fd != -1)
 		plain_fd = ptah_end_take_fd(&link->end[PLAIN]);
 	link_free(link);
-	if (plain_fd != -1)
+	if (failed)
 		ops->on_failed(plain_fd, rc, reason, arg);
 	else
 		ops->on_closed(rc, arg);
@@ -309,6 +310,11 @@ ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool fin
 {
 	struct ptah_end *end = &link->end[side];
 
+	if (side == PLAIN && link->ops->on_bytes != NULL) {
+		count(link, PTAH_STAT_PLAIN_BYTES_OUT, bytes.len);
+		end->finished = end->finished || finish;
+		return bytes.len > 0 ? link->ops->on_bytes(link, bytes, link->arg) : 0;
+	}
 	if (bytes.len > 0) {
 		/* Nobody can read it any more; the other direction may still be of use. */
 		if (end->failed)
@@ -426,7 +432,7 @@ look_whether_over(struct ptah_link *link)
 			die(link, link->rc);
 		return;
 	}
-	if (is_done(link, PLAIN) && is_done(link, WIRE))
+	if (is_done(link, WIRE) && (is_done(link, PLAIN) || link->ops->on_bytes != NULL))
 		die(link, 0);
 	/* An end that can neither be written to nor read from any more, and all that it said is passed on. */
 	else if ((link->end[WIRE].failed && link->eof[WIRE] && ptah_end_spilled(&link->end[PLAIN]) == 0) ||
@@ -855,7 +861,7 @@ ptah_link_client_new(struct ptah_worker *worker, const struct ptah_link_client *
 	birth->how = how->how;
 	birth->dial_ms = how->dial_ms;
 	if (keep_early(link, PLAIN, how->early) != 0 ||
-	    ptah_end_open(&link->end[PLAIN], worker, how->plain_fd, &end_ops, link) != 0) {
+	    (how->plain_fd != -1 && ptah_end_open(&link->end[PLAIN], worker, how->plain_fd, &end_ops, link) != 0)) {
 		link_free(link);
 		errno = ENOMEM;
 		return NULL;
@@ -893,6 +899,27 @@ void
 ptah_link_go(struct ptah_link *link)
 {
 	settle(link);
+}
+
+int
+ptah_link_push(struct ptah_link *link, struct ptah_span bytes)
+{
+	int first = ptah_layer_next(link, -1, PLAIN);
+	size_t waits = ptah_end_spilled(&link->end[WIRE]);
+
+	if (first < link->n_layers)
+		waits += link->layers[first].tail[PLAIN].len;
+	if (link->stage != STAGE_RELAY || link->busy > 0 || waits + bytes.len > PTAH_PUSH_MOST)
+		return -EAGAIN;
+	count(link, PTAH_STAT_PLAIN_BYTES_IN, bytes.len);
+	link->busy++;
+	int rc = ptah_layer_feed(link, -1, PLAIN, bytes, 0, false);
+	if (rc != 0)
+		die(link, rc);
+	link->busy--;
+	if (link->n_layers > 0 || link->dead || link->end[WIRE].failed)
+		settle(link);
+	return 0;
 }
 
 void

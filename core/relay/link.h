@@ -47,12 +47,17 @@ struct ptah_link_ops {
 	void (*on_admit)(struct ptah_link *link, const char *dest, const char *peer, void *arg);
 	/** It is over after it was open (rc 0 or -errno), or a server link ended before.  The link is gone after this call. */
 	void (*on_closed)(int rc, void *arg);
+	/**
+	 * Not NULL: the plain end is no descriptor but this function and
+	 * ptah_link_push() (UDP modes).  It takes all of 'bytes'; it may not end the link.  -errno ends it.
+	 */
+	int (*on_bytes)(struct ptah_link *link, struct ptah_span bytes, void *arg);
 };
 
 struct ptah_link_client {
 	struct ptah_instance *instance;
 	const struct ptah_dial_how *how;
-	int plain_fd;
+	int plain_fd;                 /* -1 with on_bytes */
 	struct ptah_span early;       /* plain bytes that came already */
 	struct ptah_args *args;       /* of the top layer; moved from */
 	const struct ptah_dest *server; /* where the wire end goes; NULL: the instance says, or needs none */
@@ -84,7 +89,16 @@ void ptah_link_go(struct ptah_link *link);
 /** Another owner from here on; runs nothing. */
 void ptah_link_own(struct ptah_link *link, const struct ptah_link_ops *ops, void *arg);
 
-/** Server: here is the plain end, and what it has said already.  Takes: fd. */
+/** What may wait in a link for its wire to take it, before ptah_link_push() refuses more. */
+#define PTAH_PUSH_MOST ((size_t)256 * 1024)
+
+/**
+ * Bytes from a plain end that is no descriptor: all of them, or -EAGAIN when
+ * too much waits already.  The link may be over when this returns.
+ */
+int ptah_link_push(struct ptah_link *link, struct ptah_span bytes);
+
+/** Server: here is the plain end, and what it has said already.  Takes: fd (-1 with on_bytes). */
 void ptah_link_plain_opened(struct ptah_link *link, int fd, struct ptah_span early);
 /** Server: there is none, for this -errno. */
 void ptah_link_plain_failed(struct ptah_link *link, int rc);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "plain/udpserver.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "loop/deadline.h"
+#include "loop/dns.h"
+#include "loop/worker.h"
+#include "plain/unframer.h"
+#include "relay/link.h"
+#include "wire/udp.h"
+
+#define GATHER_LEN ((size_t)PTAH_FRAME_MAX * 2)
+
+struct ptah_udpserver {
+	struct ptah_worker *worker;
+	struct ptah_udpserver_how how;
+	struct ptah_listener *listener;
+	struct ptah_udp_batch *batch;
+	uint8_t *gather;
+	unsigned n_flows;
+	struct ptah_often full, refused;
+};
+
+/* A link and its socket. */
+struct flow {
+	struct ptah_udpserver *server;
+	struct ptah_link *link;
+	int fd;
+	struct event *event;
+	struct ptah_dns *dns;
+	struct ptah_deadline idle;
+	struct ptah_unframer unframer;
+};
+
+static void
+flow_free(struct flow *flow)
+{
+	ptah_deadline_clear(&flow->idle);
+	ptah_dns_cancel(flow->dns);
+	if (flow->event != NULL)
+		event_free(flow->event);
+	if (flow->fd != -1)
+		close(flow->fd);
+	ptah_unframer_clear(&flow->unframer);
+	flow->server->n_flows--;
+	ptah_quota_release(flow->server->how.quota);
+	free(flow);
+}
+
+static void
+on_idle(struct ptah_deadline *deadline, void *arg)
+{
+	struct flow *flow = arg;
+
+	(void)deadline;
+	ptah_link_end(flow->link, -ECANCELED);
+}
+
+static void
+touch(struct flow *flow)
+{
+	(void)ptah_deadline_set(flow->server->worker, &flow->idle, flow->server->how.idle_ms, on_idle, flow);
+}
+
+/* ---- from the wire to the target ------------------------------------------------ */
+
+static void
+on_datagram(struct ptah_span datagram, void *arg)
+{
+	const struct flow *flow = arg;
+
+	/* Too long for this family, or nobody listens there: it is lost, as UDP may lose it. */
+	(void)ptah_udp_send(flow->fd, NULL, datagram.at, datagram.len);
+}
+
+static int
+on_bytes(struct ptah_link *link, struct ptah_span in, void *arg)
+{
+	struct flow *flow = arg;
+
+	(void)link;
+	touch(flow);
+	return ptah_unframer_feed(&flow->unframer, flow->server->how.framing, in, on_datagram, flow);
+}
+
+/* ---- from the target to the wire --------------------------------------------------- */
+
+/* false: the link has ended, and the flow with it. */
+static bool
+push(struct flow *flow, size_t *gathered)
+{
+	struct ptah_udpserver *server = flow->server;
+	unsigned before = server->n_flows;
+
+	if (*gathered > 0 && ptah_link_push(flow->link, (struct ptah_span){ server->gather, *gathered }) != 0)
+		ptah_warn_often(&server->full, AREA_LINK, "a link's send queue is full: datagrams are dropped");
+	*gathered = 0;
+	return server->n_flows == before;
+}
+
+static void
+on_datagrams(evutil_socket_t fd, short what, void *arg)
+{
+	struct flow *flow = arg;
+	struct ptah_udpserver *server = flow->server;
+	struct ptah_udp_got got[PTAH_UDP_BATCH];
+	size_t gathered = 0, n;
+	bool any = false;
+
+	(void)what;
+	int count = ptah_udp_read(fd, server->batch, got); /* an ICMP error reads as one, and is passed over */
+	for (int i = 0; i < count; i++) {
+		if (GATHER_LEN - gathered < PTAH_FRAME_MAX && !push(flow, &gathered))
+			return;
+		n = ptah_datagram_frame(server->how.framing, (struct ptah_span){ got[i].at, got[i].len }, server->gather + gathered);
+		any = any || n > 0;
+		gathered += n;
+	}
+	if (any)
+		touch(flow);
+	(void)push(flow, &gathered);
+}
+
+/* ---- the link ------------------------------------------------------------------------- */
+
+static void
+open_socket(struct flow *flow, const struct ptah_addr *target)
+{
+	static const struct ptah_span none = { NULL, 0 };
+	int rc = ptah_udp_connect(target);
+
+	if (rc >= 0) {
+		flow->fd = rc;
+		flow->event = event_new(flow->server->worker->base, rc, EV_READ | EV_PERSIST, on_datagrams, flow);
+		rc = flow->event == NULL || event_add(flow->event, NULL) == -1 ? -ENOMEM : 0;
+	}
+	if (rc != 0) {
+		ptah_warn_rc(AREA_LINK, rc, "cannot open a UDP socket to the target");
+		ptah_link_plain_failed(flow->link, rc);
+		return;
+	}
+	touch(flow);
+	ptah_link_plain_opened(flow->link, -1, none);
+}
+
+static void
+on_resolved(int rc, const struct ptah_addr *addrs, size_t n, void *arg)
+{
+	struct flow *flow = arg;
+
+	(void)n;
+	flow->dns = NULL;
+	if (rc != 0)
+		ptah_link_plain_failed(flow->link, rc);
+	else
+		open_socket(flow, &addrs[0]);
+}
+
+static void
+on_admit(struct ptah_link *link, const char *dest, const char *peer, void *arg)
+{
+	struct flow *flow = arg;
+	const struct ptah_dest *target = flow->server->how.target;
+
+	(void)dest;
+	(void)peer;
+	if (target->literal) {
+		open_socket(flow, &target->addr);
+		return;
+	}
+	flow->dns = ptah_dns_resolve(flow->server->worker, target->host, target->port, on_resolved, flow);
+	if (flow->dns == NULL)
+		ptah_link_plain_failed(link, -ENOMEM);
+}
+
+static void
+on_closed(int rc, void *arg)
+{
+	(void)rc;
+	flow_free(arg);
+}
+
+static const struct ptah_link_ops link_ops = { .on_admit = on_admit, .on_closed = on_closed, .on_bytes = on_bytes };
+
+/* Takes: fd and one of the quota. */
+static int
+begin(struct ptah_udpserver *server, int fd, const char *peer)
+{
+	struct flow *flow = calloc(1, sizeof(*flow));
+
+	if (flow == NULL) {
+		close(fd);
+		ptah_quota_release(server->how.quota);
+		return -ENOMEM;
+	}
+	flow->server = server;
+	flow->fd = -1;
+	server->n_flows++;
+	flow->link = ptah_link_server_new(server->worker, server->how.instance, fd, peer, &link_ops, flow);
+	if (flow->link == NULL) {
+		flow_free(flow);
+		return -ENOMEM;
+	}
+	ptah_link_go(flow->link);
+	return 0;
+}
+
+static void
+on_accept(int fd, const struct ptah_addr *from, void *arg)
+{
+	struct ptah_udpserver *server = arg;
+	char text[PTAH_ADDR_TEXT];
+
+	if (begin(server, fd, ptah_addr_format_peer(from, text)) != 0)
+		ptah_warn_often(&server->refused, AREA_WIRE, "out of memory: a peer is turned away");
+}
+
+int
+ptah_udpserver_arrive(struct ptah_udpserver *server, int fd, const char *peer, const char *dest)
+{
+	(void)dest;
+	atomic_fetch_add_explicit(&server->how.quota->used, 1, memory_order_relaxed);
+	return begin(server, fd, peer);
+}
+
+struct ptah_udpserver *
+ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *how, int listen_fd)
+{
+	struct ptah_udpserver *server = calloc(1, sizeof(*server));
+
+	if (server != NULL) {
+		server->worker = worker;
+		server->how = *how;
+		server->batch = ptah_udp_batch_new();
+		server->gather = malloc(GATHER_LEN);
+	}
+	if (server == NULL || server->batch == NULL || server->gather == NULL) {
+		if (listen_fd != -1)
+			close(listen_fd);
+		ptah_udpserver_free(server);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (listen_fd == -1)
+		return server;
+	server->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, server);
+	if (server->listener == NULL) {
+		ptah_udpserver_free(server);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return server;
+}
+
+void
+ptah_udpserver_shut(struct ptah_udpserver *server, bool drain)
+{
+	ptah_listener_free(server->listener, drain);
+	server->listener = NULL;
+}
+
+void
+ptah_udpserver_free(struct ptah_udpserver *server)
+{
+	if (server == NULL)
+		return;
+	ptah_udpserver_shut(server, false);
+	ptah_udp_batch_free(server->batch);
+	free(server->gather);
+	free(server);
+}

@@ -469,34 +469,15 @@ def test_ipc_102_mode_twice(echo, words):
     env_error(F3C(echo.port).plus(*words), says="mode")
 
 
-UDP = pytest.mark.xfail(reason="the UDP modes come later")
-
-
-@UDP
 def test_ipc_103_transparent_udp(echo):
     """-transparent -udp is transparent-UDP."""
     comes_up(F3C(echo.port).plus("-transparent", "-udp"),
              client(proto="transparent-UDP"))
 
 
-@UDP
 def test_ipc_104_udp_alone_is_stun(echo):
     """-udp is STUN."""
     comes_up(F3C(echo.port).plus("-udp"), client(proto="STUN"))
-
-
-@pytest.mark.parametrize("words,mode", [
-    (["-transparent", "-udp"], "transparent-UDP"), (["-udp"], "STUN"),
-    (["-mode", "TRANSPARENT-udp"], "transparent-UDP"),
-    (["-mode", "stun"], "STUN")])
-def test_ipc_103_104_modes_are_understood(echo, words, mode):
-    """Whether it can or not, the method's line names the mode."""
-    with Ptah(F3C(echo.port).plus(*words)) as p:
-        p.wait_done()
-        assert p.finish() == 0
-        line, = [line for line in p.out_lines + p.err_protocol()
-                 if line.startswith(("CMETHOD dummy ", "CMETHOD-ERROR dummy "))]
-        assert line.split(" ")[2].strip(":") == mode
 
 
 def test_ipc_104_transparent_alone_is_tcp(echo):

@@ -244,7 +244,7 @@ static void
 on_carrier_letter(struct ptah_worker *worker, void *arg)
 {
 	struct letter *letter = arg;
-	struct ptah_instance *instance = letter->run->instance;
+	struct ptah_instance *instance = ptah_instance_bottom(letter->run->instance);
 	char text[PTAH_ADDR_TEXT];
 
 	(void)worker;
@@ -258,19 +258,20 @@ on_carrier_letter(struct ptah_worker *worker, void *arg)
 
 /* A stream that a carrier brought; on the home's worker. */
 static void
-on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, int fd,
-    const char *peer, const char *dest)
+on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, const struct ptah_arrival *arrival)
 {
 	struct ptah_service_run *run = instance->arg;
 	struct ptah_door *door = run ? &run->doors[worker->index] : NULL;
 	int rc = 0;
 
-	if (door && door->server)
-		rc = ptah_server_arrive(door->server, fd, peer, dest);
-	else if (door && door->udpserver)
-		rc = ptah_udpserver_arrive(door->udpserver, fd, peer, dest);
-	else
-		close(fd);
+	if (door && door->server) {
+		rc = ptah_server_arrive(door->server, arrival);
+	} else if (door && door->udpserver) {
+		rc = ptah_udpserver_arrive(door->udpserver, arrival);
+	} else {
+		close(arrival->fd);
+		ptah_instance_tell_plain(arrival->from, arrival->cookie, -EAGAIN);
+	}
 	if (rc != 0)
 		ptah_debug(AREA_HOST, "%s: a stream that arrived makes no link", run->name);
 }
@@ -281,7 +282,7 @@ void
 ptah_service_listen(struct ptah_service_run *run)
 {
 	const struct ptah_service *service = run->how.service;
-	const struct ptah_module *module = run->instance->module;
+	const struct ptah_module *module = ptah_instance_bottom(run->instance)->module;
 	int fds[PTAH_WORKERS_MAX];
 	char text[PTAH_ADDR_TEXT];
 	int rc;
@@ -289,7 +290,7 @@ ptah_service_listen(struct ptah_service_run *run)
 	run->state = PTAH_SERVICE_WAITS;
 	if (!is_client(run) && (module->abilities & PTAH_IS_CARRIER) != 0 && module->listen) {
 		run->bound = service->listen;
-		rc = post(run->instance->home_worker, on_carrier_letter, (struct letter){ .run = run });
+		rc = post(ptah_instance_bottom(run->instance)->home_worker, on_carrier_letter, (struct letter){ .run = run });
 		if (rc != 0)
 			fail(run, "%s", strerror(-rc));
 		return;
@@ -360,9 +361,11 @@ static void
 open_instance(struct ptah_service_run *run)
 {
 	const struct ptah_plan *plan = run->how.plan;
+	char bind[PTAH_ADDR_TEXT];
 	const struct ptah_instance_wish wish = {
 		.name = run->name, .role = (uint32_t)plan->role,
 		.options = run->how.service->options, .state_folder = plan->state_dir,
+		.bind = is_client(run) ? NULL : ptah_addr_format(&run->how.service->listen, bind),
 		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE,
 		.workers = run->how.workers, .n_workers = run->how.n_workers,
 		.dial_how = run->how.dial, .on_arrive = on_arrive,

@@ -304,9 +304,9 @@ on_closed(int rc, void *arg)
 
 static const struct ptah_link_ops peer_ops = { .on_admit = on_admit, .on_closed = on_closed };
 
-/* Takes: fd and one of the quota. */
+/* Takes: fd and one of the quota.  'arrival': a carrier's, or NULL. */
 static int
-begin(struct ptah_server *server, int fd, const char *text, const char *dest)
+begin(struct ptah_server *server, int fd, const char *text, const struct ptah_arrival *arrival)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
 	socklen_t len = sizeof(peer->local);
@@ -317,8 +317,8 @@ begin(struct ptah_server *server, int fd, const char *text, const char *dest)
 		return -ENOMEM;
 	}
 	peer->server = server;
-	if (dest != NULL)
-		(void)ptah_text_copy(peer->dest, sizeof(peer->dest), dest);
+	if (arrival != NULL && arrival->dest != NULL)
+		(void)ptah_text_copy(peer->dest, sizeof(peer->dest), arrival->dest);
 	if (server->how.proxy_protocol != 0 && getsockname(fd, &peer->local.sa, &len) == -1)
 		peer->local.sa.sa_family = AF_UNSPEC;
 	peer->link = ptah_link_server_new(server->worker, server->how.instance, fd, text, &peer_ops, peer);
@@ -327,6 +327,8 @@ begin(struct ptah_server *server, int fd, const char *text, const char *dest)
 		ptah_quota_release(server->how.quota);
 		return -ENOMEM;
 	}
+	if (arrival != NULL)
+		ptah_link_arrived(peer->link, arrival);
 	ptah_link_go(peer->link);
 	return 0;
 }
@@ -342,11 +344,14 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 }
 
 int
-ptah_server_arrive(struct ptah_server *server, int fd, const char *peer, const char *dest)
+ptah_server_arrive(struct ptah_server *server, const struct ptah_arrival *arrival)
 {
 	/* It holds descriptors already; the quota counts it, but cannot make it wait. */
 	atomic_fetch_add_explicit(&server->how.quota->used, 1, memory_order_relaxed);
-	return begin(server, fd, peer, dest);
+	int rc = begin(server, arrival->fd, arrival->peer != NULL ? arrival->peer : "", arrival);
+	if (rc != 0)
+		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
+	return rc;
 }
 
 struct ptah_server *

@@ -36,8 +36,8 @@ struct ptah_server_how {
  */
 struct ptah_server *ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, int listen_fd);
 
-/** A stream that a carrier brought: takes fd.  'dest' as in a codec's answer, or NULL. */
-int ptah_server_arrive(struct ptah_server *server, int fd, const char *peer, const char *dest);
+/** A stream that a carrier brought.  -ENOMEM, and its home has been told. */
+int ptah_server_arrive(struct ptah_server *server, const struct ptah_arrival *arrival);
 
 /** Take no more peers; 'drain': but those that wait in the queue. */
 void ptah_server_shut(struct ptah_server *server, bool drain);

@@ -188,9 +188,9 @@ on_closed(int rc, void *arg)
 
 static const struct ptah_link_ops link_ops = { .on_admit = on_admit, .on_closed = on_closed, .on_bytes = on_bytes };
 
-/* Takes: fd and one of the quota. */
+/* Takes: fd and one of the quota.  'arrival': a carrier's, or NULL. */
 static int
-begin(struct ptah_udpserver *server, int fd, const char *peer)
+begin(struct ptah_udpserver *server, int fd, const char *peer, const struct ptah_arrival *arrival)
 {
 	struct flow *flow = calloc(1, sizeof(*flow));
 
@@ -207,6 +207,8 @@ begin(struct ptah_udpserver *server, int fd, const char *peer)
 		flow_free(flow);
 		return -ENOMEM;
 	}
+	if (arrival != NULL)
+		ptah_link_arrived(flow->link, arrival);
 	ptah_link_go(flow->link);
 	return 0;
 }
@@ -217,16 +219,18 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 	struct ptah_udpserver *server = arg;
 	char text[PTAH_ADDR_TEXT];
 
-	if (begin(server, fd, ptah_addr_format_peer(from, text)) != 0)
+	if (begin(server, fd, ptah_addr_format_peer(from, text), NULL) != 0)
 		ptah_warn_often(&server->refused, AREA_WIRE, "out of memory: a peer is turned away");
 }
 
 int
-ptah_udpserver_arrive(struct ptah_udpserver *server, int fd, const char *peer, const char *dest)
+ptah_udpserver_arrive(struct ptah_udpserver *server, const struct ptah_arrival *arrival)
 {
-	(void)dest;
 	atomic_fetch_add_explicit(&server->how.quota->used, 1, memory_order_relaxed);
-	return begin(server, fd, peer);
+	int rc = begin(server, arrival->fd, arrival->peer != NULL ? arrival->peer : "", arrival);
+	if (rc != 0)
+		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
+	return rc;
 }
 
 struct ptah_udpserver *

@@ -24,8 +24,8 @@ struct ptah_udpserver_how {
 
 /** Takes: listen_fd (TCP; -1: peers arrive alone), also on failure.  Fails: NULL and errno. */
 struct ptah_udpserver *ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *how, int listen_fd);
-/** A stream that a carrier brought: takes fd. */
-int ptah_udpserver_arrive(struct ptah_udpserver *server, int fd, const char *peer, const char *dest);
+/** A stream that a carrier brought.  -ENOMEM, and its home has been told. */
+int ptah_udpserver_arrive(struct ptah_udpserver *server, const struct ptah_arrival *arrival);
 void ptah_udpserver_shut(struct ptah_udpserver *server, bool drain);
 /** Its links must have ended.  NULL is fine. */
 void ptah_udpserver_free(struct ptah_udpserver *server);

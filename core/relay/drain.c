@@ -29,6 +29,7 @@
 struct drained {
 	struct ptah_worker *worker;
 	int fd;
+	bool goes_with_peer; /* ... as soon as that has sent EOF */
 	struct event on_bytes, on_hour;
 };
 
@@ -66,9 +67,9 @@ on_bytes(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = read(fd, nowhere, sizeof(nowhere));
 
 	(void)what;
-	if (n == 0)
+	if (n == 0 && !one->goes_with_peer)
 		event_del(&one->on_bytes); /* a half-close is no reason to close sooner */
-	else if (n == -1 && errno != EAGAIN && errno != EINTR)
+	else if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 		drained_free(one);
 }
 
@@ -86,9 +87,9 @@ minus_log(uint64_t n)
 }
 
 static double
-life_s(uint64_t born_ns)
+life_s(uint64_t born_ns, uint32_t close_s)
 {
-	double life = LEAST_S + MEAN_S * minus_log(ptah_random_below(UINT64_C(1) << 53) + 1);
+	double life = close_s > 0 ? close_s : LEAST_S + MEAN_S * minus_log(ptah_random_below(UINT64_C(1) << 53) + 1);
 	double age = (double)(ptah_clock_now_ns() - born_ns) / 1e9;
 
 	if (life > MOST_S)
@@ -97,11 +98,11 @@ life_s(uint64_t born_ns)
 }
 
 void
-ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t manner)
+ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t manner, uint32_t close_s)
 {
 	struct ptah_relay *relay = ptah_relay_of(worker);
 	struct drained *one = NULL;
-	double life = life_s(born_ns);
+	double life = life_s(born_ns, close_s);
 	struct timeval tv = { (time_t)life, (suseconds_t)((life - (double)(time_t)life) * 1e6) };
 
 	if (manner == PTAH_SHUT)
@@ -119,6 +120,7 @@ ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t 
 		goto fail;
 	one->worker = worker;
 	one->fd = fd;
+	one->goes_with_peer = close_s > 0;
 	if (event_assign(&one->on_bytes, worker->base, fd, EV_READ | EV_PERSIST, on_bytes, one) == -1 ||
 	    evtimer_assign(&one->on_hour, worker->base, on_hour, one) == -1 ||
 	    event_add(&one->on_bytes, NULL) == -1)

@@ -161,7 +161,7 @@ note_rc(struct ptah_link *link, struct layer *layer, const struct call *call)
 	case PTAH_GO:
 		return 0;
 	case PTAH_ADMIT:
-		if (link->role != PTAH_SERVER || layer->phase != PHASE_OPENING)
+		if (link->role != PTAH_SERVER || layer->phase != PHASE_OPENING || link->asked)
 			break;
 		layer->phase = PHASE_ADMITTED;
 		return note_admission(link, layer, &call->io);
@@ -169,12 +169,15 @@ note_rc(struct ptah_link *link, struct layer *layer, const struct call *call)
 	case PTAH_PASS:
 		if (layer->phase >= PHASE_OPEN && !(call->rc == PTAH_PASS && layer->phase == PHASE_OPEN))
 			break;
+		if (link->birth != NULL && link->birth->plain_rc != 0)
+			break;
 		int rc = layer->phase == PHASE_OPENING ? note_admission(link, layer, &call->io) : 0;
 		layer->phase = call->rc == PTAH_PASS ? PHASE_PASSED : PHASE_OPEN;
 		return rc;
 	case PTAH_REJECT:
 		link->rejected = true;
 		link->manner = (uint8_t)call->io.manner;
+		link->close_s = call->io.close_s;
 		if (call->io.reason != NULL)
 			link->reason = call->io.reason;
 		return -EACCES;
@@ -252,17 +255,22 @@ push_back(struct ptah_link *link, int i, int o, struct ptah_span made)
 /* ---- a layer's turn ------------------------------------------------------ */
 
 static bool
-wants_call(const struct layer *layer, int s, size_t len)
+wants_call(const struct ptah_link *link, int i, int s, size_t len)
 {
-	if (layer->hold[s] || layer->parked[s])
+	const struct layer *layer = &link->layers[i];
+
+	if (layer->parked[s])
+		return false;
+	/* Output needs no input: not even from a side that is held. */
+	if (layer->starved[!s] && ptah_link_has_room(link, i, !s))
+		return true;
+	if (layer->hold[s])
 		return false;
 	/* What comes before our own handshake is over is the handshake on the
 	 * wire side, and nobody's yet on the plain side. */
 	if (s == PLAIN && layer->phase < PHASE_OPEN)
 		return false;
 	if (layer->ended[s] && (!layer->told[s] || len > 0))
-		return true;
-	if (layer->starved[!s])
 		return true;
 	return len > 0 && layer->want[s] != PTAH_NEVER && len >= layer->want[s];
 }
@@ -276,10 +284,10 @@ park(struct ptah_link *link, struct layer *layer, int s, size_t len, size_t room
 		layer->starved[!s] = true;
 		return 0;
 	}
-	if (layer->ended[s] || len == 0)
+	if (!layer->starved[!s] && (layer->ended[s] || len == 0))
 		return 0;
 	/* From half of it on no more is read than was wanted: who waits for more would wait for ever. */
-	if (len >= layer->want[s] && (layer->want[s] > 0 || len >= TAIL_MOST / 2)) {
+	if (layer->starved[!s] || (len >= layer->want[s] && (layer->want[s] > 0 || len >= TAIL_MOST / 2))) {
 		link->reason = "the module took nothing and gave nothing, though it had what it wanted";
 		ptah_error(AREA_MODULE, "%s: a step makes no progress; the link ends", layer->self.instance->module->name);
 		return -EPROTO;
@@ -318,7 +326,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		return -ENOMEM;
 	scratch += PTAH_SCRATCH_HEAD;
 	while (rc == 0 && layer->phase != PHASE_PASSED &&
-	    (event != NULL || open != NULL || wants_call(layer, s, in.len))) {
+	    (event != NULL || open != NULL || wants_call(link, i, s, in.len))) {
 		bool room = ptah_link_has_room(link, i, o);
 		struct call call = { .rc = 0 };
 		struct ptah_side *from = s == PLAIN ? &call.io.plain : &call.io.wire;
@@ -337,7 +345,8 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 			from->out = (struct ptah_room){ aside, ROOM_LEN };
 		if (layer->ended[s])
 			layer->told[s] = true;
-		layer->starved[o] = false;
+		if (event == NULL && open == NULL)
+			layer->starved[o] = false;
 		rc = call_hook(link, layer, s, event, open, &call);
 		event = NULL;
 		open = NULL;
@@ -350,11 +359,8 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		in.at += from->eaten;
 		in.len -= from->eaten;
 		made += to->made;
-		/* It may have more to say than there was room for. */
-		if (to->made > 0 && to->out.len - to->made < unit_of(layer))
-			layer->starved[o] = true;
-		if (from->made > 0 && from->out.len - from->made < unit_of(layer))
-			layer->starved[s] = true;
+		layer->starved[o] = layer->starved[o] || (to->more != 0 && !layer->finished[o]);
+		layer->starved[s] = layer->starved[s] || (from->more != 0 && !layer->finished[s]);
 		int also = push_back(link, i, s, (struct ptah_span){ aside, from->made });
 		if (to->eaten > 0 && also == 0)
 			also = tail_set(&layer->tail[o], (struct ptah_span){ to->in.at + to->eaten, to->in.len - to->eaten });
@@ -464,9 +470,7 @@ ptah_layer_kick(struct ptah_link *link)
 			} else {
 				if (layer->starved[!s] && ptah_link_has_room(link, i, !s))
 					layer->parked[s] = false;
-				else if (layer->starved[!s])
-					continue;
-				if (!wants_call(layer, s, tail->len))
+				if (!wants_call(link, i, s, tail->len))
 					continue;
 				rc = run(link, i, s, (struct ptah_span){ tail->at, tail->len }, NULL, NULL);
 				moved = 1;
@@ -477,6 +481,15 @@ ptah_layer_kick(struct ptah_link *link)
 	return moved;
 }
 
+/* Of a carrier's io only the reason counts. */
+static int
+carrier_answer(struct ptah_link *link, int rc, const struct ptah_io *io)
+{
+	if (rc < 0 && io->reason != NULL)
+		link->reason = io->reason;
+	return rc < 0 ? rc : 0;
+}
+
 int
 ptah_layer_event(struct ptah_link *link, struct layer *layer, const struct ptah_event *event)
 {
@@ -484,8 +497,9 @@ ptah_layer_event(struct ptah_link *link, struct layer *layer, const struct ptah_
 
 	if (layer->carrier) {
 		const struct ptah_module *module = layer->self.instance->module;
+		struct ptah_io io = { .size = sizeof(io) };
 
-		return module->event != NULL ? module->event(layer->self.state, event, NULL) : 0;
+		return module->event != NULL ? carrier_answer(link, module->event(layer->self.state, event, &io), &io) : 0;
 	}
 	if (layer->phase == PHASE_NEW || layer->phase == PHASE_PASSED)
 		return 0;
@@ -506,6 +520,7 @@ ptah_layer_open(struct ptah_link *link, unsigned i)
 		.size = sizeof(open),
 		.role = link->role,
 		.layer = i,
+		.attempt = birth->attempt,
 		.conf = instance->conf,
 		.worker = instance->worker_state != NULL ? instance->worker_state[link->worker->index] : NULL,
 		.args = i == 0 && birth->has_args ? birth->args.values : instance->args,
@@ -521,8 +536,12 @@ ptah_layer_open(struct ptah_link *link, unsigned i)
 		open.dest = birth->dest;
 	layer->phase = PHASE_OPENING;
 	layer->hooked = true;
-	if (layer->carrier)
-		return instance->module->dial != NULL ? instance->module->dial(layer->self.state, &open) : -ENOSYS;
+	if (layer->carrier) {
+		struct ptah_io io = { .size = sizeof(io) };
+
+		return instance->module->dial == NULL ? -ENOSYS :
+		    carrier_answer(link, instance->module->dial(layer->self.state, &open, &io), &io);
+	}
 	return run(link, (int)i, WIRE, (struct ptah_span){ layer->tail[WIRE].at, layer->tail[WIRE].len }, NULL, &open);
 }
 

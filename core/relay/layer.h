@@ -73,6 +73,7 @@ struct ptah_link {
 	bool dead, aborting;
 	bool rejected;
 	uint8_t manner;
+	uint32_t close_s;        /* as io->close_s */
 	uint8_t half_close;      /* PTAH_HALF_CLOSE_ */
 	uint8_t busy;    /* we are inside one of its entry points */
 	int rc;
@@ -102,6 +103,8 @@ struct birth {
 	int plain_fd;                /* server: has come, is not yet taken */
 	bool plain_done;
 	int plain_rc;
+	struct ptah_instance *from;  /* server: whose carrier brought the stream and was not told of the plain end (a reference) */
+	uint64_t cookie;
 };
 
 /** Call a layer's 'open'.  0 or -errno. */
@@ -121,8 +124,11 @@ int ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool
 /** Can side 'o' take output of layer i now? */
 bool ptah_link_has_room(const struct ptah_link *link, int i, int o);
 
-/** Keep a rejected peer's descriptor open, silently, until its hour comes.  Takes: fd. */
-void ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t manner);
+/**
+ * Keep a rejected peer's descriptor open, silently, until its hour comes: 'close_s' after its birth, or when the peer
+ * has sent EOF; with 0 a moment that says nothing.  Takes: fd.
+ */
+void ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t manner, uint32_t close_s);
 void ptah_drain_end_all(struct ptah_worker *worker);
 
 /** What this room keeps per worker. */

@@ -39,6 +39,19 @@ count(const struct ptah_link *link, enum ptah_stat stat, uint64_t n)
 
 /* ---- memory -------------------------------------------------------------- */
 
+/* Once: the carrier that brought the stream waits for it. */
+static void
+tell_carrier(struct ptah_link *link, int rc)
+{
+	struct ptah_instance *from = link->birth->from;
+
+	if (from == NULL)
+		return;
+	link->birth->from = NULL;
+	ptah_instance_tell_plain(from, link->birth->cookie, rc);
+	ptah_instance_unref(from);
+}
+
 static void
 birth_free(struct ptah_link *link)
 {
@@ -53,6 +66,7 @@ birth_free(struct ptah_link *link)
 		close(birth->given_fd);
 	if (birth->plain_fd != -1)
 		close(birth->plain_fd);
+	tell_carrier(link, link->rc != 0 ? link->rc : -ECONNABORTED);
 	for (int s = PLAIN; s <= WIRE; s++)
 		free((void *)(uintptr_t)birth->early[s].at);
 	free(birth);
@@ -92,7 +106,7 @@ link_free(struct ptah_link *link)
 }
 
 static void on_self_event(struct ptah_self *self, struct ptah_event *event);
-static int on_give(struct ptah_self *self, int fd);
+static int on_give(struct ptah_self *self, int fd, struct ptah_span early);
 
 static const struct ptah_self_ops self_ops = { .deliver = on_self_event, .give = on_give };
 
@@ -194,6 +208,7 @@ bury_client(struct ptah_link *link)
 	void *arg = link->arg;
 	int rc = link->rc, plain_fd = -1;
 	const char *reason = link->reason;
+	struct ptah_instance *instance = ptah_instance_ref(link->instance); /* 'reason' is its module's text */
 
 	bool failed = link->stage != STAGE_RELAY;
 	if (failed && link->end[PLAIN].fd != -1)
@@ -203,6 +218,7 @@ bury_client(struct ptah_link *link)
 		ops->on_failed(plain_fd, rc, reason, arg);
 	else
 		ops->on_closed(rc, arg);
+	ptah_instance_unref(instance);
 }
 
 static void
@@ -225,7 +241,7 @@ bury(struct ptah_link *link)
 	}
 	if (link->rejected && link->end[WIRE].fd != -1) {
 		count(link, PTAH_STAT_REJECTED, 1);
-		ptah_drain_begin(link->worker, ptah_end_take_fd(&link->end[WIRE]), link->born_ns, link->manner);
+		ptah_drain_begin(link->worker, ptah_end_take_fd(&link->end[WIRE]), link->born_ns, link->manner, link->close_s);
 	}
 	link_free(link);
 	ops->on_closed(rc, arg);
@@ -527,6 +543,11 @@ keep_early(struct ptah_link *link, int s, struct ptah_span early)
 static int
 open_layers(struct ptah_link *link)
 {
+	/* What a carrier's stream had said already goes to who stands on it; without layers, to the plain end later. */
+	int early = ptah_layer_next(link, link->n_layers, WIRE) >= 0 ? feed_early(link, WIRE) : 0;
+
+	if (early != 0)
+		return early;
 	for (int i = link->n_layers - 1; i >= 0; i--) {
 		struct layer *layer = &link->layers[i];
 
@@ -636,7 +657,15 @@ server_plain(struct ptah_link *link)
 		if (rc == 0 && event.val == 0 && top->phase == PHASE_ADMITTED && top->self.instance->module->event == NULL)
 			top->phase = PHASE_OPEN; /* it wanted to know nothing */
 	}
-	return rc != 0 ? rc : birth->plain_rc;
+	tell_carrier(link, birth->plain_rc);
+	if (rc != 0 || birth->plain_rc == 0)
+		return rc;
+	/* A codec that wants to go on without may: it has a page to show, say. */
+	if (top_phase(link) != PHASE_ADMITTED || link->layers[0].self.instance->module->event == NULL)
+		return birth->plain_rc;
+	link->layers[0].phase = PHASE_OPENING;
+	limit(link, handshake_ms(link));
+	return 0;
 }
 
 static void
@@ -716,8 +745,9 @@ settle(struct ptah_link *link)
 		die(link, rc);
 	if (!link->dead && (link->stage == STAGE_RELAY || link->aborting))
 		look_whether_over(link);
-	if (!link->dead && link->stage != STAGE_RELAY && (link->eof[WIRE] || link->end[WIRE].failed) && link->stage == STAGE_LAYERS &&
-	    !link->asked)
+	/* The peer is gone before it came to a relay, and has heard all that a codec had to say. */
+	if (!link->dead && link->stage == STAGE_LAYERS && (link->eof[WIRE] || link->end[WIRE].failed) &&
+	    (!link->asked || (link->birth->plain_rc != 0 && !link->plain_wait)) && ptah_end_spilled(&link->end[WIRE]) == 0)
 		die(link, -ECONNRESET);
 	if (!link->dead)
 		set_readers(link);
@@ -745,13 +775,15 @@ on_self_event(struct ptah_self *self, struct ptah_event *event)
 }
 
 static int
-on_give(struct ptah_self *self, int fd)
+on_give(struct ptah_self *self, int fd, struct ptah_span early)
 {
 	struct layer *layer = (struct layer *)(void *)((char *)self - offsetof(struct layer, self));
 	struct ptah_link *link = layer->link;
 
 	if (!layer->carrier || link->birth == NULL || link->birth->given || link->end[WIRE].fd != -1)
 		return -EINVAL;
+	if (keep_early(link, WIRE, early) != 0)
+		return -ENOMEM;
 	link->birth->given_fd = fd;
 	link->birth->given = true;
 	settle(link); /* runs later, if we are inside a hook */
@@ -774,7 +806,7 @@ on_dialed(int fd, int rc, const char *reason, void *arg)
 		count(link, PTAH_STAT_DIALS_FAILED, 1);
 		link->reason = reason;
 		/* A transport that chooses its address may have another one. */
-		if (link->instance->module->endpoint != NULL) {
+		if (ptah_instance_bottom(link->instance)->module->endpoint != NULL) {
 			link->birth->attempt++;
 			link->rc = rc;
 			dial(link);
@@ -803,6 +835,7 @@ endpoint(struct ptah_link *link)
 		.size = sizeof(open),
 		.role = PTAH_CLIENT,
 		.layer = link->n_layers - 1u,
+		.attempt = birth->attempt,
 		.conf = instance->conf,
 		.worker = instance->worker_state != NULL ? instance->worker_state[link->worker->index] : NULL,
 		.args = top && birth->has_args ? birth->args.values : instance->args,
@@ -813,7 +846,7 @@ endpoint(struct ptah_link *link)
 		.self = (struct ptah_self *)(uintptr_t)&bottom->self,
 		.host = &ptah_host_services,
 	};
-	int rc = instance->module->endpoint(&open, birth->attempt, text, sizeof(text));
+	int rc = instance->module->endpoint(&open, text, sizeof(text));
 	if (rc != 0)
 		return rc;
 	if (ptah_dest_parse(&birth->server, text, false) != 0) {
@@ -952,6 +985,22 @@ ptah_link_server_new(struct ptah_worker *worker, struct ptah_instance *instance,
 	if (link->n_layers > 0)
 		limit(link, handshake_ms(link));
 	return link;
+}
+
+void
+ptah_link_arrived(struct ptah_link *link, const struct ptah_arrival *arrival)
+{
+	struct birth *birth = link->birth;
+
+	birth->from = ptah_instance_ref(arrival->from);
+	birth->cookie = arrival->cookie;
+	if (keep_early(link, WIRE, arrival->early) != 0) {
+		link->rc = -ENOMEM;
+		link->dead = true;
+	}
+	/* The plain side of a carrier with layers on it is the lowest of them, and that is there. */
+	else if (link->n_layers > 0)
+		tell_carrier(link, 0);
 }
 
 void

@@ -200,7 +200,7 @@ static const struct ptah_link_ops server_ops = {
 
 static int
 accept_link(struct ptah_worker *worker, struct ptah_instance *instance, int wire_fd, const char *peer,
-    ptah_through_plain_fn *fn, void *arg)
+    const struct ptah_arrival *arrival, ptah_through_plain_fn *fn, void *arg)
 {
 	struct ptah_through *through = through_new(worker, arg);
 
@@ -214,6 +214,8 @@ accept_link(struct ptah_worker *worker, struct ptah_instance *instance, int wire
 		through_free(through);
 		return -ENOMEM;
 	}
+	if (arrival != NULL)
+		ptah_link_arrived(through->link, arrival);
 	event_active(&through->soon, EV_TIMEOUT, 0);
 	return 0;
 }

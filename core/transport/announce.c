@@ -49,7 +49,7 @@ ptah_announce_ask(const struct ptah_module *module, const void *conf, const char
 		snprintf(why, why_room, "out of memory");
 		return -ENOMEM;
 	}
-	n = module->bridge_args(conf, NULL, bound, room);
+	n = module->bridge_args(conf, bound, room);
 	if (n < 0 || (size_t)n > room.len) {
 		snprintf(why, why_room, "cannot say its bridge arguments: %s", n < 0 ? strerror(-n) : "too long");
 		rc = n < 0 ? n : -ENOSPC;

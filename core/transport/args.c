@@ -64,7 +64,7 @@ check_key(const struct ptah_instance *instance, const char *key, const struct pt
 		return -EINVAL;
 	}
 	/* Flat keys are offered to every layer, so here it may be meant for another one. */
-	if ((option->flags & PTAH_LINK) == 0 && !instance->is_below &&
+	if ((option->flags & PTAH_LINK) == 0 && instance->above == NULL &&
 	    !same_value(value, ptah_json_get(instance->options, key))) {
 		snprintf(why, why_room, "option \"%s\" is the transport's, not a connection's; set it where the transport is configured",
 		    option->name);
@@ -79,7 +79,7 @@ warn_unknown(struct ptah_instance *instance, const struct ptah_json *over)
 	char why[PTAH_WHY_TEXT];
 	bool first = true;
 
-	if (instance->is_below)
+	if (instance->above != NULL)
 		return;
 	for (size_t i = 0; i < over->n; i++) {
 		const char *key = over->keys[i];

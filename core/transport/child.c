@@ -22,6 +22,7 @@
 
 struct ptah_child {
 	struct ptah_child *next;
+	int32_t number;
 	struct ptah_home *home;
 	struct ptah_instance *parent;
 	char *name, *bind; /* bind: NULL for a client */
@@ -147,7 +148,7 @@ guest_comes(struct ptah_worker *worker, void *arg)
 		stream = ptah_stream_new(&home->self, guest->fd);
 		guest->fd = -1;
 	}
-	if (stream != NULL && ptah_stream_introduce(stream, guest->peer, guest->dest, on_guest_gone, guest) == 0)
+	if (stream != NULL && ptah_stream_introduce(stream, guest->child->number, 0, guest->peer, guest->dest, on_guest_gone, guest) == 0)
 		return;
 	ptah_stream_drop(stream);
 	free_guest(guest);
@@ -169,7 +170,8 @@ on_plain(int plain_fd, const char *peer, const char *dest, void *arg)
 
 /* With a place of the home's guests taken. */
 static void
-begin_link(struct ptah_child *child, struct ptah_instance *instance, struct ptah_worker *worker, int fd, const char *peer)
+begin_link(struct ptah_child *child, struct ptah_instance *instance, struct ptah_worker *worker, int fd, const char *peer,
+    const struct ptah_arrival *arrival)
 {
 	struct guest *guest = calloc(1, sizeof(*guest));
 	int rc;
@@ -177,14 +179,18 @@ begin_link(struct ptah_child *child, struct ptah_instance *instance, struct ptah
 	if (guest == NULL) {
 		close(fd);
 		ptah_quota_release(&child->home->guests);
+		if (arrival != NULL)
+			ptah_instance_tell_plain(arrival->from, arrival->cookie, -ENOMEM);
 		return;
 	}
 	guest->child = child;
 	guest->fd = -1;
 	ptah_instance_ref(child->parent);
-	rc = hands_of(child->parent)->through->accept(worker, instance, fd, peer, on_plain, guest);
+	rc = hands_of(child->parent)->through->accept(worker, instance, fd, peer, arrival, on_plain, guest);
 	if (rc < 0) {
 		ptah_warn_rc(AREA_MODULE, rc, "%s: cannot begin a link of \"%s\"", child->parent->name, child->name);
+		if (arrival != NULL)
+			ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 		free_guest(guest);
 	}
 }
@@ -195,22 +201,22 @@ on_connection(int fd, const struct ptah_addr *peer, void *arg)
 	struct ptah_child *child = arg;
 	char text[PTAH_ADDR_TEXT];
 
-	begin_link(child, child->instance, child->home->self.worker, fd, ptah_addr_format_peer(peer, text));
+	begin_link(child, child->instance, child->home->self.worker, fd, ptah_addr_format_peer(peer, text), NULL);
 }
 
 /* A carrier makes its own streams: there is no queue in which more could wait. */
 static void
-on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, int fd, const char *peer, const char *dest)
+on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, const struct ptah_arrival *arrival)
 {
 	struct ptah_child *child = instance->arg;
 
-	(void)dest;
 	if (atomic_fetch_add(&child->home->guests.used, 1) >= PTAH_GUESTS_MAX || !atomic_load(&child->ready)) {
 		ptah_quota_release(&child->home->guests);
-		close(fd);
+		close(arrival->fd);
+		ptah_instance_tell_plain(arrival->from, arrival->cookie, -EAGAIN);
 		return;
 	}
-	begin_link(child, instance, worker, fd, peer != NULL ? peer : "");
+	begin_link(child, instance, worker, arrival->fd, arrival->peer != NULL ? arrival->peer : "", arrival);
 }
 
 /* ---- birth ------------------------------------------------------------------------ */
@@ -233,8 +239,8 @@ listen_for(struct ptah_child *child)
 
 	if (child->bind == NULL)
 		return 0;
-	if ((child->instance->module->abilities & PTAH_IS_CARRIER) != 0)
-		return ptah_instance_listen(child->instance, child->bind, on_listening, child);
+	if ((ptah_instance_bottom(child->instance)->module->abilities & PTAH_IS_CARRIER) != 0)
+		return ptah_instance_listen(ptah_instance_bottom(child->instance), child->bind, on_listening, child);
 	if (ptah_addr_parse(&wanted, child->bind) < 0)
 		return -EINVAL;
 	rc = ptah_listen_open(&wanted, &fd, 1, &bound);
@@ -307,6 +313,7 @@ open_on_main(void *arg)
 		.role = child->bind == NULL ? PTAH_CLIENT : PTAH_SERVER,
 		.options = child->options,
 		.state_folder = parent->state_folder,
+		.bind = child->bind,
 		.has_proxy = has_proxy(parent),
 		.workers = parent->workers,
 		.n_workers = parent->n_workers,
@@ -346,14 +353,13 @@ child_new(const char *name, const char *options, const char *bind)
 }
 
 int
-ptah_child_open(struct ptah_self *self, const char *name, const char *options, const char *bind, struct ptah_child **out)
+ptah_child_open(struct ptah_self *self, const char *name, const char *options, const char *bind)
 {
 	struct ptah_home *home = ptah_home_of(self);
 	const struct ptah_hands *hands = hands_of(self->instance);
 	struct ptah_child *child;
 	int rc;
 
-	*out = NULL;
 	if (home == NULL || !home->opening)
 		return -EINVAL;
 	if (hands == NULL)
@@ -362,6 +368,7 @@ ptah_child_open(struct ptah_self *self, const char *name, const char *options, c
 	if (child == NULL)
 		return -errno;
 	child->home = home;
+	child->number = home->children != NULL ? home->children->number + 1 : 0;
 	child->parent = ptah_instance_ref(self->instance);
 	child->opening = true;
 	rc = hands->on_main(hands->arg, open_on_main, child);
@@ -375,8 +382,17 @@ ptah_child_open(struct ptah_self *self, const char *name, const char *options, c
 	}
 	home->n_children++;
 	home->n_opening++;
-	*out = child;
-	return 0;
+	return child->number;
+}
+
+struct ptah_child *
+ptah_child_find(struct ptah_instance *parent, int32_t number)
+{
+	struct ptah_child *child = parent->home != NULL ? parent->home->children : NULL;
+
+	while (child != NULL && child->number != number)
+		child = child->next;
+	return child;
 }
 
 /* ---- dials -------------------------------------------------------------------------- */

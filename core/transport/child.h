@@ -36,9 +36,12 @@ struct ptah_through_ops {
 	    const char *server, const struct ptah_json *args, ptah_through_fn *fn, void *arg);
 	/** 'fn' shall not run any more; the link lives on.  The handle is gone. */
 	void (*forget)(struct ptah_through *through);
-	/** Begin a server link on 'wire_fd' (taken, also on failure).  -errno, and 'fn' does not run. */
+	/**
+	 * Begin a server link on 'wire_fd' (taken, also on failure); 'arrival' if a carrier brought it, else NULL.
+	 * -errno, and 'fn' does not run.
+	 */
 	int (*accept)(struct ptah_worker *worker, struct ptah_instance *instance, int wire_fd, const char *peer,
-	    ptah_through_plain_fn *fn, void *arg);
+	    const struct ptah_arrival *arrival, ptah_through_plain_fn *fn, void *arg);
 };
 
 /** What children need of the program.  ptah_registry_set_hands() */
@@ -50,8 +53,10 @@ struct ptah_hands {
 };
 
 /** The service.  The instance of the home is not ready before its children are. */
-int ptah_child_open(struct ptah_self *self, const char *name, const char *options, const char *bind,
-    struct ptah_child **out);
+int ptah_child_open(struct ptah_self *self, const char *name, const char *options, const char *bind);
+
+/** A child of an instance's home, by its number; NULL: there is none.  Any worker that has a life of the instance. */
+struct ptah_child *ptah_child_find(struct ptah_instance *parent, int32_t number);
 
 /** Dial through one, on any worker; as ptah_through_ops.dial. */
 struct ptah_through *ptah_child_dial(struct ptah_child *child, struct ptah_worker *worker, int plain_fd,

@@ -15,6 +15,7 @@ struct ptah_ear {
 	struct ptah_ear *next;
 	struct ptah_home *home;
 	struct ptah_listener *listener;
+	uint64_t cookie;
 };
 
 static void
@@ -32,7 +33,7 @@ on_connection(int fd, const struct ptah_addr *peer, void *arg)
 	char text[PTAH_ADDR_TEXT];
 
 	ptah_addr_format_peer(peer, text);
-	if (stream != NULL && ptah_stream_introduce(stream, text, NULL, on_guest_gone, &home->guests) == 0)
+	if (stream != NULL && ptah_stream_introduce(stream, PTAH_OUT, ear->cookie, text, NULL, on_guest_gone, &home->guests) == 0)
 		return;
 	ptah_stream_drop(stream);
 	ptah_quota_release(&home->guests);
@@ -40,7 +41,7 @@ on_connection(int fd, const struct ptah_addr *peer, void *arg)
 }
 
 int
-ptah_ear_listen(struct ptah_self *self, const char *bind, char *bound, size_t room)
+ptah_ear_listen(struct ptah_self *self, const char *bind, uint64_t cookie, char *bound, size_t room)
 {
 	struct ptah_home *home = ptah_home_of(self);
 	struct ptah_addr wanted, got;
@@ -61,6 +62,7 @@ ptah_ear_listen(struct ptah_self *self, const char *bind, char *bound, size_t ro
 		return rc < 0 ? rc : -ENOMEM;
 	}
 	ear->home = home;
+	ear->cookie = cookie;
 	ear->listener = ptah_listener_new(self->worker, fd, &home->guests, on_connection, ear);
 	if (ear->listener == NULL) {
 		free(ear);

@@ -15,7 +15,7 @@ struct ptah_home;
 #define PTAH_GUESTS_MAX 1024u
 
 /** The service: listen on "ip:port"; 'bound' gets where that is.  -errno. */
-int ptah_ear_listen(struct ptah_self *self, const char *bind, char *bound, size_t room);
+int ptah_ear_listen(struct ptah_self *self, const char *bind, uint64_t cookie, char *bound, size_t room);
 /** Close all of them. */
 void ptah_ears_end(struct ptah_home *home);
 

@@ -41,6 +41,7 @@ free_instance(struct ptah_instance *instance)
 	free(instance->advertise);
 	free((void *)instance->counters);
 	free(instance->workers);
+	free(instance->bind);
 	free(instance->name);
 	free(instance);
 }
@@ -163,7 +164,8 @@ copy_wish(struct ptah_instance *instance, const struct ptah_instance_wish *wish)
 		n++;
 	instance->n_counters = (unsigned)n;
 	instance->counters = calloc(n * wish->n_workers + 1, sizeof(*instance->counters));
-	if (instance->workers == NULL || instance->counters == NULL)
+	instance->bind = wish->bind != NULL ? strdup(wish->bind) : NULL;
+	if (instance->workers == NULL || instance->counters == NULL || (wish->bind != NULL && instance->bind == NULL))
 		return -ENOMEM;
 	memcpy(instance->workers, wish->workers, wish->n_workers * sizeof(struct ptah_worker *));
 	instance->home_worker = instance->workers[ptah_registry_turn(instance->registry) % wish->n_workers];
@@ -231,7 +233,7 @@ build_below(struct ptah_instance *instance, const struct ptah_instance_wish *wis
 		snprintf(why, why_room, "over \"%s\": %s", name, reason);
 		return rc == -ENOENT ? -EINVAL : rc;
 	}
-	instance->below->is_below = true;
+	instance->below->above = instance;
 	return 0;
 }
 
@@ -330,6 +332,14 @@ ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wi
 		errno = ENOMEM;
 		return NULL;
 	}
+	return instance;
+}
+
+struct ptah_instance *
+ptah_instance_bottom(struct ptah_instance *instance)
+{
+	while (instance->below != NULL)
+		instance = instance->below;
 	return instance;
 }
 

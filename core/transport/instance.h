@@ -31,12 +31,18 @@ struct ptah_instance;
 /** How long a home may take to be ready. */
 #define PTAH_READY_MS 60000u
 
-/**
- * A server carrier's link begins on 'fd' (taken), on the home's worker.
- * 'peer' and 'dest' as the module said, or NULL; lent.
- */
-typedef void ptah_arrive_fn(struct ptah_instance *instance, struct ptah_worker *worker, int fd,
-    const char *peer, const char *dest);
+/** A stream that a server carrier hands over. */
+struct ptah_arrival {
+	int fd;                     /* whoever hears of it takes it */
+	struct ptah_span early;     /* what came on it and was not eaten; lent */
+	const char *peer, *dest;    /* as the module said, or NULL; lent */
+	struct ptah_instance *from; /* the carrier's, to tell of the plain end: ptah_instance_tell_plain() */
+	uint64_t cookie;
+};
+
+/** A server carrier's link begins, on the home's worker.  'instance' is the top of the stack. */
+typedef void ptah_arrive_fn(struct ptah_instance *instance, struct ptah_worker *worker,
+    const struct ptah_arrival *arrival);
 
 struct ptah_instance {
 	const struct ptah_module *module; /* as big as our own header says: what an older module lacks is zero */
@@ -51,7 +57,8 @@ struct ptah_instance {
 	int half_close;                   /* host option of a link: PTAH_HALF_CLOSE_ */
 	char server[PTAH_DEST_TEXT];      /* "serverAddress" of the global options, or "" */
 	struct ptah_instance *below;      /* the layer under this one, or NULL: this is the bottom */
-	bool is_below;                    /* ... of another one */
+	struct ptah_instance *above;      /* the layer over this one, or NULL: this is the top */
+	char *bind;                       /* server: where it will listen; NULL: nobody has said */
 	const char *state_folder;         /* absolute, or NULL: no state */
 	struct ptah_home *home;           /* transport/home.h; or NULL */
 	void **worker_state;              /* per worker index; NULL without worker_size */
@@ -86,6 +93,7 @@ struct ptah_instance_wish {
 	bool messages;
 	const struct ptah_json *options; /* lent; may be NULL */
 	const char *state_folder;        /* lent for the life of the instance */
+	const char *bind;                /* server: where it will listen, "ip:port"; NULL: not known */
 	bool has_proxy;                  /* refuse what cannot go through it */
 	struct ptah_worker *const *workers; /* workers[i]->index is i */
 	unsigned n_workers;
@@ -117,6 +125,12 @@ int ptah_instance_announce(struct ptah_instance *instance, const char *bound, ch
 
 /** Hears, on the home's worker, that a carrier listens (0) and where ("ip:port"), or -errno. */
 typedef void ptah_listening_fn(int rc, const char *bound, void *arg);
+
+/** The layer that makes the wire end. */
+struct ptah_instance *ptah_instance_bottom(struct ptah_instance *instance);
+
+/** Tell a carrier's home how the plain end of a link went that it let arrive.  Any thread. */
+void ptah_instance_tell_plain(struct ptah_instance *carrier, uint64_t cookie, int rc);
 
 /** Server carrier, ready: let it listen on 'bind' ("ip:port"), which its links then arrive from.  -errno, and 'fn' does not run. */
 int ptah_instance_listen(struct ptah_instance *instance, const char *bind, ptah_listening_fn *fn, void *arg);

@@ -39,10 +39,11 @@ struct ptah_stopping {
 };
 
 static void deliver_home(struct ptah_self *self, struct ptah_event *event);
+static void deliver_worker(struct ptah_self *self, struct ptah_event *event);
 static void home_has_ended(struct ptah_home *home);
 
 static const struct ptah_self_ops home_ops = { .deliver = deliver_home };
-static const struct ptah_self_ops worker_ops = { .deliver = NULL };
+static const struct ptah_self_ops worker_ops = { .deliver = deliver_worker };
 
 static bool
 has_home(const struct ptah_module *module)
@@ -238,17 +239,35 @@ ptah_home_child_told(struct ptah_home *home, int rc, const char *reason)
 		home_is_ready(home, 0, NULL);
 }
 
+static struct ptah_start
+start_of(struct ptah_self *self)
+{
+	const struct ptah_instance *instance = self->instance;
+
+	return (struct ptah_start){
+		.size = sizeof(struct ptah_start),
+		.role = instance->role,
+		.conf = instance->conf,
+		.name = instance->name,
+		.settings = instance->settings,
+		.bind = instance->bind,
+		.folder = instance->state_folder,
+		.self = self,
+		.host = &ptah_host_services,
+	};
+}
+
 static void
 open_home(struct ptah_worker *worker, void *arg)
 {
 	struct ptah_home *home = arg;
 	struct ptah_instance *instance = home->self.instance;
+	struct ptah_start start = start_of(&home->self);
 	int rc;
 
 	home->open = true;
 	home->opening = true;
-	rc = instance->module->home_open(home->self.state, instance->conf, instance->role,
-	    &ptah_host_services, &home->self);
+	rc = instance->module->home_open(home->self.state, &start);
 	home->opening = false;
 	if (rc < 0)
 		home_is_ready(home, rc, NULL);
@@ -270,8 +289,11 @@ open_worker_life(struct ptah_worker *worker, void *arg)
 			continue;
 		life = &layer->lives[worker->index];
 		life->open = true;
-		if (layer->module->worker_open != NULL)
-			rc = layer->module->worker_open(life->self.state, layer->conf, &ptah_host_services, &life->self);
+		if (layer->module->worker_open != NULL) {
+			struct ptah_start start = start_of(&life->self);
+
+			rc = layer->module->worker_open(life->self.state, &start);
+		}
 	}
 	opened(opening, rc < 0 ? rc : 0, reason);
 }
@@ -384,6 +406,57 @@ deliver_home(struct ptah_self *self, struct ptah_event *event)
 	if (!home->told)
 		home_is_ready(home, rc, NULL);
 	home_has_ended(home);
+}
+
+static void
+deliver_worker(struct ptah_self *self, struct ptah_event *event)
+{
+	const struct ptah_instance *instance = self->instance;
+	int rc = 0;
+
+	event->size = sizeof(*event);
+	if (instance->lives[self->worker->index].open && instance->module->worker_event != NULL)
+		rc = instance->module->worker_event(self->state, event);
+	if (rc < 0)
+		ptah_error_rc(AREA_MODULE, rc, "%s: its life on worker %u failed", instance->name, self->worker->index);
+}
+
+struct plain_news {
+	struct ptah_instance *carrier; /* a reference */
+	uint64_t cookie;
+	int rc;
+};
+
+static void
+bring_plain_news(struct ptah_worker *worker, void *arg)
+{
+	struct plain_news *news = arg;
+	struct ptah_event event = { .what = PTAH_EV_PLAIN, .cookie = news->cookie, .val = news->rc };
+
+	(void)worker;
+	deliver_home(&news->carrier->home->self, &event);
+	ptah_instance_unref(news->carrier);
+	free(news);
+}
+
+void
+ptah_instance_tell_plain(struct ptah_instance *carrier, uint64_t cookie, int rc)
+{
+	struct plain_news *news = malloc(sizeof(*news));
+	int posted = -ENOMEM;
+
+	if (news != NULL) {
+		*news = (struct plain_news){ ptah_instance_ref(carrier), cookie, rc };
+		posted = ptah_worker_post(carrier->home_worker, bring_plain_news, news);
+	}
+	if (posted == 0)
+		return;
+	if (news != NULL)
+		ptah_instance_unref(carrier);
+	free(news);
+	/* After the workers' end nobody is left to hear it. */
+	if (posted != -ESHUTDOWN)
+		ptah_error_rc(AREA_MODULE, posted, "%s: its home is not told of a plain end", carrier->name);
 }
 
 /* ---- death ---------------------------------------------------------------- */

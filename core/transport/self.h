@@ -20,8 +20,8 @@ enum ptah_life { PTAH_LIFE_HOME = 1, PTAH_LIFE_WORKER, PTAH_LIFE_LINK };
 struct ptah_self_ops {
 	/** Bring an event to the module; runs hooks, so 'self' may be gone after. */
 	void (*deliver)(struct ptah_self *self, struct ptah_event *event);
-	/** A client carrier's link got its wire end: takes 'fd', but not if it fails.  -errno.  NULL: not such a life. */
-	int (*give)(struct ptah_self *self, int fd);
+	/** A client carrier's link got its wire end, and what came on it already: takes 'fd', but not if it fails.  -errno.  NULL: not such a life. */
+	int (*give)(struct ptah_self *self, int fd, struct ptah_span early);
 	/** A link sends a message of its own accord.  -errno.  NULL: not such a life. */
 	int (*message)(struct ptah_self *self, const struct ptah_msg *msg);
 };

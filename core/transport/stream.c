@@ -34,7 +34,9 @@ struct ptah_stream {
 	struct ptah_deadline limit; /* of the dial */
 	bool dialing;
 	bool stranger;             /* EV_ACCEPT comes first */
-	char *peer, *dest;         /* for that */
+	int32_t via;               /* for that, as the next three */
+	uint64_t cookie;
+	char *peer, *dest;
 	void (*gone)(void *arg);   /* who counts it */
 	void *gone_arg;
 	uint8_t *tail;             /* what has come and was not eaten */
@@ -202,7 +204,8 @@ tell(struct ptah_stream *stream, uint32_t what, uint32_t bits)
 	struct ptah_event event = {
 		.size = sizeof(event),
 		.what = what,
-		.val = (int64_t)bits,
+		.val = what == PTAH_EV_ACCEPT ? stream->via : (int64_t)bits,
+		.cookie = stream->cookie,
 		.stream = stream,
 		.body = { stream->tail, stream->len },
 		.peer = stream->peer,
@@ -436,8 +439,11 @@ ptah_stream_new(struct ptah_self *self, int fd)
 }
 
 int
-ptah_stream_introduce(struct ptah_stream *stream, const char *peer, const char *dest, void (*gone)(void *arg), void *arg)
+ptah_stream_introduce(struct ptah_stream *stream, int32_t via, uint64_t cookie, const char *peer, const char *dest,
+    void (*gone)(void *arg), void *arg)
 {
+	stream->via = via;
+	stream->cookie = cookie;
 	stream->peer = peer != NULL ? strdup(peer) : NULL;
 	stream->dest = dest != NULL ? strdup(dest) : NULL;
 	if ((peer != NULL && stream->peer == NULL) || (dest != NULL && stream->dest == NULL))
@@ -522,7 +528,7 @@ on_limit(struct ptah_deadline *deadline, void *arg)
 }
 
 static int
-dial_directly(struct ptah_stream *stream, const char *server)
+dial_directly(struct ptah_stream *stream, int32_t via, const char *server)
 {
 	static const struct ptah_dial_how directly;
 	const struct ptah_dial_how *how = stream->owner->instance->dial_how;
@@ -531,6 +537,11 @@ dial_directly(struct ptah_stream *stream, const char *server)
 
 	if (ptah_dest_parse(&dest, server, false) < 0)
 		return -EINVAL;
+	if (via == PTAH_LOCAL) {
+		if (!dest.literal || !ptah_addr_is_loopback(&dest.addr))
+			return -EINVAL;
+		how = &directly;
+	}
 	fd = ptah_dial_start(stream->owner->worker, how != NULL ? how : &directly, &dest, on_dialed, stream, &stream->dial);
 	if (fd >= 0)
 		on_dialed(fd, 0, NULL, stream);
@@ -540,10 +551,13 @@ dial_directly(struct ptah_stream *stream, const char *server)
 }
 
 static int
-dial_through(struct ptah_stream *stream, struct ptah_child *via, const char *server, const char *args)
+dial_through(struct ptah_stream *stream, int32_t via, const char *server, const char *args)
 {
+	struct ptah_child *child = ptah_child_find(stream->owner->instance, via);
 	int fds[2], rc;
 
+	if (child == NULL)
+		return -EINVAL;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == -1)
 		return -errno;
 	rc = open_on(stream, fds[0]);
@@ -551,17 +565,17 @@ dial_through(struct ptah_stream *stream, struct ptah_child *via, const char *ser
 		close(fds[1]);
 		return rc;
 	}
-	stream->through = ptah_child_dial(via, stream->owner->worker, fds[1], server, args, on_through, stream);
+	stream->through = ptah_child_dial(child, stream->owner->worker, fds[1], server, args, on_through, stream);
 	return stream->through != NULL ? 0 : -errno;
 }
 
 struct ptah_stream *
-ptah_stream_dial(struct ptah_self *self, struct ptah_child *via, const char *server, const char *args)
+ptah_stream_dial(struct ptah_self *self, int32_t via, const char *server, const char *args)
 {
 	struct ptah_stream *stream;
 	int rc;
 
-	if (self->life == PTAH_LIFE_WORKER || (via == NULL && server == NULL)) {
+	if (self->life == PTAH_LIFE_WORKER || (via < 0 && server == NULL) || via < PTAH_LOCAL) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -571,7 +585,7 @@ ptah_stream_dial(struct ptah_self *self, struct ptah_child *via, const char *ser
 	stream->dialing = true;
 	rc = ptah_deadline_set(self->worker, &stream->limit, PTAH_STREAM_DIAL_MS, on_limit, stream);
 	if (rc == 0)
-		rc = via != NULL ? dial_through(stream, via, server, args) : dial_directly(stream, server);
+		rc = via >= 0 ? dial_through(stream, via, server, args) : dial_directly(stream, via, server);
 	if (rc < 0) {
 		ptah_stream_drop(stream);
 		errno = -rc;
@@ -582,51 +596,53 @@ ptah_stream_dial(struct ptah_self *self, struct ptah_child *via, const char *ser
 
 /* ---- where they go ---------------------------------------------------------------- */
 
-/* The descriptor of a stream that nobody has read from or written to in part; the stream is gone.  -errno. */
+/* Take the descriptor; what was not eaten stays for the caller to pass on before he drops the stream.  -errno. */
 static int
-take_fd(struct ptah_self *self, struct ptah_stream *stream)
+take_fd(struct ptah_self *self, struct ptah_stream *stream, struct ptah_span *early)
 {
-	int fd;
-
 	if (stream->owner != self || stream->dialing || stream->stranger || stream->end.fd == -1 ||
 	    (stream->news & PTAH_STREAM_FAILED) != 0)
 		return -EINVAL;
-	if (stream->telling)
-		take_eaten(stream);
-	if (stream->len > 0 || ptah_end_spilled(&stream->end) > 0 || stream->eof || stream->finish)
+	take_eaten(stream);
+	if (ptah_end_spilled(&stream->end) > 0 || stream->finish)
 		return -EBUSY;
-	fd = ptah_end_take_fd(&stream->end);
-	ptah_stream_drop(stream);
-	return fd;
+	*early = (struct ptah_span){ stream->tail, stream->len };
+	return ptah_end_take_fd(&stream->end);
 }
 
 int
 ptah_stream_give(struct ptah_self *self, struct ptah_stream *stream)
 {
+	struct ptah_span early;
 	int fd, rc;
 
 	if (self->ops->give == NULL)
 		return -EINVAL;
-	fd = take_fd(self, stream);
+	fd = take_fd(self, stream, &early);
 	if (fd < 0)
 		return fd;
-	rc = self->ops->give(self, fd);
+	rc = self->ops->give(self, fd, early);
 	if (rc < 0)
 		close(fd);
+	ptah_stream_drop(stream);
 	return rc;
 }
 
 int
-ptah_stream_arrive(struct ptah_self *self, struct ptah_stream *stream, const char *peer, const char *dest)
+ptah_stream_arrive(struct ptah_self *self, struct ptah_stream *stream, const char *peer, const char *dest,
+    uint64_t cookie)
 {
-	struct ptah_instance *instance = self->instance;
-	int fd;
+	struct ptah_instance *top = self->instance;
+	struct ptah_arrival arrival = { .peer = peer, .dest = dest, .from = self->instance, .cookie = cookie };
 
-	if (self->life != PTAH_LIFE_HOME || instance->role != PTAH_SERVER || instance->on_arrive == NULL)
+	while (top->above != NULL)
+		top = top->above;
+	if (self->life != PTAH_LIFE_HOME || top->role != PTAH_SERVER || top->on_arrive == NULL)
 		return -EINVAL;
-	fd = take_fd(self, stream);
-	if (fd < 0)
-		return fd;
-	instance->on_arrive(instance, self->worker, fd, peer, dest);
+	arrival.fd = take_fd(self, stream, &arrival.early);
+	if (arrival.fd < 0)
+		return arrival.fd;
+	top->on_arrive(top, self->worker, &arrival);
+	ptah_stream_drop(stream);
 	return 0;
 }

@@ -22,20 +22,21 @@
 #define PTAH_STREAM_DIAL_MS 30000u
 
 /** The services of host.h. */
-struct ptah_stream *ptah_stream_dial(struct ptah_self *self, struct ptah_child *via, const char *server,
-    const char *args);
+struct ptah_stream *ptah_stream_dial(struct ptah_self *self, int32_t via, const char *server, const char *args);
 struct ptah_stream *ptah_stream_pipe(struct ptah_self *self, struct ptah_stream **other);
 void ptah_stream_eat(struct ptah_stream *stream, size_t n);
 size_t ptah_stream_write(struct ptah_stream *stream, struct ptah_span bytes);
 void ptah_stream_ask(struct ptah_stream *stream, size_t want, uint32_t hold, uint32_t finish);
 void ptah_stream_drop(struct ptah_stream *stream);
 int ptah_stream_give(struct ptah_self *self, struct ptah_stream *stream);
-int ptah_stream_arrive(struct ptah_self *self, struct ptah_stream *stream, const char *peer, const char *dest);
+int ptah_stream_arrive(struct ptah_self *self, struct ptah_stream *stream, const char *peer, const char *dest,
+    uint64_t cookie);
 
 /** A stream of 'self' on a descriptor.  Takes: fd, also on failure.  NULL: ENOMEM. */
 struct ptah_stream *ptah_stream_new(struct ptah_self *self, int fd);
 /** Tell the owner of it by EV_ACCEPT, before anything else; the texts are copied, and may be NULL.  -ENOMEM. */
-int ptah_stream_introduce(struct ptah_stream *stream, const char *peer, const char *dest, void (*gone)(void *arg), void *arg);
+int ptah_stream_introduce(struct ptah_stream *stream, int32_t via, uint64_t cookie, const char *peer, const char *dest,
+    void (*gone)(void *arg), void *arg);
 
 /** Drop all that a life owns. */
 void ptah_streams_end(struct ptah_self *self);

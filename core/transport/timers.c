@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "loop/worker.h"
+#include "transport/instance.h"
 
 /* One event of the loop serves all: it waits for the first to come. */
 struct ptah_timers {
@@ -70,7 +71,7 @@ ptah_timers_set(struct ptah_self *self, uint32_t which, uint64_t after_ns)
 	struct ptah_timers *timers = self->timers;
 	uint64_t now;
 
-	if (which >= PTAH_TIMERS || self->ops->deliver == NULL)
+	if (which >= PTAH_TIMERS || (self->life == PTAH_LIFE_WORKER && self->instance->module->worker_event == NULL))
 		return -EINVAL;
 	if (timers == NULL) {
 		if (after_ns == 0)

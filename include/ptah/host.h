@@ -21,20 +21,23 @@ extern "C" {
 
 /** A byte stream of a carrier's: a connection, one side of a pipe, a child process's output. */
 struct ptah_stream;
-/** An instance of another transport that a home made for itself. */
-struct ptah_child;
 
 #define PTAH_HOME UINT64_C(0) /* as a mail address: the home of the calling link's instance */
+
+/* Through what host->dial() goes: the number of a child of the home (0, 1, ... as they were made), or */
+#define PTAH_OUT (-1)   /* the network: TCP, through the upstream proxy if there is one */
+#define PTAH_LOCAL (-2) /* a program of this machine: a loopback address, never through a proxy */
+
 #define PTAH_TIMERS 8u        /* each life has timers 0 to 7 */
 
 /* What an event is about. */
 #define PTAH_EV_TIMER 1u  /* val: which */
-#define PTAH_EV_PLAIN 2u  /* val: 0 the plain end is open, else the -errno that it failed with */
+#define PTAH_EV_PLAIN 2u  /* val: 0 the plain end is open, else the -errno that it failed with: answer that, or GO to go on unadmitted.  Home: cookie as given to arrive() */
 #define PTAH_EV_MAIL 3u   /* body, from */
 #define PTAH_EV_REPLAY 4u /* cookie as given; val: 1 fresh, 0 seen before, <0 cannot be known */
 #define PTAH_EV_STATE 5u  /* cookie as given; val: 0 it is on disk, or -errno */
 #define PTAH_EV_STREAM 6u /* stream; val: PTAH_STREAM_ bits; body: input that was not eaten yet */
-#define PTAH_EV_ACCEPT 7u /* stream: a new one, open, from listen() or from a child that listens; peer, dest */
+#define PTAH_EV_ACCEPT 7u /* stream: a new one, open; val: the child that it came through, or PTAH_OUT: listen(), and its cookie; peer, dest */
 #define PTAH_EV_EXIT 8u   /* process 'from' ended; val: its wait status */
 #define PTAH_EV_STOP 9u   /* home: finish by deadline_ns, then call home_done() */
 
@@ -61,7 +64,8 @@ struct ptah_event {
 /** A datagram: 'side' is where it came from, or, given to host->message(), where it goes. */
 struct ptah_msg {
 	uint32_t size, side;
-	struct ptah_span body; /* msg_head bytes before and msg_tail behind it may be written to in wrap_message */
+	struct ptah_span body;
+	struct ptah_room room;   /* of a hook: the memory that body lies in, to write to: msg_head bytes before body and msg_tail behind it at least */
 	const char *peer, *dest; /* "ip:port" or NULL */
 };
 
@@ -78,7 +82,7 @@ struct ptah_host {
 	uint64_t (*now_ns)(struct ptah_self *self);
 	int64_t (*wall_s)(struct ptah_self *self);
 	void (*random)(struct ptah_self *self, void *out, size_t len);
-	int (*timer)(struct ptah_self *self, uint32_t which, uint64_t after_ns); /* 0 stops it [LH] */
+	int (*timer)(struct ptah_self *self, uint32_t which, uint64_t after_ns); /* 0 stops it */
 	void (*log)(struct ptah_self *self, uint32_t level, const char *text, size_t len);
 	void (*count)(struct ptah_self *self, uint32_t counter, int64_t add);
 
@@ -96,18 +100,18 @@ struct ptah_host {
 	void (*home_done)(struct ptah_self *self);
 
 	/* Streams. [LH]  They belong to the life that made them and tell it of themselves by EV_STREAM. */
-	struct ptah_stream *(*dial)(struct ptah_self *self, struct ptah_child *via, const char *server, const char *args); /* via NULL: plain TCP, through the upstream proxy if there is one; args: link options as JSON, or NULL */
+	struct ptah_stream *(*dial)(struct ptah_self *self, int32_t via, const char *server, const char *args); /* args: link options of a child as JSON, or NULL */
 	struct ptah_stream *(*pipe)(struct ptah_self *self, struct ptah_stream **other);
 	void (*eat)(struct ptah_stream *stream, size_t n);
 	size_t (*write)(struct ptah_stream *stream, struct ptah_span bytes); /* how much it took; EV_STREAM with ROOM when there is more */
 	void (*ask)(struct ptah_stream *stream, size_t want, uint32_t hold, uint32_t finish); /* as the answers of a step */
 	void (*drop)(struct ptah_stream *stream);
-	int (*give)(struct ptah_self *self, struct ptah_stream *stream); /* client carrier: here is the link's end; the host owns it now [L] */
-	int (*arrive)(struct ptah_self *self, struct ptah_stream *stream, const char *peer, const char *dest); /* server carrier: a link begins on it; the host owns it now [H] */
-	int (*listen)(struct ptah_self *self, const char *bind, char *bound, size_t room); /* EV_ACCEPT comes; 'bound' says where [H] */
+	int (*give)(struct ptah_self *self, struct ptah_stream *stream); /* client carrier: here is the link's end; the host owns it now, and what was not eaten is the link's first input [L] */
+	int (*arrive)(struct ptah_self *self, struct ptah_stream *stream, const char *peer, const char *dest, uint64_t cookie); /* server carrier: a link begins on it, as with give(); EV_PLAIN comes once [H] */
+	int (*listen)(struct ptah_self *self, const char *bind, uint64_t cookie, char *bound, size_t room); /* EV_ACCEPT comes; 'bound' says where [H] */
 
 	/* Other transports and programs. [H] */
-	int (*child)(struct ptah_self *self, const char *name, const char *options, const char *bind, struct ptah_child **out); /* in home_open only; bind: NULL for a client, else where it listens */
+	int (*child)(struct ptah_self *self, const char *name, const char *options, const char *bind); /* its number; in home_open only; bind: NULL for a client, else where it listens */
 	long (*spawn)(struct ptah_self *self, const char *const *argv, const char *const *env, struct ptah_stream *stdio[3]); /* the process's number (never reused), or -errno; EV_EXIT comes */
 	int (*kill)(struct ptah_self *self, uint64_t process, int sig);
 

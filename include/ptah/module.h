@@ -61,7 +61,7 @@ struct ptah_msg;
 /* Answers of open, wrap, unwrap and event. */
 #define PTAH_GO 0     /* call me again when there is something for me */
 #define PTAH_OPEN 1   /* my handshake is over; say it once */
-#define PTAH_ADMIT 2  /* server: the peer is good; open the plain end (to io->dest, if set); PTAH_EV_PLAIN tells how that went; OPEN comes later */
+#define PTAH_ADMIT 2  /* server, once: the peer is good; open the plain end (to io->dest, if set); PTAH_EV_PLAIN tells how that went; OPEN comes later */
 #define PTAH_PASS 3   /* as OPEN, and from here on the bytes pass me by, both ways; what I did not eat goes first */
 #define PTAH_REJECT 4 /* the peer failed to authenticate: the host ends it as io->manner says */
 
@@ -80,17 +80,18 @@ struct ptah_side {
 	/* Answers.  'want' and 'hold' stand preset to what was answered last. */
 	uint32_t finish;      /* send EOF this way after what I made */
 	uint32_t hold;        /* do not read from this side until I clear it */
-	uint32_t reserved;
+	uint32_t more;        /* I have more for this side: call me again, without input too, once there is room */
 	size_t eaten, made;
 	size_t want;          /* 0: call me at each arrival; n: when n bytes are here; PTAH_NEVER: not for input */
 };
 
+/** A carrier and a message link see no bytes in it: only 'reason' counts there. */
 struct ptah_io {
 	uint32_t size;
-	uint32_t flush;  /* answer: what I made on the wire is one write of its own */
+	uint32_t flush;   /* answer: what I made on the wire is one write of its own */
 	struct ptah_side plain, wire;
-	uint32_t manner; /* answer, of PTAH_REJECT */
-	uint32_t reserved;
+	uint32_t manner;  /* answer, of PTAH_REJECT */
+	uint32_t close_s; /* answer, of PTAH_REJECT: close this long after accept, or at the peer's EOF; 0: the host draws the moment */
 	/* Answers, with PTAH_ADMIT, OPEN or PASS of a server; must outlive the call only. */
 	const char *dest; /* where the plain end goes, "host:port"; NULL: as configured */
 	const char *peer; /* who the peer is, "ip:port"; "": has no address; NULL: as the host sees it */
@@ -98,17 +99,31 @@ struct ptah_io {
 	const char *reason;
 };
 
-/** What a link is born with.  Lives for one call: copy what you keep. */
+/** What a home, or a worker life, is born with.  'conf', 'self' and 'host' stay; the rest lives for one call. */
+struct ptah_start {
+	uint32_t size, role;
+	const void *conf;
+	const char *name;     /* the PT name that was asked for: mine, an alias, or what a NAME.json defines */
+	const char *settings; /* all options of the instance as compact JSON, unknown keys too; NULL for a server without any */
+	const char *bind;     /* server: where it will listen, "ip:port"; NULL when nobody has said */
+	const char *folder;   /* where programs that it starts may keep their state; NULL: nowhere */
+	struct ptah_self *self;
+	const struct ptah_host *host;
+};
+
+/** What a link is born with.  Lives for one call, but for 'conf', 'worker', 'self' and 'host': copy what you keep. */
 struct ptah_open {
 	uint32_t size, role; /* PTAH_CLIENT or PTAH_SERVER */
 	uint32_t messages;   /* this link carries messages, not a stream */
 	uint32_t layer;      /* 0 is the top of the stack */
+	uint32_t attempt;    /* client: how many dials of this link have failed */
+	uint32_t reserved;
 	const void *conf;
 	void *worker;
-	const void *args;      /* this link's options; valid in this call */
+	const void *args;      /* this link's options */
 	const char *settings;  /* all of them as compact JSON, unknown keys too; NULL for a server without any */
 	const char *server;    /* client: where the host dialled, or would dial */
-	const char *dest;      /* client of a free transport: where the application wants to go */
+	const char *dest;      /* client: where the application wants to go, if it said so and that is not 'server' */
 	const char *peer;      /* "ip:port" at the other end of the stream below; "" when it has none */
 	struct ptah_self *self;
 	const struct ptah_host *host;
@@ -157,35 +172,36 @@ struct ptah_module {
 	int (*args_check)(const void *conf, const void *args, uint32_t role, char *why, size_t room);
 
 	/* Home.  Without home_open an instance is ready at once. */
-	int (*home_open)(void *home, const void *conf, uint32_t role, const struct ptah_host *, struct ptah_self *); /* ends, now or later, in host->ready() */
+	int (*home_open)(void *home, const struct ptah_start *); /* ends, now or later, in host->ready() */
 	int (*home_event)(void *home, const struct ptah_event *);
 	void (*home_close)(void *home);
 
-	int (*worker_open)(void *worker, const void *conf, const struct ptah_host *, struct ptah_self *);
+	int (*worker_open)(void *worker, const struct ptah_start *);
+	int (*worker_event)(void *worker, const struct ptah_event *); /* a timer; an error is logged, and no more */
 	void (*worker_close)(void *worker);
 
 	/* A codec.  'open' runs when the stream below is open. */
 	int (*open)(void *link, const struct ptah_open *, struct ptah_io *);
 	int (*wrap)(void *link, struct ptah_io *);   /* for input or EOF of the plain side, and again once there is room */
 	int (*unwrap)(void *link, struct ptah_io *); /* the same of the wire side */
-	int (*event)(void *link, const struct ptah_event *, struct ptah_io *); /* a timer, mail ...; io is NULL for a carrier */
+	int (*event)(void *link, const struct ptah_event *, struct ptah_io *); /* a timer, mail ... */
 	void (*close)(void *link, int why);          /* 0, or the -errno that ended it */
 
-	/* Client, before the host dials: where to, at attempt 0, 1, ...; -ENOENT when there is no other. */
-	int (*endpoint)(const struct ptah_open *, uint32_t attempt, char *server, size_t room);
+	/* Client, before the host dials: where to, at this attempt; -ENOENT when there is no other. */
+	int (*endpoint)(const struct ptah_open *, char *server, size_t room);
 
-	/* A carrier.  'dial' ends in host->give(); 'listen' in host->arrive() for each connection. */
-	int (*dial)(void *link, const struct ptah_open *);
+	/* A carrier.  'dial' ends in host->give(); 'listen', when the home is ready, in host->arrive() for each connection. */
+	int (*dial)(void *link, const struct ptah_open *, struct ptah_io *);
 	int (*listen)(void *home, const char *bind);
 
-	/* Messages.  Which link owns a datagram that came in?  NULL: its source address. */
-	int (*key)(const void *conf, const struct ptah_msg *, uint8_t key[16]);
+	/* Messages.  The answers are those of a step; REJECT drops the message, and a link that is not open. */
+	int (*key)(const void *conf, void *worker, const struct ptah_msg *, uint8_t key[16]); /* which link owns a datagram that came in?  NULL: its source address */
 	int (*wrap_message)(void *link, const struct ptah_msg *);
 	int (*unwrap_message)(void *link, const struct ptah_msg *);
 
-	/* For people.  Both write JSON objects as text and return its length. */
+	/* For people.  Both write JSON objects as text and return its length.  A home says its bridge arguments itself, in ready(). */
 	int (*generate)(const void *conf, const char *advertise, struct ptah_room server, struct ptah_room client);
-	int (*bridge_args)(const void *conf, const void *home, const char *bound, struct ptah_room args);
+	int (*bridge_args)(const void *conf, const char *bound, struct ptah_room args);
 };
 
 #define PTAH_HEAD(needs) \

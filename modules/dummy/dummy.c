@@ -57,12 +57,11 @@ dummy_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 }
 
 static int
-dummy_bridge_args(const void *conf, const void *home, const char *bound, struct ptah_room args)
+dummy_bridge_args(const void *conf, const char *bound, struct ptah_room args)
 {
 	const struct dummy_conf *mine = conf;
 	int n = snprintf((char *)args.at, args.len, "%s", mine->args != NULL ? mine->args : "{}");
 
-	(void)home;
 	(void)bound;
 	return n >= 0 && (size_t)n < args.len ? n : -ENOSPC;
 }

@@ -77,24 +77,23 @@ refuse_at_length(const struct dummy_home *mine)
 }
 
 static int
-dummy_home_open(void *home, const void *conf, uint32_t role, const struct ptah_host *host, struct ptah_self *self)
+dummy_home_open(void *home, const struct ptah_start *start)
 {
 	struct dummy_home *mine = home;
 
-	(void)role;
-	mine->conf = conf;
-	mine->host = host;
-	mine->self = self;
+	mine->conf = start->conf;
+	mine->host = start->host;
+	mine->self = start->self;
 	if (mine->conf->log != NULL)
-		host->log(self, PTAH_LOG_LEVEL_ERROR, mine->conf->log, strlen(mine->conf->log));
+		mine->host->log(mine->self, PTAH_LOG_LEVEL_ERROR, mine->conf->log, strlen(mine->conf->log));
 	if (mine->conf->fail > 0)
 		return refuse_at_length(mine);
 	if (mine->conf->state != NULL) {
 		struct ptah_span text = { (const uint8_t *)mine->conf->state, strlen(mine->conf->state) };
 
-		return host->state_put(self, "state", text, 1);
+		return mine->host->state_put(mine->self, "state", text, 1);
 	}
-	host->ready(self, 0, NULL, mine->conf->args, NULL);
+	mine->host->ready(mine->self, 0, NULL, mine->conf->args, NULL);
 	return 0;
 }
 

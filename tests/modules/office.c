@@ -46,18 +46,19 @@ static const struct ptah_option options[] = {
 };
 
 static int
-office_home_open(void *home, const void *conf, uint32_t role, const struct ptah_host *host, struct ptah_self *self)
+office_home_open(void *home, const struct ptah_start *start)
 {
 	struct office_home *mine = home;
 	uint8_t text[16] = { 0 };
 	struct ptah_span body = { text, 0 };
+	const struct ptah_host *host = start->host;
+	struct ptah_self *self = start->self;
 	long n;
 	int rc;
 
-	(void)conf;
 	mine->host = host;
 	mine->self = self;
-	if (role == PTAH_CLIENT) {
+	if (start->role == PTAH_CLIENT) {
 		host->ready(self, 0, NULL, NULL, NULL);
 		return 0;
 	}

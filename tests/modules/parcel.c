@@ -40,9 +40,10 @@ parcel_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 }
 
 static int
-parcel_key(const void *conf, const struct ptah_msg *msg, uint8_t key[16])
+parcel_key(const void *conf, void *worker, const struct ptah_msg *msg, uint8_t key[16])
 {
 	(void)conf;
+	(void)worker;
 	if (msg->body.len < MARK_LEN)
 		return -EPROTO;
 	memset(key, 0, 16);
@@ -55,7 +56,7 @@ parcel_wrap(void *link, const struct ptah_msg *msg)
 {
 	struct parcel_link *mine = link;
 	struct ptah_msg out = *msg;
-	uint8_t *head = (uint8_t *)(uintptr_t)msg->body.at - MARK_LEN;
+	uint8_t *head = msg->room.at + (msg->body.at - msg->room.at) - MARK_LEN;
 
 	memcpy(head, mine->mark, MARK_LEN);
 	out.side = PTAH_SIDE_WIRE;

@@ -36,15 +36,16 @@ static const struct ptah_option options[] = {
 };
 
 static int
-runner_home_open(void *home, const void *conf, uint32_t role, const struct ptah_host *host, struct ptah_self *self)
+runner_home_open(void *home, const struct ptah_start *start)
 {
 	static const char *const env[] = { "RUNNER=yes", NULL };
-	const struct runner_conf *mine_conf = conf;
+	const struct runner_conf *mine_conf = start->conf;
+	const struct ptah_host *host = start->host;
+	struct ptah_self *self = start->self;
 	struct runner_home *mine = home;
 	const char *argv[9] = { NULL };
 	long process;
 
-	(void)role;
 	mine->host = host;
 	mine->self = self;
 	if (mine_conf->exec.n > 8)

@@ -24,16 +24,17 @@ static const struct ptah_option options[] = {
 };
 
 static int
-selfaddr_dial(void *link, const struct ptah_open *open)
+selfaddr_dial(void *link, const struct ptah_open *open, struct ptah_io *io)
 {
 	const struct selfaddr_conf *conf = open->conf;
 	struct selfaddr_link *mine = link;
 	struct ptah_stream *other;
 
+	(void)io;
 	mine->host = open->host;
 	mine->self = open->self;
 	if (conf->addr != NULL)
-		return open->host->dial(open->self, NULL, conf->addr, NULL) != NULL ? 0 : -ENOMEM;
+		return open->host->dial(open->self, PTAH_OUT, conf->addr, NULL) != NULL ? 0 : -ENOMEM;
 	mine->echo = open->host->pipe(open->self, &other);
 	if (mine->echo == NULL)
 		return -ENOMEM;

@@ -6,9 +6,10 @@
  * is the link's.
  */
 #include <errno.h>
-#include <string.h>
 
 #include <ptah/host.h>
+
+#define THE_CHILD 0 /* the first one that the home made */
 
 struct tunnel_conf {
 	const char *via, *via_options, *at;
@@ -16,9 +17,9 @@ struct tunnel_conf {
 };
 
 struct tunnel_home {
+	const struct tunnel_conf *conf;
 	const struct ptah_host *host;
 	struct ptah_self *self;
-	struct ptah_child *child;
 };
 
 struct tunnel_link {
@@ -26,7 +27,6 @@ struct tunnel_link {
 	const struct ptah_host *host;
 	struct ptah_self *self;
 	struct ptah_stream *far, *near; /* near: our side of the pipe */
-	char server[300];
 };
 
 static const struct ptah_option options[] = {
@@ -42,21 +42,22 @@ static const struct ptah_option options[] = {
 };
 
 static int
-tunnel_home_open(void *home, const void *conf, uint32_t role, const struct ptah_host *host, struct ptah_self *self)
+tunnel_home_open(void *home, const struct ptah_start *start)
 {
-	const struct tunnel_conf *mine_conf = conf;
+	const struct tunnel_conf *conf = start->conf;
 	struct tunnel_home *mine = home;
 
-	mine->host = host;
-	mine->self = self;
-	if (mine_conf->via != NULL) {
-		int rc = host->child(self, mine_conf->via, mine_conf->via_options,
-		    role == PTAH_SERVER ? mine_conf->at : NULL, &mine->child);
+	mine->conf = conf;
+	mine->host = start->host;
+	mine->self = start->self;
+	if (conf->via != NULL) {
+		int rc = mine->host->child(mine->self, conf->via, conf->via_options,
+		    start->role == PTAH_SERVER ? conf->at : NULL);
 
 		if (rc < 0)
 			return rc;
 	}
-	host->ready(self, 0, NULL, NULL, NULL);
+	mine->host->ready(mine->self, 0, NULL, NULL, NULL);
 	return 0;
 }
 
@@ -66,12 +67,10 @@ tunnel_home_event(void *home, const struct ptah_event *event)
 	struct tunnel_home *mine = home;
 
 	switch (event->what) {
-	case PTAH_EV_MAIL:
-		/* A link wants to know the child: the one thing that it cannot have from its options. */
-		return mine->host->mail(mine->self, event->from,
-		    (struct ptah_span){ (const uint8_t *)&mine->child, sizeof(mine->child) });
 	case PTAH_EV_ACCEPT:
-		return mine->host->arrive(mine->self, event->stream, event->peer, event->dest);
+		if (event->val != (mine->conf->via != NULL ? THE_CHILD : PTAH_OUT))
+			return -EPROTO;
+		return mine->host->arrive(mine->self, event->stream, event->peer, event->dest, 0);
 	case PTAH_EV_STOP:
 		mine->host->home_done(mine->self);
 		return 0;
@@ -85,30 +84,23 @@ tunnel_listen(void *home, const char *bind)
 {
 	struct tunnel_home *mine = home;
 
-	return mine->child != NULL ? 0 : mine->host->listen(mine->self, bind, NULL, 0);
+	return mine->conf->via != NULL ? 0 : mine->host->listen(mine->self, bind, 0, NULL, 0);
 }
 
 static int
-dial_far(struct tunnel_link *mine, struct ptah_child *child)
-{
-	mine->far = mine->host->dial(mine->self, child, mine->server, NULL);
-	return mine->far != NULL ? 0 : -ENOMEM;
-}
-
-static int
-tunnel_dial(void *link, const struct ptah_open *open)
+tunnel_dial(void *link, const struct ptah_open *open, struct ptah_io *io)
 {
 	struct tunnel_link *mine = link;
 
 	mine->conf = open->conf;
 	mine->host = open->host;
 	mine->self = open->self;
-	if (open->server == NULL || strlen(open->server) >= sizeof(mine->server))
+	if (open->server == NULL) {
+		io->reason = "nobody said where to";
 		return -EINVAL;
-	memcpy(mine->server, open->server, strlen(open->server) + 1);
-	if (mine->conf->via == NULL)
-		return dial_far(mine, NULL);
-	return mine->host->mail(mine->self, PTAH_HOME, (struct ptah_span){ NULL, 0 });
+	}
+	mine->far = mine->host->dial(mine->self, mine->conf->via != NULL ? THE_CHILD : PTAH_OUT, open->server, NULL);
+	return mine->far != NULL ? 0 : -ENOMEM;
 }
 
 static int
@@ -145,12 +137,6 @@ tunnel_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 	struct tunnel_link *mine = link;
 
 	(void)io;
-	if (event->what == PTAH_EV_MAIL) {
-		struct ptah_child *child;
-
-		memcpy(&child, event->body.at, sizeof(child));
-		return dial_far(mine, child);
-	}
 	if (event->what != PTAH_EV_STREAM)
 		return 0;
 	if ((event->val & PTAH_STREAM_FAILED) != 0)

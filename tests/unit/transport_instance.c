@@ -73,11 +73,10 @@ check_args(const void *conf, const void *args, uint32_t role, char *why, size_t 
 }
 
 static int
-say_args(const void *conf, const void *home, const char *bound, struct ptah_room args)
+say_args(const void *conf, const char *bound, struct ptah_room args)
 {
 	const struct conf *mine = conf;
 
-	(void)home;
 	if (mine->size == 99)
 		return snprintf((char *)args.at, args.len, "{\"k\": 1}");
 	return snprintf((char *)args.at, args.len, "{\"at\": \"%s\"}", bound);
@@ -99,8 +98,9 @@ static const struct ptah_module client_only = {
 };
 
 static int
-no_dial(void *link, const struct ptah_open *open)
+no_dial(void *link, const struct ptah_open *open, struct ptah_io *io)
 {
+	(void)io;
 	(void)link;
 	(void)open;
 	return -ENOSYS;
@@ -132,18 +132,22 @@ static const struct ptah_option lived_options[] = {
 	{ .name = NULL },
 };
 
-static atomic_int homes_open, homes_closed, workers_open, workers_closed, stops;
+static atomic_int homes_open, homes_closed, workers_open, workers_closed, worker_events, stops;
 
 static int
-lived_open(void *home, const void *conf, uint32_t role, const struct ptah_host *host, struct ptah_self *self)
+lived_open(void *home, const struct ptah_start *start)
 {
 	struct lived_home *mine = home;
+	const struct ptah_host *host = start->host;
+	struct ptah_self *self = start->self;
 
-	(void)role;
+	assert_int_equal(start->size, sizeof(*start));
+	assert_string_equal(start->name, "lived");
+	assert_null(start->bind);
 	assert_int_equal((uintptr_t)home % 64, 0);
 	mine->host = host;
 	mine->self = self;
-	mine->how = ((const struct lived_conf *)conf)->how;
+	mine->how = ((const struct lived_conf *)start->conf)->how;
 	atomic_fetch_add(&homes_open, 1);
 	if (strcmp(mine->how, "now") == 0)
 		host->ready(self, 0, "192.0.2.1:7", "{\"k\":\"v\"}", NULL);
@@ -183,14 +187,26 @@ lived_close(void *home)
 }
 
 static int
-lived_worker_open(void *worker, const void *conf, const struct ptah_host *host, struct ptah_self *self)
+lived_worker_open(void *worker, const struct ptah_start *start)
 {
 	struct lived_worker *mine = worker;
 
 	mine->open = 1;
 	atomic_fetch_add(&workers_open, 1);
-	assert_int_equal(host->timer(self, 0, 1), -EINVAL);
-	return strcmp(((const struct lived_conf *)conf)->how, "no worker") == 0 ? -EIO : 0;
+	assert_int_equal(start->host->timer(start->self, 0, 1), 0);
+	return strcmp(((const struct lived_conf *)start->conf)->how, "no worker") == 0 ? -EIO : 0;
+}
+
+static int
+lived_worker_event(void *worker, const struct ptah_event *event)
+{
+	struct lived_worker *mine = worker;
+
+	assert_int_equal(mine->open, 1);
+	assert_int_equal(event->what, PTAH_EV_TIMER);
+	assert_int_equal(event->val, 0);
+	atomic_fetch_add(&worker_events, 1);
+	return 0;
 }
 
 static void
@@ -211,6 +227,7 @@ static const struct ptah_module lived = {
 	.home_event = lived_event,
 	.home_close = lived_close,
 	.worker_open = lived_worker_open,
+	.worker_event = lived_worker_event,
 	.worker_close = lived_worker_close,
 };
 
@@ -407,7 +424,7 @@ builds_stacks(void **state)
 	assert_string_equal(one->below->name, "lived");
 	assert_string_equal(one->below->below->name, "carrier");
 	assert_null(one->below->below->below);
-	assert_true(one->below->is_below);
+	assert_ptr_equal(one->below->above, one);
 	assert_string_equal(((const struct lived_conf *)one->below->conf)->how, "later");
 	assert_string_equal(one->below->below->server, "b.example:2");
 	assert_ptr_equal(ptah_args_below(flat), flat);
@@ -438,7 +455,7 @@ waits_until_all_lives_are_ready(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ptah_instance *one;
 
-		homes_open = homes_closed = workers_open = workers_closed = stops = 0;
+		homes_open = homes_closed = workers_open = workers_closed = worker_events = stops = 0;
 		one = stage_open(&stage, "lived", PTAH_SERVER, cases[i].options);
 		assert_non_null(one);
 		if (strstr(cases[i].options, "no worker") == NULL) {
@@ -450,6 +467,15 @@ waits_until_all_lives_are_ready(void **state)
 		if (i == 0) {
 			assert_string_equal(one->advertise, "192.0.2.1:7");
 			assert_string_equal(ptah_json_get(one->bridge_args, "k")->text, "v");
+		}
+		/* Each worker life set a timer; it rings if it is given the time. */
+		if (i == 1) {
+			const struct timespec moment = { .tv_nsec = 1000000 };
+			uint64_t until = ptah_clock_now_ns() + STAGE_LIMIT_S * PTAH_NS_PER_S;
+
+			while (atomic_load(&worker_events) < 3 && ptah_clock_now_ns() < until)
+				nanosleep(&moment, NULL);
+			assert_int_equal(worker_events, 3);
 		}
 		stage_close(&stage, one);
 		assert_int_equal(homes_open, 1);

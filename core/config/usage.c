@@ -51,3 +51,62 @@ ptah_usage_flags(struct ptah_buf *out)
 			print_flag(out, &ptah_flags[id]);
 	return out->rc;
 }
+
+/* mdoc reads a line that begins with a dot or a quote as a request, and a backslash as an escape. */
+static void
+print_mdoc(struct ptah_buf *out, const char *text)
+{
+	for (const char *at = text; *at != '\0'; at++) {
+		if (*at == '\\')
+			ptah_buf_puts(out, "\\e");
+		else if (at == text && (*at == '.' || *at == '\''))
+			ptah_buf_printf(out, "\\&%c", *at);
+		else
+			ptah_buf_add(out, at, 1);
+	}
+}
+
+static void
+print_row(struct ptah_buf *out, const struct ptah_flag *flag)
+{
+	if (flag->name) {
+		ptah_buf_printf(out, ".It Fl %s", flag->name);
+		if (flag->value)
+			ptah_buf_printf(out, " Ar %s", flag->value);
+	} else {
+		ptah_buf_printf(out, ".It Ev %s Ns = Ns Ar %s", flag->env, flag->value);
+	}
+	ptah_buf_puts(out, "\n");
+	print_mdoc(out, flag->help);
+	if (flag->type == PTAH_VALUE_WORD)
+		print_words(out, flag);
+	if (flag->type == PTAH_VALUE_NUMBER)
+		ptah_buf_printf(out, " (%llu to %llu)", (unsigned long long)flag->min, (unsigned long long)flag->max);
+	ptah_buf_puts(out, ".\n");
+	if (flag->def && strcmp(flag->def, "false") != 0) {
+		ptah_buf_puts(out, "Default: ");
+		print_mdoc(out, flag->def);
+		ptah_buf_puts(out, ".\n");
+	}
+	if (flag->roles != PTAH_ROLE_BOTH)
+		ptah_buf_printf(out, "For a %s only.\n", flag->roles == PTAH_ROLE_CLIENT ? "client" : "server");
+	if (flag->name && (flag->env || flag->env_server)) {
+		ptah_buf_puts(out, "Variable:\n");
+		if (flag->env)
+			ptah_buf_printf(out, ".Ev %s%s\n", flag->env, flag->env_server ? " or" : " .");
+		if (flag->env_server)
+			ptah_buf_printf(out, ".Ev %s .\n", flag->env_server);
+	}
+	if ((flag->marks & PTAH_FLAG_EXTENSION) != 0)
+		ptah_buf_puts(out, "(An extension.)\n");
+}
+
+int
+ptah_usage_manual(struct ptah_buf *out)
+{
+	ptah_buf_puts(out, ".Bl -tag -width indent\n");
+	for (int id = 0; id < PTAH_FLAG_COUNT; id++)
+		if ((ptah_flags[id].marks & PTAH_FLAG_HIDDEN) == 0)
+			print_row(out, &ptah_flags[id]);
+	return ptah_buf_puts(out, ".El\n");
+}

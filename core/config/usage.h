@@ -8,4 +8,7 @@
 /** Print the table of flags, hidden ones left out.  -ENOMEM. */
 int ptah_usage_flags(struct ptah_buf *out);
 
+/** The same as a list of the manual page (mdoc).  -ENOMEM. */
+int ptah_usage_manual(struct ptah_buf *out);
+
 #endif

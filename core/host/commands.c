@@ -12,15 +12,18 @@
 #include "config/argv.h"
 #include "config/source.h"
 #include "config/usage.h"
+#include "host/manual.h"
 #include "transport/describe.h"
 #include "transport/registry.h"
 
 static int run_modules(int argc, char *argv[], char *envp[]);
 static int run_info(int argc, char *argv[], char *envp[]);
+static int run_manual(int argc, char *argv[], char *envp[]);
 
 static const struct ptah_command commands[] = {
 	{ "modules", "", "list the transports that are there, and those refused", run_modules },
 	{ "info", " NAME", "print the facts and options of one", run_info },
+	{ "manual", "", "print the manual page's source: ptah manual | man -l -", run_manual },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -138,4 +141,17 @@ run_info(int argc, char *argv[], char *envp[])
 	fprintf(stderr, "ptah: %s: %s\n", argv[1], why[0] ? why : strerror(-rc));
 	ptah_buf_clear(&out);
 	return EX_UNAVAILABLE;
+}
+
+static int
+run_manual(int argc, char *argv[], char *envp[])
+{
+	struct ptah_buf out = { 0 };
+
+	(void)envp;
+	if (argc > 1) {
+		fprintf(stderr, "ptah: manual takes no arguments: %s\n", argv[1]);
+		return EX_USAGE;
+	}
+	return ptah_manual(&out, commands, N_COMMANDS) == 0 ? print(&out) : EX_OSERR;
 }

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The manual pages: made of the parser's tables, and read without complaint."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+PAGES = ["ptah.1", "ptah-module.7"]
+
+
+def page(name):
+    with open(os.path.join(TOP, "core", "host", name), encoding="utf-8") as f:
+        return f.read()
+
+
+def ptah(*words):
+    return subprocess.run([harness.program(), *words], capture_output=True,
+                          text=True, timeout=20, check=False)
+
+
+def test_page_is_what_the_program_prints():
+    """core/host/ptah.1 is made by "ptah manual" and was not left behind."""
+    assert ptah("manual").stdout == page("ptah.1")
+
+
+def test_help_and_page_name_the_same_flags():
+    """--help and the page come from one table."""
+    told = set(re.findall(r"^  -(\w[\w-]*)", ptah("--help").stderr, re.M))
+    written = set(re.findall(r"^\.It Fl (\S+)", page("ptah.1"), re.M))
+    assert told and told == written
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_clean(name):
+    """mandoc finds no error and no warning in it."""
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is not installed")
+    got = subprocess.run(
+        ["mandoc", "-Tlint", "-Wwarning",
+         os.path.join(TOP, "core", "host", name)],
+        capture_output=True, text=True, check=False)
+    # Names of other systems' pages are not known here.
+    lines = [line for line in got.stdout.splitlines()
+             if "cross reference" not in line and "referenced manual" not in line]
+    assert lines == []

@@ -19,7 +19,8 @@ def page(name):
 
 
 def ptah(*words):
-    return subprocess.run([harness.program(), *words], capture_output=True,
+    return subprocess.run([harness.program()[0], *words], capture_output=True,
+                          env=harness.environment(),
                           text=True, timeout=20, check=False)
 
 

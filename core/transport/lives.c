@@ -471,9 +471,12 @@ next_layer(struct ptah_stopping *stopping)
 		stop_layer(stopping);
 		return;
 	}
-	stopping->done(stopping->arg);
+	/* Ours goes first, so that whoever waits gives up the last one. */
+	void (*done)(void *arg) = stopping->done;
+	void *arg = stopping->arg;
 	ptah_instance_unref(stopping->top);
 	free(stopping);
+	done(arg);
 }
 
 static void

@@ -91,11 +91,18 @@ free_list(struct ptah_loaded *loaded)
 }
 
 void
+ptah_registry_flush(struct ptah_registry *registry)
+{
+	ptah_writer_free(registry->writer);
+	registry->writer = NULL;
+}
+
+void
 ptah_registry_free(struct ptah_registry *registry)
 {
 	if (registry == NULL)
 		return;
-	ptah_writer_free(registry->writer);
+	ptah_registry_flush(registry);
 	ptah_replay_free(registry->replay);
 	free_list(registry->loaded);
 	free_list(registry->linked);

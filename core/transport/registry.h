@@ -28,7 +28,9 @@ struct ptah_hands;
 
 /** Folders in the order in which they are searched: 'path' (colon list, or NULL), 'dir' (or NULL), the installed one. */
 struct ptah_registry *ptah_registry_new(const char *path, const char *dir);
-/** Every instance must be gone, the workers stopped and not yet freed; waits for state files that are still being written. */
+/** Wait until all state files are written; after the workers have stopped, before they are freed. */
+void ptah_registry_flush(struct ptah_registry *registry);
+/** Every instance must be gone. */
 void ptah_registry_free(struct ptah_registry *registry);
 
 /** Add a module that is part of this program; it hides files of its name.  -errno and 'why'. */

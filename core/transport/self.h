@@ -22,6 +22,8 @@ struct ptah_self_ops {
 	void (*deliver)(struct ptah_self *self, struct ptah_event *event);
 	/** A client carrier's link got its wire end, and what came on it already: takes 'fd', but not if it fails.  -errno.  NULL: not such a life. */
 	int (*give)(struct ptah_self *self, int fd, struct ptah_span early);
+	/** All that its streams had to say is said, and heard; 'self' may be gone after.  NULL: does not matter. */
+	void (*idle)(struct ptah_self *self);
 	/** A link sends a message of its own accord.  -errno.  NULL: not such a life. */
 	int (*message)(struct ptah_self *self, const struct ptah_msg *msg);
 };

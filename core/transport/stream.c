@@ -201,6 +201,10 @@ static bool
 tell(struct ptah_stream *stream, uint32_t what, uint32_t bits)
 {
 	struct ptah_self *owner = stream->owner;
+
+	/* That there is no more is true of every later event, too. */
+	if (what == PTAH_EV_STREAM && stream->eof && !stream->hold)
+		bits |= PTAH_STREAM_ENDED;
 	struct ptah_event event = {
 		.size = sizeof(event),
 		.what = what,
@@ -229,6 +233,31 @@ tell(struct ptah_stream *stream, uint32_t what, uint32_t bits)
 	return true;
 }
 
+static bool
+is_busy(const struct ptah_stream *stream)
+{
+	return !stream->eof || stream->len > stream->ate || !stream->end.finished || stream->news != 0;
+}
+
+bool
+ptah_streams_busy(const struct ptah_self *self)
+{
+	for (const struct ptah_stream *stream = self->streams; stream != NULL; stream = stream->next)
+		if (is_busy(stream))
+			return true;
+	return false;
+}
+
+/* The owner may be waiting for that; the stream may be gone after. */
+static void
+look_if_idle(struct ptah_stream *stream)
+{
+	struct ptah_self *owner = stream->owner;
+
+	if (owner->ops->idle != NULL && !ptah_streams_busy(owner))
+		owner->ops->idle(owner);
+}
+
 static void
 on_soon(evutil_socket_t fd, short what, void *arg)
 {
@@ -246,10 +275,8 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 	stream->news = 0;
 	if ((news & PTAH_STREAM_INPUT) != 0 && !has_input(stream))
 		news &= ~(uint32_t)PTAH_STREAM_INPUT;
-	if ((news & PTAH_STREAM_INPUT) != 0 && stream->eof)
-		news |= PTAH_STREAM_ENDED;
-	if (news != 0)
-		(void)tell(stream, PTAH_EV_STREAM, news);
+	if (news == 0 || tell(stream, PTAH_EV_STREAM, news))
+		look_if_idle(stream);
 }
 
 static void
@@ -300,10 +327,10 @@ on_readable(struct ptah_end *end)
 	stream->eof = n == 0;
 	if (stream->eof && stream->write_rc != 0)
 		fail(stream, stream->write_rc);
-	else if (has_input(stream))
-		(void)tell(stream, PTAH_EV_STREAM, stream->eof ? PTAH_STREAM_ENDED | PTAH_STREAM_INPUT : PTAH_STREAM_INPUT);
-	else
+	else if (!has_input(stream))
 		set_reader(stream);
+	else if (tell(stream, PTAH_EV_STREAM, PTAH_STREAM_INPUT))
+		look_if_idle(stream);
 }
 
 void
@@ -327,10 +354,12 @@ on_drained(struct ptah_end *end)
 {
 	struct ptah_stream *stream = end->arg;
 
-	if (!stream->short_of_room)
-		return;
-	stream->short_of_room = false;
-	(void)tell(stream, PTAH_EV_STREAM, PTAH_STREAM_ROOM);
+	if (stream->short_of_room) {
+		stream->short_of_room = false;
+		if (!tell(stream, PTAH_EV_STREAM, PTAH_STREAM_ROOM))
+			return;
+	}
+	look_if_idle(stream);
 }
 
 /* A peer that closed may have said something before: read that first. */

@@ -13,7 +13,8 @@
 #ifndef PTAH_TRANSPORT_STREAM_H
 #define PTAH_TRANSPORT_STREAM_H
 
-#include "base/addr.h"
+#include <stdbool.h>
+
 #include "transport/self.h"
 
 /** Most bytes that are kept on each side of a stream. */
@@ -38,6 +39,8 @@ struct ptah_stream *ptah_stream_new(struct ptah_self *self, int fd);
 int ptah_stream_introduce(struct ptah_stream *stream, int32_t via, uint64_t cookie, const char *peer, const char *dest,
     void (*gone)(void *arg), void *arg);
 
+/** Has any of them still something to say, or to hear? */
+bool ptah_streams_busy(const struct ptah_self *self);
 /** Drop all that a life owns. */
 void ptah_streams_end(struct ptah_self *self);
 

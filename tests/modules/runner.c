@@ -23,6 +23,8 @@ struct runner_home {
 	struct ptah_stream *stdio[3];
 	char said[200];
 	uint64_t process;
+	int64_t status;
+	uint32_t silent, ended;
 };
 
 static const struct ptah_option options[] = {
@@ -73,28 +75,45 @@ keep_said(struct runner_home *mine, struct ptah_span body)
 		memcpy(mine->said + have, body.at, body.len < room ? body.len : room);
 }
 
+/* Its last words and its end may come in any order. */
+static void
+look_if_all_is_heard(struct runner_home *mine)
+{
+	char args[300];
+
+	if (!mine->silent || !mine->ended)
+		return;
+	snprintf(args, sizeof(args), "{\"said\": \"%s\", \"status\": \"%d\"}", mine->said, (int)mine->status);
+	mine->host->ready(mine->self, 0, NULL, args, NULL);
+}
+
+static void
+hear(struct runner_home *mine, const struct ptah_event *event)
+{
+	if (event->stream == mine->stdio[1]) {
+		keep_said(mine, event->body);
+		mine->silent = (event->val & (PTAH_STREAM_ENDED | PTAH_STREAM_FAILED)) != 0;
+	}
+	if ((event->val & PTAH_STREAM_FAILED) == 0)
+		mine->host->eat(event->stream, event->body.len);
+}
+
 static int
 runner_home_event(void *home, const struct ptah_event *event)
 {
 	struct runner_home *mine = home;
-	char args[300];
 
 	switch (event->what) {
 	case PTAH_EV_STREAM:
-		if (event->stream == mine->stdio[1])
-			keep_said(mine, event->body);
-		if ((event->val & PTAH_STREAM_FAILED) == 0)
-			mine->host->eat(event->stream, event->body.len);
+		hear(mine, event);
+		look_if_all_is_heard(mine);
 		return 0;
 	case PTAH_EV_EXIT:
 		if (event->from != mine->process)
 			return -EPROTO;
-		/* What it said last stands in the stream already: let the loop bring it. */
-		snprintf(mine->said + strlen(mine->said), sizeof(mine->said) - strlen(mine->said), "|%d", (int)event->val);
-		return mine->host->timer(mine->self, 0, 20 * UINT64_C(1000000));
-	case PTAH_EV_TIMER:
-		snprintf(args, sizeof(args), "{\"said\": \"%s\"}", mine->said);
-		mine->host->ready(mine->self, 0, NULL, args, NULL);
+		mine->ended = 1;
+		mine->status = event->val;
+		look_if_all_is_heard(mine);
 		return 0;
 	case PTAH_EV_STOP:
 		mine->host->home_done(mine->self);

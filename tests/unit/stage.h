@@ -17,7 +17,7 @@
 
 #define STAGE_WORKERS 4
 /* No test waits longer than this for anything. */
-#define STAGE_LIMIT_S 20
+#define STAGE_LIMIT_S 10
 
 struct stage {
 	struct ptah_registry *registry;

@@ -281,7 +281,8 @@ park(struct ptah_link *link, struct layer *layer, int s, size_t len, size_t room
 {
 	layer->parked[s] = true;
 	if (room == 0) {
-		layer->starved[!s] = true;
+		/* Where its EOF has gone it will never have room again, and need none. */
+		layer->starved[!s] = !layer->finished[!s];
 		return 0;
 	}
 	if (!layer->starved[!s] && (layer->ended[s] || len == 0))

@@ -13,6 +13,7 @@
 #include "loop/worker.h"
 #include "relay/layer.h"
 #include "stats/stats.h"
+#include "transport/stream.h"
 
 #define HANDSHAKE_MS 30000
 /* A link whose one end is gone still hands what it holds to the other, but not for ever. */
@@ -106,9 +107,10 @@ link_free(struct ptah_link *link)
 }
 
 static void on_self_event(struct ptah_self *self, struct ptah_event *event);
+static void on_self_idle(struct ptah_self *self);
 static int on_give(struct ptah_self *self, int fd, struct ptah_span early);
 
-static const struct ptah_self_ops self_ops = { .deliver = on_self_event, .give = on_give };
+static const struct ptah_self_ops self_ops = { .deliver = on_self_event, .give = on_give, .idle = on_self_idle };
 
 static int
 layers_new(struct ptah_link *link)
@@ -440,6 +442,19 @@ codecs_can_half_close(const struct ptah_link *link)
 	return true;
 }
 
+/* Both ends have said and heard all; but what a carrier took from us may still be on its way. */
+static void
+end_after_carrier(struct ptah_link *link)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < link->n_layers; i++)
+		busy = busy || (link->layers[i].carrier && ptah_streams_busy(&link->layers[i].self));
+	if (!busy || (!ptah_deadline_is_set(&link->deadline) &&
+	    ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) != 0))
+		die(link, 0);
+}
+
 static void
 look_whether_over(struct ptah_link *link)
 {
@@ -449,7 +464,7 @@ look_whether_over(struct ptah_link *link)
 		return;
 	}
 	if (is_done(link, WIRE) && (is_done(link, PLAIN) || link->ops->on_bytes != NULL))
-		die(link, 0);
+		end_after_carrier(link);
 	/* An end that can neither be written to nor read from any more, and all that it said is passed on. */
 	else if ((link->end[WIRE].failed && link->eof[WIRE] && ptah_end_spilled(&link->end[PLAIN]) == 0) ||
 	    (link->end[PLAIN].failed && link->eof[PLAIN] && ptah_end_spilled(&link->end[WIRE]) == 0))
@@ -767,11 +782,20 @@ on_self_event(struct ptah_self *self, struct ptah_event *event)
 	if (link->dead)
 		return;
 	link->busy++;
+	link->moved++;
 	int rc = ptah_layer_event(link, layer, event);
 	if (rc != 0)
 		die(link, rc);
 	link->busy--;
 	settle(link);
+}
+
+static void
+on_self_idle(struct ptah_self *self)
+{
+	struct layer *layer = (struct layer *)(void *)((char *)self - offsetof(struct layer, self));
+
+	settle(layer->link);
 }
 
 static int

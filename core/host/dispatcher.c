@@ -15,6 +15,7 @@
 #include "loop/worker.h"
 #include "plain/linger.h"
 #include "relay/link.h"
+#include "relay/through.h"
 #include "stats/stats.h"
 #include "transport/registry.h"
 
@@ -51,6 +52,7 @@ struct ptah_dispatcher {
 	size_t n_stopped;            /* services */
 	struct ptah_quota quota;
 	struct ptah_dial_how dial;
+	struct ptah_hands hands;
 	struct event *limit; /* of ptah_dispatcher_stop() */
 	bool running;        /* the workers' threads are there */
 	bool ready, stopping, late;
@@ -215,6 +217,37 @@ set_quota(struct ptah_dispatcher *d, unsigned descriptors)
 		most = 1;
 	d->quota.most = most < LINKS_MOST ? most : LINKS_MOST;
 }
+/* What a home asks the main thread to do for it. */
+struct errand {
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void
+on_errand(struct ptah_worker *loop, void *arg)
+{
+	struct errand errand = *(struct errand *)arg;
+
+	(void)loop;
+	free(arg);
+	errand.fn(errand.arg);
+}
+
+static int
+on_main(void *arg, void (*fn)(void *arg), void *fn_arg)
+{
+	struct ptah_dispatcher *d = arg;
+	struct errand *errand = malloc(sizeof(*errand));
+	int rc;
+
+	if (!errand)
+		return -ENOMEM;
+	*errand = (struct errand){ fn, fn_arg };
+	rc = ptah_worker_post(d->loop, on_errand, errand);
+	if (rc != 0)
+		free(errand);
+	return rc;
+}
 
 struct ptah_dispatcher *
 ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned descriptors,
@@ -236,6 +269,9 @@ ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned
 	d->registry = ptah_registry_new(plan->module_path, plan->module_dir);
 	if (!d->registry)
 		rc = -errno;
+	d->hands = (struct ptah_hands){ .through = &ptah_through_links, .on_main = on_main, .arg = d };
+	if (d->registry)
+		ptah_registry_set_hands(d->registry, &d->hands);
 	if (rc == 0)
 		rc = make_workers(d);
 	if (rc == 0)
@@ -409,6 +445,8 @@ free_all(struct ptah_dispatcher *d)
 {
 	for (size_t i = 0; i < d->n_services; i++)
 		ptah_service_clear(&d->services[i]);
+	if (d->registry)
+		ptah_registry_flush(d->registry);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		ptah_worker_free(d->workers[i]);
 	ptah_registry_free(d->registry);

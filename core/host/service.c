@@ -15,7 +15,6 @@
 #include "plain/server.h"
 #include "plain/udpclient.h"
 #include "plain/udpserver.h"
-#include "transport/home.h"
 #include "wire/udp.h"
 
 /* A letter about one service. */
@@ -241,19 +240,33 @@ on_carrier_listens(struct ptah_worker *loop, void *arg)
 
 /* On the home's worker. */
 static void
-on_carrier_letter(struct ptah_worker *worker, void *arg)
+on_carrier_listening(int rc, const char *bound, void *arg)
 {
 	struct letter *letter = arg;
-	struct ptah_instance *instance = ptah_instance_bottom(letter->run->instance);
-	char text[PTAH_ADDR_TEXT];
 
-	(void)worker;
-	letter->number = instance->module->listen(instance->home ? instance->home->self.state : NULL,
-	    ptah_addr_format(&letter->run->bound, text));
+	letter->number = rc;
+	if (rc == 0)
+		(void)ptah_addr_parse(&letter->run->bound, bound);
 	if (ptah_worker_post(letter->run->how.loop, on_carrier_listens, letter) != 0) {
 		ptah_error(AREA_HOST, "%s: out of memory while it starts", letter->run->name);
 		free(letter);
 	}
+}
+
+static int
+let_carrier_listen(struct ptah_service_run *run)
+{
+	struct letter *letter = malloc(sizeof(*letter));
+	char text[PTAH_ADDR_TEXT];
+	int rc;
+
+	if (!letter)
+		return -ENOMEM;
+	*letter = (struct letter){ .run = run };
+	rc = ptah_instance_listen(run->instance, ptah_addr_format(&run->bound, text), on_carrier_listening, letter);
+	if (rc != 0)
+		free(letter);
+	return rc;
 }
 
 /* A stream that a carrier brought; on the home's worker. */
@@ -290,7 +303,7 @@ ptah_service_listen(struct ptah_service_run *run)
 	run->state = PTAH_SERVICE_WAITS;
 	if (!is_client(run) && (module->abilities & PTAH_IS_CARRIER) != 0 && module->listen) {
 		run->bound = service->listen;
-		rc = post(ptah_instance_bottom(run->instance)->home_worker, on_carrier_letter, (struct letter){ .run = run });
+		rc = let_carrier_listen(run);
 		if (rc != 0)
 			fail(run, "%s", strerror(-rc));
 		return;

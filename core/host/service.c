@@ -263,7 +263,8 @@ let_carrier_listen(struct ptah_service_run *run)
 	if (!letter)
 		return -ENOMEM;
 	*letter = (struct letter){ .run = run };
-	rc = ptah_instance_listen(run->instance, ptah_addr_format(&run->bound, text), on_carrier_listening, letter);
+	rc = ptah_instance_listen(ptah_instance_bottom(run->instance),
+	    ptah_addr_format(&run->bound, text), on_carrier_listening, letter);
 	if (rc != 0)
 		free(letter);
 	return rc;

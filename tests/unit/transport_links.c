@@ -165,18 +165,17 @@ on_connection(int fd, const struct ptah_addr *peer, void *arg)
 
 	ptah_quota_release(&server->quota);
 	assert_int_equal(ptah_through_links.accept(server->worker, server->instance, fd,
-	    ptah_addr_format_peer(peer, text), on_plain, server), 0);
+	    ptah_addr_format_peer(peer, text), NULL, on_plain, server), 0);
 }
 
 /* Carriers: the instance knows its server by this. */
 static struct server *carrier_server;
 
 static void
-on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, int fd, const char *peer, const char *dest)
+on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, const struct ptah_arrival *arrival)
 {
-	(void)dest;
-	assert_int_equal(ptah_through_links.accept(worker, instance, fd, peer != NULL ? peer : "", on_plain,
-	    carrier_server), 0);
+	assert_int_equal(ptah_through_links.accept(worker, instance, arrival->fd, arrival->peer != NULL ? arrival->peer : "",
+	    arrival, on_plain, carrier_server), 0);
 }
 
 static bool
@@ -228,14 +227,17 @@ on_carrier_listens(int rc, const char *bound, void *arg)
 static void
 server_begin(struct server *server, const char *name, const char *options)
 {
+	struct ptah_instance *bottom;
+
 	memset(server, 0, sizeof(*server));
 	pthread_mutex_init(&server->lock, NULL);
 	server->fd = -1;
 	server->quota.most = 100;
 	carrier_server = server;
 	server->instance = open_ready(name, PTAH_SERVER, options);
-	if ((server->instance->module->abilities & PTAH_IS_CARRIER) != 0)
-		assert_int_equal(ptah_instance_listen(server->instance, "127.0.0.1:0", on_carrier_listens, server), 0);
+	bottom = ptah_instance_bottom(server->instance);
+	if ((bottom->module->abilities & PTAH_IS_CARRIER) != 0)
+		assert_int_equal(ptah_instance_listen(bottom, "127.0.0.1:0", on_carrier_listens, server), 0);
 	else
 		assert_int_equal(ptah_worker_post(stage.workers[1], listen_here, server), 0);
 	wait_until(is_done, server, "a server to listen");

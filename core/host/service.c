@@ -173,15 +173,32 @@ listen_everywhere(struct ptah_service_run *run, const int *fds)
 	return rc;
 }
 
+/* What the layers of a stack have to say to a client: flat, as each takes its own keys; the upper one wins. */
 static int
-take_bridge_args(struct ptah_service_run *run)
+take_bridge_args(struct ptah_service_run *run, const char *bound, char *why, size_t why_room)
 {
-	const struct ptah_json *args = run->instance->bridge_args;
 	int rc = 0;
 
-	for (size_t i = 0; args && rc == 0 && i < args->n; i++)
-		rc = ptah_kv_add(&run->bridge_args, NULL, args->keys[i], args->items[i]->text);
+	for (struct ptah_instance *layer = run->instance; layer && rc == 0; layer = layer->below) {
+		rc = ptah_instance_announce(layer, bound, why, why_room);
+		for (size_t i = 0; rc == 0 && layer->bridge_args && i < layer->bridge_args->n; i++)
+			if (!ptah_kv_get(&run->bridge_args, layer->bridge_args->keys[i]))
+				rc = ptah_kv_add(&run->bridge_args, NULL, layer->bridge_args->keys[i],
+				    layer->bridge_args->items[i]->text);
+	}
 	return rc;
+}
+
+/* Where peers come in: the lowest layer that says so knows best; NULL: the bound address. */
+static const char *
+advertised(const struct ptah_instance *layer)
+{
+	const char *address = NULL;
+
+	for (; layer; layer = layer->below)
+		if (layer->advertise)
+			address = layer->advertise;
+	return address;
 }
 
 /* It is ready and bound: say so to peers and to whoever asked. */
@@ -193,16 +210,15 @@ announce(struct ptah_service_run *run, const int *fds)
 
 	ptah_addr_format(&run->bound, text);
 	if (!is_client(run))
-		rc = ptah_instance_announce(run->instance, text, why, sizeof(why));
-	if (rc == 0)
-		rc = take_bridge_args(run);
+		rc = take_bridge_args(run, text, why, sizeof(why));
 	if (rc != 0) {
 		for (unsigned i = 0; i < run->how.n_workers; i++)
 			if (fds[i] != -1)
 				close(fds[i]);
 	} else {
-		snprintf(run->address, sizeof(run->address), "%s",
-		    run->instance->advertise ? run->instance->advertise : text);
+		const char *address = advertised(run->instance);
+
+		snprintf(run->address, sizeof(run->address), "%s", address ? address : text);
 		rc = listen_everywhere(run, fds);
 		if (rc != 0)
 			ptah_service_close(run);
@@ -231,7 +247,7 @@ on_carrier_listens(struct ptah_worker *loop, void *arg)
 		settle(run, PTAH_SERVICE_FAILED);
 	else if (letter->number != 0)
 		fail(run, "cannot listen: %s", strerror(-letter->number));
-	else if (ptah_addr_port(&run->bound) == 0 && !run->instance->advertise)
+	else if (ptah_addr_port(&run->bound) == 0 && !advertised(run->instance))
 		fail(run, "it does not say on which port it listens: give it one");
 	else
 		announce(run, fds);

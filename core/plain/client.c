@@ -119,8 +119,9 @@ static const struct ptah_link_ops guest_ops = {
 static unsigned
 choose_server(const struct guest *guest, const struct ptah_args *args, struct ptah_dest *server)
 {
-	const struct ptah_module *module = guest->client->how.instance->module;
-	bool needed = (module->abilities & PTAH_NO_ADDRESS) == 0 && module->endpoint == NULL;
+	struct ptah_instance *top = guest->client->how.instance;
+	const struct ptah_module *module = top->module, *bottom = ptah_instance_bottom(top)->module;
+	bool needed = (bottom->abilities & PTAH_NO_ADDRESS) == 0 && bottom->endpoint == NULL;
 
 	/* The destination of a free transport is where the stream goes, not where we dial. */
 	if (guest->client->how.socks && (module->abilities & PTAH_IS_FREE) == 0)
@@ -138,7 +139,7 @@ begin_link(struct guest *guest, struct ptah_span early)
 	struct ptah_client *client = guest->client;
 	struct ptah_instance *instance = client->how.instance;
 	struct ptah_args args;
-	struct ptah_dest server;
+	struct ptah_dest server = { .host = "" };
 	char why[256], dest[PTAH_DEST_TEXT];
 	int fd = ptah_end_take_fd(&guest->end);
 	int rc = ptah_args_make(&args, instance, guest->socks.args, why, sizeof(why));
@@ -170,7 +171,10 @@ begin_link(struct guest *guest, struct ptah_span early)
 		.server = server.host[0] != '\0' ? &server : NULL,
 		.dial_ms = client->how.dial_ms,
 	};
-	if ((instance->module->abilities & PTAH_IS_FREE) != 0 && guest->socks.dest.host[0] != '\0')
+	const struct ptah_dest *asked = &guest->socks.dest;
+	bool elsewhere = (instance->module->abilities & PTAH_IS_FREE) != 0 ||
+	    strcmp(asked->host, server.host) != 0 || asked->port != server.port;
+	if (asked->host[0] != '\0' && elsewhere)
 		how.dest = ptah_dest_format(&guest->socks.dest, dest);
 	struct ptah_link *link = ptah_link_client_new(client->worker, &how, &guest_ops, guest);
 	if (link == NULL) {

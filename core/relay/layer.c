@@ -510,6 +510,18 @@ ptah_layer_event(struct ptah_link *link, struct layer *layer, const struct ptah_
 
 /* ---- birth and death ------------------------------------------------------ */
 
+void
+ptah_layer_args(const struct ptah_link *link, unsigned i, struct ptah_open *open)
+{
+	const struct ptah_instance *instance = link->layers[i].self.instance;
+	const struct ptah_args *args = link->birth->has_args ? &link->birth->args : NULL;
+
+	for (; i > 0 && args != NULL; i--)
+		args = args->below;
+	open->args = args != NULL ? args->values : instance->args;
+	open->settings = args != NULL ? args->settings : instance->settings;
+}
+
 int
 ptah_layer_open(struct ptah_link *link, unsigned i)
 {
@@ -524,13 +536,12 @@ ptah_layer_open(struct ptah_link *link, unsigned i)
 		.attempt = birth->attempt,
 		.conf = instance->conf,
 		.worker = instance->worker_state != NULL ? instance->worker_state[link->worker->index] : NULL,
-		.args = i == 0 && birth->has_args ? birth->args.values : instance->args,
-		.settings = i == 0 && birth->has_args ? birth->args.settings : instance->settings,
 		.peer = birth->peer,
 		.self = &layer->self,
 		.host = &ptah_host_services,
 	};
 
+	ptah_layer_args(link, i, &open);
 	if (birth->has_server)
 		open.server = ptah_dest_format(&birth->server, server);
 	if (link->role == PTAH_CLIENT && birth->has_dest)

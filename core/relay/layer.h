@@ -107,6 +107,8 @@ struct birth {
 	uint64_t cookie;
 };
 
+/** Put the options of layer i's link into 'open'. */
+void ptah_layer_args(const struct ptah_link *link, unsigned i, struct ptah_open *open);
 /** Call a layer's 'open'.  0 or -errno. */
 int ptah_layer_open(struct ptah_link *link, unsigned i);
 /** Bring input from side 's' to layer i or to what lies behind it; 'head' bytes before it may be overwritten. */

@@ -851,7 +851,6 @@ endpoint(struct ptah_link *link)
 	const struct ptah_instance *instance = bottom->self.instance;
 	struct birth *birth = link->birth;
 	char text[PTAH_DEST_TEXT] = "", server[PTAH_DEST_TEXT] = "";
-	bool top = link->n_layers == 1;
 
 	if (instance->module->endpoint == NULL)
 		return 0;
@@ -862,14 +861,13 @@ endpoint(struct ptah_link *link)
 		.attempt = birth->attempt,
 		.conf = instance->conf,
 		.worker = instance->worker_state != NULL ? instance->worker_state[link->worker->index] : NULL,
-		.args = top && birth->has_args ? birth->args.values : instance->args,
-		.settings = top && birth->has_args ? birth->args.settings : instance->settings,
 		.server = birth->has_server ? ptah_dest_format(&birth->server, server) : NULL,
 		.dest = birth->has_dest ? birth->dest : NULL,
 		.peer = "",
 		.self = (struct ptah_self *)(uintptr_t)&bottom->self,
 		.host = &ptah_host_services,
 	};
+	ptah_layer_args(link, link->n_layers - 1u, &open);
 	int rc = instance->module->endpoint(&open, text, sizeof(text));
 	if (rc != 0)
 		return rc;

@@ -138,8 +138,8 @@ fill(struct ptah_args *out, const struct ptah_instance *instance, const struct p
 	return out->settings != NULL ? 0 : -ENOMEM;
 }
 
-int
-ptah_args_make(struct ptah_args *out, struct ptah_instance *instance, const struct ptah_json *over,
+static int
+make_one(struct ptah_args *out, struct ptah_instance *instance, const struct ptah_json *over,
     char *why, size_t why_room)
 {
 	struct ptah_json *merged;
@@ -166,9 +166,43 @@ ptah_args_make(struct ptah_args *out, struct ptah_instance *instance, const stru
 	return rc;
 }
 
+int
+ptah_args_make(struct ptah_args *out, struct ptah_instance *instance, const struct ptah_json *over,
+    char *why, size_t why_room)
+{
+	char reason[PTAH_WHY_TEXT];
+	int rc = make_one(out, instance, over, why, why_room);
+
+	if (rc < 0 || instance->below == NULL)
+		return rc;
+	out->below = malloc(sizeof(*out->below));
+	if (out->below == NULL) {
+		snprintf(why, why_room, "out of memory");
+		ptah_args_free(out);
+		return -ENOMEM;
+	}
+	rc = ptah_args_make(out->below, instance->below, ptah_args_below(over), reason, sizeof(reason));
+	if (rc < 0) {
+		snprintf(why, why_room, "over \"%s\": %s", instance->below->name, reason);
+		free(out->below);
+		out->below = NULL;
+		ptah_args_free(out);
+		return rc;
+	}
+	/* The address is dialled for the bottom, whichever layer's options say it. */
+	if (out->server[0] == '\0' && out->below->server[0] != '\0') {
+		memcpy(out->server, out->below->server, sizeof(out->server));
+		out->server_is_own = out->below->server_is_own;
+	}
+	return 0;
+}
+
 void
 ptah_args_free(struct ptah_args *args)
 {
+	if (args->below != NULL)
+		ptah_args_free(args->below);
+	free(args->below);
 	if (args->owned != NULL) {
 		ptah_filled_clear(&args->owned->memory);
 		if (args->owned->settings != NULL)

@@ -156,10 +156,11 @@ struct ptah_args {
 	char server[PTAH_DEST_TEXT]; /* "serverAddress" of these options, or "" */
 	bool server_is_own;          /* it came from 'over' */
 	struct ptah_args_owned *owned; /* NULL: shared with the instance */
+	struct ptah_args *below;     /* of the layer under it; NULL: that one's global options */
 };
 
 /**
- * Lay 'over' (may be NULL) over the global options of this layer.
+ * Lay 'over' (may be NULL) over the global options of this layer, and of those below.
  * Gives: *out, with all that it points to, for ptah_args_free(); shared with the instance where 'over' says nothing.
  * Fails: -EINVAL with 'why' (which option, what it should be), -ENOMEM.
  */

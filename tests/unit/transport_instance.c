@@ -436,6 +436,44 @@ builds_stacks(void **state)
 }
 
 static void
+gives_each_layer_its_own_options(void **state)
+{
+	static const struct {
+		const char *over, *upper, *lower, *server; /* upper NULL: refused */
+	} cases[] = {
+		{ "{\"cert\":\"u\",\"over\":{\"cert\":\"l\"}}", "u", "l", "b.example:2" },
+		{ "{\"cert\":\"both\"}", "both", "both", "b.example:2" },
+		{ "{\"cert\":\"u\",\"over\":{\"cert\":\"l\",\"serverAddress\":\"c.example:3\"}}", "u", "l", "c.example:3" },
+		{ "{\"cert\":\"u\",\"over\":{\"mode\":1}}", NULL, NULL, "over \"codec\": option \"cert\" is missing: from the bridge line" },
+		{ "{\"cert\":\"u\",\"over\":{\"cert\":\"bad\"}}", NULL, NULL, "over \"codec\": that certificate is bad" },
+	};
+	struct ptah_instance *one = stage_open(&stage, "codec+codec", PTAH_CLIENT, "{\"over\":{\"serverAddress\":\"b.example:2\"}}");
+
+	(void)state;
+	assert_non_null(one);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ptah_json *over = json(cases[i].over);
+		struct ptah_args args;
+		char why[256];
+		int rc = ptah_args_make(&args, one, over, why, sizeof(why));
+
+		ptah_json_free(over);
+		if (cases[i].upper == NULL) {
+			assert_int_equal(rc, -EINVAL);
+			assert_string_equal(why, cases[i].server);
+			continue;
+		}
+		assert_int_equal(rc, 0);
+		assert_string_equal(((const struct args *)args.values)->cert, cases[i].upper);
+		assert_string_equal(((const struct args *)args.below->values)->cert, cases[i].lower);
+		assert_null(args.below->below);
+		assert_string_equal(args.server, cases[i].server);
+		ptah_args_free(&args);
+	}
+	stage_close(&stage, one);
+}
+
+static void
 waits_until_all_lives_are_ready(void **state)
 {
 	static const struct {
@@ -514,6 +552,7 @@ main(void)
 		cmocka_unit_test(shares_complete_options_with_each_connection),
 		cmocka_unit_test(asks_for_bridge_arguments_when_bound),
 		cmocka_unit_test(builds_stacks),
+		cmocka_unit_test(gives_each_layer_its_own_options),
 		cmocka_unit_test(waits_until_all_lives_are_ready),
 		cmocka_unit_test(ends_a_home_that_does_not_finish),
 	};

@@ -4,6 +4,7 @@
  *
  *	load MODE [option ...]          prints one JSON object
  *	load start [option ...] -- PROGRAM ARGUMENT ...
+ *	load relay --listen-fd FD --to ADDR
  *	load --selftest
  *
  * Exit: 0 good; 1 bytes lost, changed or stuck; 2 cannot start.
@@ -918,6 +919,7 @@ static const char usage[] =
     "     [--n STREAMS] [--down] [--seconds S] [--settle S] [--size BYTES]\n"
     "     [--seed N]\n"
     "load start [--n TIMES] [--ready WORD | --listen-fd FD] -- PROGRAM ...\n"
+    "load relay --listen-fd FD --to ADDR\n"
     "load --selftest";
 
 int
@@ -983,6 +985,8 @@ main(int argc, char **argv)
 		mode_start(&o, argv + optind + 1);
 		return 0;
 	}
+	if (strcmp(argv[optind], "relay") == 0)
+		floor_run(o.listen_fd, &o.by.to);
 	if (o.far_fd == -1 || o.by.to.sin_port == 0)
 		bench_die("--to and --far-fd are needed");
 	return load_run(argv[optind], &o, NULL);

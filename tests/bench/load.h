@@ -41,6 +41,9 @@ struct audit {
 /** Run one mode, print its JSON, answer the exit code. */
 int load_run(const char *mode, const struct options *o, struct audit *audit);
 
+/** Be the barest relay there is, until killed. */
+_Noreturn void floor_run(int listener, const struct sockaddr_in *to);
+
 /** Hold the meter itself to the truth: 0 when it sees each planted fault. */
 int load_selftest(void);
 

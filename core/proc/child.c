@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The descriptor, in the child, by which it says that it cannot become the program. */
+#define REPORT 3
 /* Where the kernel has no pidfd: how often we ask. */
 #define ASK_MS 100
 /* How long the end of one that was killed is waited for, in steps of a millisecond. */
@@ -30,7 +32,7 @@ struct ptah_proc {
 
 /* In the child of a vfork: the memory is the parent's, so nothing but calls of the kernel, and a frame of its own. */
 __attribute__((noinline)) static int
-become(const char *const argv[], const char *const env[], const int fds[3], pid_t parent)
+become(const char *const argv[], const char *const env[], const int fds[4], pid_t parent)
 {
 	static char *const empty[] = { NULL };
 	struct sigaction usual = { .sa_handler = SIG_DFL };
@@ -44,8 +46,11 @@ become(const char *const argv[], const char *const env[], const int fds[3], pid_
 	for (int i = 0; i < 3; i++)
 		if (dup2(fds[i], i) == -1)
 			return errno;
-	if (syscall(SYS_close_range, 3u, ~0u, 0u) == -1)
-		for (int fd = 3; fd < 65536; fd++)
+	/* This one says why there is no program, or closes as there is. */
+	if (fds[REPORT] != REPORT && dup3(fds[REPORT], REPORT, O_CLOEXEC) == -1)
+		return errno;
+	if (syscall(SYS_close_range, REPORT + 1u, ~0u, 0u) == -1)
+		for (int fd = REPORT + 1; fd < 65536; fd++)
 			(void)close(fd);
 	for (int sig = 1; sig < NSIG; sig++)
 		(void)sigaction(sig, &usual, NULL);
@@ -55,25 +60,47 @@ become(const char *const argv[], const char *const env[], const int fds[3], pid_
 	return errno;
 }
 
-/* A pid, or -errno. */
+/* What the child has to report: an errno, or 0 when it has become the program. */
+static int
+read_report(int fd)
+{
+	int failed = 0;
+	ssize_t n;
+
+	do
+		n = read(fd, &failed, sizeof(failed));
+	while (n == -1 && errno == EINTR);
+	return n == (ssize_t)sizeof(failed) ? failed : 0;
+}
+
+/* A pid, or -errno.  'fds' are to be its 0, 1 and 2. */
 static pid_t
 start(const char *const argv[], const char *const env[], const int fds[3])
 {
-	volatile int failed = 0;
+	int report[2], all_fds[4] = { fds[0], fds[1], fds[2], -1 }, failed;
 	pid_t parent = getpid(), pid;
 	sigset_t all, old;
 
+	if (pipe2(report, O_CLOEXEC) == -1)
+		return -errno;
+	all_fds[REPORT] = report[1];
 	/* No handler of ours may run on the memory that both share. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pid = vfork();
 	if (pid == 0) {
-		failed = become(argv, env, fds, parent);
+		failed = become(argv, env, all_fds, parent);
+		/* Where this descriptor stands depends on how far it came. */
+		if (write(report[1], &failed, sizeof(failed)) == -1)
+			(void)!write(REPORT, &failed, sizeof(failed));
 		_exit(127);
 	}
-	if (pid == -1)
-		failed = errno;
+	failed = pid == -1 ? errno : 0;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	close(report[1]);
+	if (pid > 0)
+		failed = read_report(report[0]);
+	close(report[0]);
 	if (pid > 0 && failed != 0)
 		while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 			continue;

@@ -248,7 +248,7 @@ end_links(struct ptah_worker *worker, void *arg)
 {
 	struct server *server = arg;
 
-	if (server->listener != NULL && worker == server->worker) {
+	if (worker == server->worker && server->listener != NULL) {
 		ptah_listener_free(server->listener, false);
 		server->listener = NULL;
 	}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "transport/state.h"
+
+static char top[64], folder[128];
+
+static int
+set_place(void **state)
+{
+	(void)state;
+	snprintf(top, sizeof(top), "%s", "/tmp/ptah-state-XXXXXX");
+	assert_non_null(mkdtemp(top));
+	snprintf(folder, sizeof(folder), "%s/new/deep", top);
+	return 0;
+}
+
+static int
+clear_place(void **state)
+{
+	char line[128];
+
+	(void)state;
+	snprintf(line, sizeof(line), "rm -rf '%s'", top);
+	return system(line);
+}
+
+static void
+on_written(int rc, void *arg)
+{
+	*(int *)arg = rc;
+}
+
+/* Write and wait. */
+static int
+put(struct ptah_state *state, const char *name, const char *text)
+{
+	struct ptah_writer *writer = ptah_writer_new();
+	int rc = ptah_state_prepare(state, name), written = 1;
+
+	if (rc == 0)
+		rc = ptah_writer_put(writer, state, name, (struct ptah_span){ (const uint8_t *)text, strlen(text) },
+		    on_written, &written);
+	ptah_writer_free(writer);
+	return rc < 0 ? rc : written;
+}
+
+static long
+get(struct ptah_state *state, const char *name, char *out, size_t room)
+{
+	long n = ptah_state_get(state, name, (struct ptah_room){ (uint8_t *)out, room - 1 });
+
+	out[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+static void
+makes_nothing_before_the_first_use(void **unused)
+{
+	struct ptah_state *state = ptah_state_new(folder, "dummy");
+	char text[16];
+	struct stat st;
+
+	(void)unused;
+	assert_int_equal(get(state, "state", text, sizeof(text)), -ENOENT);
+	assert_int_equal(stat(folder, &st), -1);
+	assert_int_equal(put(state, "state", "one"), 0);
+	assert_int_equal(stat(folder, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_int_equal(get(state, "state", text, sizeof(text)), 3);
+	assert_string_equal(text, "one");
+	assert_int_equal(put(state, "state", "other"), 0);
+	assert_int_equal(get(state, "state", text, sizeof(text)), 5);
+	assert_int_equal(get(state, "state", text, 4), -ENOSPC);
+	ptah_state_free(state);
+}
+
+static void
+leaves_its_files_and_no_lock(void **unused)
+{
+	struct ptah_state *state = ptah_state_new(folder, "dummy");
+	DIR *dir;
+	int n = 0;
+
+	(void)unused;
+	assert_int_equal(put(state, "b", "x"), 0);
+	ptah_state_free(state);
+	dir = opendir(folder);
+	assert_non_null(dir);
+	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
+		if (entry->d_name[0] != '.') {
+			assert_true(strcmp(entry->d_name, "dummy_b") == 0 || strcmp(entry->d_name, "dummy_state") == 0);
+			n++;
+		}
+	closedir(dir);
+	assert_true(n >= 1);
+}
+
+static void
+refuses_a_second_opening(void **unused)
+{
+	struct ptah_state *one = ptah_state_new(folder, "dummy"), *two = ptah_state_new(folder, "dummy");
+	struct ptah_state *other = ptah_state_new(folder, "another");
+	char text[16];
+
+	(void)unused;
+	assert_int_equal(put(one, "held", "x"), 0);
+	assert_int_equal(get(two, "held", text, sizeof(text)), -EBUSY);
+	assert_int_equal(put(two, "held", "y"), -EBUSY);
+	assert_int_equal(put(other, "held", "z"), 0);
+	ptah_state_free(one);
+	assert_int_equal(get(two, "held", text, sizeof(text)), 1);
+	assert_string_equal(text, "x");
+	ptah_state_free(two);
+	ptah_state_free(other);
+}
+
+static void
+takes_no_name_that_leads_elsewhere(void **unused)
+{
+	static const char *const names[] = { "", ".", "..", "../x", "a/b", ".hidden", "lock", "a b", "\xc3\xa9" };
+	struct ptah_state *state = ptah_state_new(folder, "dummy");
+	char text[16];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(get(state, names[i], text, sizeof(text)), -EINVAL);
+		assert_int_equal(ptah_state_prepare(state, names[i]), -EINVAL);
+	}
+	ptah_state_free(state);
+}
+
+static void
+says_why_it_cannot_write(void **unused)
+{
+	char file[160];
+	struct ptah_state *state;
+	FILE *out;
+
+	(void)unused;
+	snprintf(file, sizeof(file), "%s/plain", top);
+	out = fopen(file, "w");
+	assert_non_null(out);
+	fclose(out);
+	state = ptah_state_new(file, "dummy");
+	assert_true(ptah_state_prepare(state, "state") < 0);
+	ptah_state_free(state);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(makes_nothing_before_the_first_use),
+		cmocka_unit_test(leaves_its_files_and_no_lock),
+		cmocka_unit_test(refuses_a_second_opening),
+		cmocka_unit_test(takes_no_name_that_leads_elsewhere),
+		cmocka_unit_test(says_why_it_cannot_write),
+	};
+
+	return cmocka_run_group_tests(tests, set_place, clear_place);
+}

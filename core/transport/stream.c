@@ -411,6 +411,8 @@ send_eof(struct ptah_stream *stream)
 		fail(stream, rc);
 	else if (rc == 1)
 		stream->short_of_room = true;
+	else
+		bring(stream, PTAH_STREAM_ROOM);
 }
 
 void

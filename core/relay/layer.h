@@ -10,7 +10,9 @@
 
 #include "loop/deadline.h"
 #include "loop/end.h"
+#include "loop/worker.h"
 #include "relay/link.h"
+#include "stats/stats.h"
 #include "transport/self.h"
 
 #define PLAIN 0
@@ -118,6 +120,36 @@ int ptah_layer_kick(struct ptah_link *link);
 /** Call a layer's 'event'. */
 int ptah_layer_event(struct ptah_link *link, struct layer *layer, const struct ptah_event *event);
 void ptah_layer_close(struct ptah_link *link, struct layer *layer, int why);
+
+/* link.c: life and death. */
+struct ptah_link *ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_t role,
+    const struct ptah_link_ops *ops, void *arg);
+void ptah_link_free(struct ptah_link *link);
+void ptah_layers_free(struct ptah_link *link, int why);
+/** It is over; ptah_link_settle() will bury it. */
+void ptah_link_die(struct ptah_link *link, int rc);
+/** It dies unless this is called again, or its deadline cleared, within 'ms'. */
+void ptah_link_limit(struct ptah_link *link, unsigned ms);
+/** Do what has become possible; the link may be gone when this returns.  Every entry from the loop ends with it. */
+void ptah_link_settle(struct ptah_link *link);
+static inline void
+ptah_link_stat(const struct ptah_link *link, enum ptah_stat stat, uint64_t n)
+{
+	ptah_stats_add(link->worker->stats, stat, n);
+}
+
+/* birth.c: on the way to the relay. */
+/** One step; 1 if it should be looked at again, 0 if there is nothing to do, -errno. */
+int ptah_birth_step(struct ptah_link *link);
+/** Keep bytes that came before their reader was there.  -ENOMEM. */
+int ptah_birth_keep_early(struct ptah_link *link, int s, struct ptah_span early);
+void ptah_birth_free(struct ptah_link *link);
+
+/* traffic.c: bytes. */
+extern const struct ptah_end_ops ptah_link_end_ops;
+void ptah_link_set_readers(struct ptah_link *link);
+/** Let it die when all has been said, or cannot be said any more. */
+void ptah_link_look_whether_over(struct ptah_link *link);
 
 /** First layer behind index i (exclusive) that bytes from side 's' must go through; n_layers or -1: the end itself. */
 int ptah_layer_next(const struct ptah_link *link, int i, int s);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The bytes of a link: what its ends say, where that goes, who may be read,
+ * and when all has been said.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "loop/worker.h"
+#include "relay/layer.h"
+#include "stats/stats.h"
+#include "transport/stream.h"
+
+/* A link whose one end is gone still hands what it holds to the other, but not for ever. */
+#define FLUSH_MS 30000
+/* After a refused write, reads shrink to this, and grow again when writes go through. */
+#define READ_LEAST_KIB 32
+#define READ_MOST_KIB (PTAH_SCRATCH_LEN / 1024)
+
+/* ---- bytes -------------------------------------------------------------------- */
+
+/* The end on side 's' is broken.  What it sent before still goes to the other. */
+static void
+on_end_broken(struct ptah_link *link, int s, int rc)
+{
+	link->eof[s] = true;
+	link->end[s].failed = true;
+	link->rc = rc;
+	link->aborting = true;
+	if (ptah_end_spilled(&link->end[!s]) > 0)
+		ptah_link_limit(link, FLUSH_MS);
+}
+
+int
+ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool finish)
+{
+	struct ptah_end *end = &link->end[side];
+
+	if (side == PLAIN && link->ops->on_bytes != NULL) {
+		ptah_link_stat(link, PTAH_STAT_PLAIN_BYTES_OUT, bytes.len);
+		end->finished = end->finished || finish;
+		return bytes.len > 0 ? link->ops->on_bytes(link, bytes, link->arg) : 0;
+	}
+	if (bytes.len > 0) {
+		/* Nobody can read it any more; the other direction may still be of use. */
+		if (end->failed)
+			return 0;
+		if (end->fd == -1 || end->finishing || end->finished)
+			return -EPIPE;
+		ptah_link_stat(link, side == PLAIN ? PTAH_STAT_PLAIN_BYTES_OUT : PTAH_STAT_WIRE_BYTES_OUT, bytes.len);
+		int rc = ptah_end_write(end, bytes.at, bytes.len);
+		if (rc == -ENOMEM)
+			return rc;
+		/* 'failed' is set; go on reading from there until its EOF. */
+		struct ptah_end *other = &link->end[!side];
+		if (rc == 1)
+			other->read_kib = READ_LEAST_KIB;
+		else if (rc == 0 && other->read_kib < READ_MOST_KIB)
+			other->read_kib = (uint16_t)(other->read_kib * 2);
+	}
+	if (!finish || end->failed || end->finished || end->finishing)
+		return 0;
+	if (side == WIRE && link->half_close == PTAH_HALF_CLOSE_HOLD)
+		return 0; /* ptah_link_settle() watches a link that is held */
+	int rc = ptah_end_finish(end);
+	return rc < 0 && !end->failed ? rc : 0;
+}
+
+static void
+on_eof(struct ptah_link *link, int s)
+{
+	static const struct ptah_span none = { NULL, 0 };
+
+	link->eof[s] = true;
+	ptah_end_read_stop(&link->end[s]);
+	int rc = ptah_layer_feed(link, s == PLAIN ? -1 : link->n_layers, s, none, 0, true);
+	if (rc != 0)
+		ptah_link_die(link, rc);
+}
+
+static void
+on_readable(struct ptah_end *end)
+{
+	struct ptah_link *link = end->arg;
+	const int s = end == &link->end[PLAIN] ? PLAIN : WIRE;
+	uint8_t *scratch = ptah_worker_scratch_in(link->worker);
+	int first = s == PLAIN ? -1 : link->n_layers;
+
+	if (scratch == NULL) {
+		ptah_link_die(link, -ENOMEM);
+		ptah_link_settle(link);
+		return;
+	}
+	scratch += PTAH_SCRATCH_LEN;
+	ssize_t n = ptah_end_read(end, scratch, PTAH_SCRATCH_LEN);
+	if (n == -EAGAIN)
+		return;
+	if (n > 0) {
+		ptah_link_stat(link, s == PLAIN ? PTAH_STAT_PLAIN_BYTES_IN : PTAH_STAT_WIRE_BYTES_IN, (uint64_t)n);
+		link->moved += (uint64_t)n;
+		int rc = ptah_layer_feed(link, first, s, (struct ptah_span){ scratch, (size_t)n }, PTAH_SCRATCH_LEN, false);
+		if (rc != 0)
+			ptah_link_die(link, rc);
+		/* A plain relay that could write it all has nothing to settle. */
+		if (link->n_layers == 0 && rc == 0 && link->stage == STAGE_RELAY &&
+		    ptah_end_spilled(&link->end[!s]) == 0 && !link->end[!s].failed)
+			return;
+	} else if (n == 0) {
+		on_eof(link, s);
+	} else {
+		on_end_broken(link, s, (int)n);
+	}
+	ptah_link_settle(link);
+}
+
+static void
+on_drained(struct ptah_end *end)
+{
+	ptah_link_settle(end->arg);
+}
+
+static void
+on_failed(struct ptah_end *end, int rc)
+{
+	struct ptah_link *link = end->arg;
+
+	(void)rc; /* end->failed is set, and ptah_link_settle() knows what that means */
+	ptah_link_settle(link);
+}
+
+const struct ptah_end_ops ptah_link_end_ops = { on_readable, on_drained, on_failed };
+
+/* Half-closed and held: alive as long as bytes come. */
+static void
+on_hold(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_link *link = arg;
+
+	(void)deadline;
+	if (link->moved != 0) {
+		link->moved = 0;
+		if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) == 0)
+			return;
+	}
+	ptah_link_die(link, 0);
+	ptah_link_settle(link);
+}
+
+/* Is that direction over: all that came from side 's' has gone out, or cannot any more? */
+static bool
+is_done(const struct ptah_link *link, int s)
+{
+	const struct ptah_end *to = &link->end[!s];
+
+	return to->failed || (link->eof[s] && to->finished);
+}
+
+static bool
+codecs_can_half_close(const struct ptah_link *link)
+{
+	for (unsigned i = 0; i < link->n_layers; i++)
+		if (link->layers[i].phase != PHASE_PASSED &&
+		    !(link->layers[i].self.instance->module->abilities & PTAH_CAN_HALF_CLOSE) &&
+		    !link->layers[i].finished[WIRE])
+			return false;
+	return true;
+}
+
+/* Both ends have said and heard all; but what a carrier took from us may still be on its way. */
+static void
+end_after_carrier(struct ptah_link *link)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < link->n_layers; i++)
+		busy = busy || (link->layers[i].carrier && ptah_streams_busy(&link->layers[i].self));
+	if (!busy || (!ptah_deadline_is_set(&link->deadline) &&
+	    ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) != 0))
+		ptah_link_die(link, 0);
+}
+
+void
+ptah_link_look_whether_over(struct ptah_link *link)
+{
+	if (link->aborting) {
+		if (ptah_end_spilled(&link->end[PLAIN]) == 0 && ptah_end_spilled(&link->end[WIRE]) == 0)
+			ptah_link_die(link, link->rc);
+		return;
+	}
+	if (is_done(link, WIRE) && (is_done(link, PLAIN) || link->ops->on_bytes != NULL))
+		end_after_carrier(link);
+	/* An end that can neither be written to nor read from any more, and all that it said is passed on. */
+	else if ((link->end[WIRE].failed && link->eof[WIRE] && ptah_end_spilled(&link->end[PLAIN]) == 0) ||
+	    (link->end[PLAIN].failed && link->eof[PLAIN] && ptah_end_spilled(&link->end[WIRE]) == 0))
+		ptah_link_die(link, 0);
+	/* The peer has closed, and this transport has no half-close: it cannot want our bytes any more. */
+	else if (is_done(link, WIRE) && (!codecs_can_half_close(link) || link->half_close == PTAH_HALF_CLOSE_HOLD))
+		ptah_link_die(link, 0);
+	/* We have said all, and may not say EOF: wait for the peer's. */
+	else if (link->eof[PLAIN] && !link->end[WIRE].finished && !link->end[WIRE].finishing &&
+	    ptah_end_spilled(&link->end[WIRE]) == 0 && !ptah_deadline_is_set(&link->deadline)) {
+		link->moved = 0;
+		if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) != 0)
+			ptah_link_die(link, -ENOMEM);
+	}
+}
+
+/* ---- who reads ------------------------------------------------------------------ */
+
+static bool
+may_read(const struct ptah_link *link, int s)
+{
+	int first = ptah_layer_next(link, s == PLAIN ? -1 : link->n_layers, s);
+
+	if (link->end[s].fd == -1 || link->eof[s] || link->aborting)
+		return false;
+	for (unsigned i = 0; i < link->n_layers; i++)
+		if (link->layers[i].hold[s] && link->layers[i].phase != PHASE_PASSED)
+			return false;
+	if (s == PLAIN && !link->plain_open)
+		return false;
+	if (link->end[!s].failed)
+		return true; /* to see its EOF; the bytes go nowhere */
+	if (link->end[!s].fd != -1 && ptah_end_spilled(&link->end[!s]) > 0)
+		return false;
+	if (first < 0 || first >= link->n_layers) /* no layer in between */
+		return link->stage == STAGE_RELAY;
+	const struct layer *layer = &link->layers[first];
+	size_t most = PTAH_SCRATCH_LEN / 2, want = layer->want[s];
+	if (want != PTAH_NEVER && want > most)
+		most = want;
+	if (layer->tail[s].len >= most || (layer->starved[!s] && layer->parked[s]))
+		return false;
+	/* Between the peer's admission and the plain end's opening there is nothing to read for. */
+	return !(s == WIRE && link->plain_wait);
+}
+
+void
+ptah_link_set_readers(struct ptah_link *link)
+{
+	for (int s = PLAIN; s <= WIRE; s++) {
+		if (!may_read(link, s))
+			ptah_end_read_stop(&link->end[s]);
+		else if (ptah_end_read_start(&link->end[s]) != 0)
+			ptah_link_die(link, -ENOMEM);
+	}
+}
+
+int
+ptah_link_push(struct ptah_link *link, struct ptah_span bytes)
+{
+	int first = ptah_layer_next(link, -1, PLAIN);
+	size_t waits = ptah_end_spilled(&link->end[WIRE]);
+
+	if (first < link->n_layers)
+		waits += link->layers[first].tail[PLAIN].len;
+	if (link->stage != STAGE_RELAY || link->busy > 0 || waits + bytes.len > PTAH_PUSH_MOST)
+		return -EAGAIN;
+	ptah_link_stat(link, PTAH_STAT_PLAIN_BYTES_IN, bytes.len);
+	link->busy++;
+	int rc = ptah_layer_feed(link, -1, PLAIN, bytes, 0, false);
+	if (rc != 0)
+		ptah_link_die(link, rc);
+	link->busy--;
+	if (link->n_layers > 0 || link->dead || link->end[WIRE].failed)
+		ptah_link_settle(link);
+	return 0;
+}

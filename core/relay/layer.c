@@ -279,16 +279,20 @@ wants_call(const struct ptah_link *link, int i, int s, size_t len)
 static int
 park(struct ptah_link *link, struct layer *layer, int s, size_t len, size_t room)
 {
+	/* In a handshake there never is room for plain bytes: what it lacks is input. */
+	bool handshake = s == WIRE && layer->phase < PHASE_OPEN;
+	bool boasts = room > 0 && layer->starved[!s];
+
 	layer->parked[s] = true;
-	if (room == 0) {
+	if (room == 0 && !handshake) {
 		/* Where its EOF has gone it will never have room again, and need none. */
 		layer->starved[!s] = !layer->finished[!s];
 		return 0;
 	}
-	if (!layer->starved[!s] && (layer->ended[s] || len == 0))
+	if (!boasts && (layer->ended[s] || len == 0))
 		return 0;
 	/* From half of it on no more is read than was wanted: who waits for more would wait for ever. */
-	if (layer->starved[!s] || (len >= layer->want[s] && (layer->want[s] > 0 || len >= TAIL_MOST / 2))) {
+	if (boasts || (len >= layer->want[s] && (layer->want[s] > 0 || len >= TAIL_MOST / 2))) {
 		link->reason = "the module took nothing and gave nothing, though it had what it wanted";
 		ptah_error(AREA_MODULE, "%s: a step makes no progress; the link ends", layer->self.instance->module->name);
 		return -EPROTO;

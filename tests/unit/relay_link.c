@@ -211,6 +211,150 @@ static const struct ptah_module liar_module = {
 	.unwrap = liar_step,
 };
 
+/* paced: takes little, holds its reader meanwhile, and says it byte by byte: each one write, and none for input */
+#define PACED_ROOM 16
+
+struct paced {
+	uint8_t kept[PACED_ROOM];
+	size_t n, said;
+};
+
+static int
+paced_wrap(void *link, struct ptah_io *io)
+{
+	struct paced *me = link;
+
+	if (me->said == me->n) {
+		me->n = io->plain.in.len < PACED_ROOM ? io->plain.in.len : PACED_ROOM;
+		me->said = 0;
+		if (me->n > 0)
+			memcpy(me->kept, io->plain.in.at, me->n);
+		io->plain.eaten = me->n;
+	} else if (io->wire.out.len > 0) {
+		io->wire.out.at[0] = me->kept[me->said++];
+		io->wire.made = 1;
+		io->flush = 1;
+	}
+	io->plain.hold = io->wire.more = me->said < me->n;
+	return PTAH_GO;
+}
+
+static int
+copy_unwrap(void *link, struct ptah_io *io)
+{
+	size_t n = io->wire.in.len < io->plain.out.len ? io->wire.in.len : io->plain.out.len;
+
+	(void)link;
+	if (n > 0)
+		memcpy(io->plain.out.at, io->wire.in.at, n);
+	io->wire.eaten = io->plain.made = n;
+	return PTAH_GO;
+}
+
+static int
+just_open(void *link, const struct ptah_open *open, struct ptah_io *io)
+{
+	(void)link;
+	(void)open;
+	(void)io;
+	return PTAH_OPEN;
+}
+
+static const struct ptah_module paced_module = {
+	.head = PTAH_HEAD(0),
+	.name = "paced",
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
+	.link_size = sizeof(struct paced),
+	.open = just_open,
+	.wrap = paced_wrap,
+	.unwrap = copy_unwrap,
+};
+
+/* promises more and gives nothing */
+static int
+boastful_wrap(void *link, struct ptah_io *io)
+{
+	(void)link;
+	io->wire.more = 1;
+	return PTAH_GO;
+}
+
+static const struct ptah_module boastful_module = {
+	.head = PTAH_HEAD(0),
+	.name = "boastful",
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM,
+	.open = just_open,
+	.wrap = boastful_wrap,
+	.unwrap = copy_unwrap,
+};
+
+/* page: admits whoever says hello; has a page for him when the plain end fails, and opens all the same if he says "x" */
+static int
+page_open(void *link, const struct ptah_open *open, struct ptah_io *io)
+{
+	(void)link;
+	(void)open;
+	(void)io;
+	return PTAH_GO;
+}
+
+static int
+page_unwrap(void *link, struct ptah_io *io)
+{
+	struct frames *me = link;
+
+	if (me->open) {
+		io->wire.eaten = io->wire.in.len;
+		return io->wire.in.len > 0 && io->wire.in.at[0] == 'x' ? PTAH_OPEN : PTAH_GO;
+	}
+	if (io->wire.in.len < HELLO)
+		return PTAH_GO;
+	io->wire.eaten = HELLO;
+	me->open = true;
+	return PTAH_ADMIT;
+}
+
+static int
+page_event(void *link, const struct ptah_event *event, struct ptah_io *io)
+{
+	(void)link;
+	if (event->what != PTAH_EV_PLAIN)
+		return PTAH_GO;
+	if (event->val == 0)
+		return PTAH_PASS;
+	memcpy(io->wire.out.at, "sorry", 5);
+	io->wire.made = 5;
+	return PTAH_GO;
+}
+
+static const struct ptah_module page_module = {
+	.head = PTAH_HEAD(0),
+	.name = "page",
+	.abilities = PTAH_CAN_SERVER | PTAH_CAN_STREAM,
+	.link_size = sizeof(struct frames),
+	.unit = 5,
+	.open = page_open,
+	.unwrap = page_unwrap,
+	.event = page_event,
+};
+
+/* turns everybody away, and says when he has to be gone: after a second */
+static int
+strict_unwrap(void *link, struct ptah_io *io)
+{
+	(void)link;
+	io->close_s = 1;
+	return PTAH_REJECT;
+}
+
+static const struct ptah_module strict_module = {
+	.head = PTAH_HEAD(0),
+	.name = "strict",
+	.abilities = PTAH_CAN_SERVER | PTAH_CAN_STREAM,
+	.open = page_open,
+	.unwrap = strict_unwrap,
+};
+
 /* ---- a pair of links ----------------------------------------------------------- */
 
 struct pair {
@@ -458,6 +602,12 @@ static const struct ptah_module *const just_greet[] = { &greet_module, NULL };
 static const struct ptah_module *const two_frames[] = { &frames_module, &frames_module, NULL };
 static const struct ptah_module *const mixed[] = { &greet_module, &frames_module, &pass_module, NULL };
 static const struct ptah_module *const blunt[] = { &blunt_module, NULL };
+static const struct ptah_module *const just_paced[] = { &paced_module, NULL };
+static const struct ptah_module *const paced_frames[] = { &paced_module, &frames_module, NULL };
+static const struct ptah_module *const frames_paced[] = { &frames_module, &paced_module, NULL };
+static const struct ptah_module *const boastful[] = { &boastful_module, NULL };
+static const struct ptah_module *const page[] = { &page_module, NULL };
+static const struct ptah_module *const strict[] = { &strict_module, NULL };
 static const struct ptah_module *const stuck[] = { &stuck_module, NULL };
 static const struct ptah_module *const liar[] = { &liar_module, NULL };
 
@@ -471,6 +621,18 @@ carries_every_byte_through_every_stack(void **state)
 	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++)
 		for (size_t j = 0; j < sizeof(pieces) / sizeof(pieces[0]); j++)
 			carry(stacks[i], pieces[j], pieces[j] == 1 ? 3000 : pieces[j] * 57);
+}
+
+static void
+calls_a_step_again_that_has_more_to_say(void **state)
+{
+	static const struct ptah_module *const *const stacks[] = { just_paced, paced_frames, frames_paced };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+		carry(stacks[i], 7, 2000);
+		carry(stacks[i], 1460, 60000);
+	}
 }
 
 /* The far side does not read: the app can only send so much, and nothing is lost. */
@@ -588,6 +750,86 @@ ends_the_link_of_a_module_that_lies_about_lengths(void **state)
 }
 
 static void
+ends_the_link_of_a_module_that_promises_more_and_gives_nothing(void **state)
+{
+	(void)state;
+	ends_the_link_of_a_module_that(boastful);
+}
+
+/* Somebody who is no ptah knocks at the server; give the descriptor. */
+static int
+knock(const struct pair *pair, const char *words)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, &pair->bound.sa, ptah_addr_len(&pair->bound)), 0);
+	assert_int_equal(send(fd, words, strlen(words), 0), strlen(words));
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+/* Turn until the server closes; how long that took, in ms. */
+static uint64_t
+wait_for_eof(struct pair *pair, int fd)
+{
+	uint64_t begin = ptah_clock_now_ns();
+	char byte;
+	ssize_t n;
+
+	while ((n = recv(fd, &byte, 1, 0)) == -1 && errno == EAGAIN) {
+		turn(pair);
+		assert_true(ptah_clock_now_ns() < begin + 5 * PTAH_NS_PER_S);
+	}
+	assert_int_equal(n, 0);
+	return (ptah_clock_now_ns() - begin) / PTAH_NS_PER_MS;
+}
+
+static void
+goes_on_unadmitted_when_a_codec_wants_to(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair, just_pass, page, PTAH_HALF_CLOSE_AUTO);
+	pair.no_plain = true;
+	expect_bytes(&pair, &pair.app, "OK");
+	/* In pieces, of which the codec eats none before it has all. */
+	int fd = knock(&pair, "hel");
+	for (int i = 0; i < 100; i++)
+		turn(&pair);
+	assert_int_equal(send(fd, "lo", 2, 0), 2);
+	expect_bytes(&pair, &fd, "sorry");
+	for (int i = 0; i < 100; i++)
+		turn(&pair);
+	assert_false(pair.server_over);
+	/* ... but there is nothing that it could open. */
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	(void)wait_for_eof(&pair, fd);
+	assert_true(pair.server_over);
+	assert_int_equal(pair.server_rc, -EPROTO);
+	close(fd);
+	pair_close(&pair);
+}
+
+static void
+closes_a_rejected_peer_when_the_codec_says(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair, just_pass, strict, PTAH_HALF_CLOSE_AUTO);
+	int fd = knock(&pair, "HELP!");
+	assert_true(wait_for_eof(&pair, fd) >= 900);
+	close(fd);
+	/* One that goes first is not kept. */
+	fd = knock(&pair, "HELP!");
+	shutdown(fd, SHUT_WR);
+	assert_true(wait_for_eof(&pair, fd) < 900);
+	close(fd);
+	pair_close(&pair);
+}
+
+static void
 keeps_a_rejected_peer_in_the_dark(void **state)
 {
 	struct pair pair;
@@ -624,6 +866,10 @@ main(void)
 		cmocka_unit_test(ends_the_link_of_a_module_that_makes_no_progress),
 		cmocka_unit_test(ends_the_link_of_a_module_that_lies_about_lengths),
 		cmocka_unit_test(keeps_a_rejected_peer_in_the_dark),
+		cmocka_unit_test(closes_a_rejected_peer_when_the_codec_says),
+		cmocka_unit_test(goes_on_unadmitted_when_a_codec_wants_to),
+		cmocka_unit_test(calls_a_step_again_that_has_more_to_say),
+		cmocka_unit_test(ends_the_link_of_a_module_that_promises_more_and_gives_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

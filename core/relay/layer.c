@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "loop/worker.h"
+#include "transport/home.h"
 
 /* More than this is kept of nobody: a unit is smaller. */
 #define TAIL_MOST PTAH_SCRATCH_LEN
@@ -524,6 +525,7 @@ ptah_layer_args(const struct ptah_link *link, unsigned i, struct ptah_open *open
 		args = args->below;
 	open->args = args != NULL ? args->values : instance->args;
 	open->settings = args != NULL ? args->settings : instance->settings;
+	open->home = instance->home != NULL ? instance->home->self.state : NULL;
 }
 
 int

@@ -111,7 +111,7 @@ struct ptah_start {
 	const struct ptah_host *host;
 };
 
-/** What a link is born with.  Lives for one call, but for 'conf', 'worker', 'self' and 'host': copy what you keep. */
+/** What a link is born with.  Lives for one call, but for 'conf', 'home', 'worker', 'self' and 'host': copy what you keep. */
 struct ptah_open {
 	uint32_t size, role; /* PTAH_CLIENT or PTAH_SERVER */
 	uint32_t messages;   /* this link carries messages, not a stream */
@@ -127,6 +127,7 @@ struct ptah_open {
 	const char *peer;      /* "ip:port" at the other end of the stream below; "" when it has none */
 	struct ptah_self *self;
 	const struct ptah_host *host;
+	const void *home;      /* what must not change once the home has said ready(): its worker may be another one */
 };
 
 /* ---- abilities --------------------------------------------------------- */

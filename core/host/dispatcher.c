@@ -22,6 +22,8 @@
 /* Where there are many descriptors, these are kept for names, state and second attempts to connect. */
 #define DESCRIPTORS_KEPT 64u
 #define DESCRIPTORS_MANY 512u
+/* Of all descriptors, what rejected peers may have. */
+#define REJECTED_PART 8
 /* More links than this are not taken: they wait in the kernel. */
 #define LINKS_MOST 131072u
 /* How often a draining worker looks whether its last link has gone. */
@@ -199,6 +201,21 @@ start_workers(struct ptah_dispatcher *d)
 	return 0;
 }
 
+/* Peers that failed to authenticate are kept open a while, but never so many that good ones wait for it. */
+static unsigned
+keep_rejected(const struct ptah_dispatcher *d, unsigned descriptors)
+{
+	unsigned each = descriptors / REJECTED_PART / d->n_workers;
+
+	if (each > PTAH_REJECTED_MOST)
+		each = PTAH_REJECTED_MOST;
+	if (each == 0)
+		each = 1;
+	for (unsigned i = 0; i < d->n_workers; i++)
+		ptah_links_keep_rejected(d->workers[i], each);
+	return each * d->n_workers;
+}
+
 /* A link costs two descriptors: what cannot have both waits in the kernel. */
 static void
 set_quota(struct ptah_dispatcher *d, unsigned descriptors)
@@ -210,6 +227,8 @@ set_quota(struct ptah_dispatcher *d, unsigned descriptors)
 		close(next);
 	if (descriptors >= DESCRIPTORS_MANY)
 		used += DESCRIPTORS_KEPT;
+	if (d->plan->role == PTAH_ROLE_SERVER)
+		used += keep_rejected(d, descriptors);
 
 	unsigned most = used < descriptors ? (descriptors - used) / 2 : 0;
 

@@ -19,8 +19,6 @@
 #include "loop/worker.h"
 #include "relay/layer.h"
 
-/* Per worker; past it, a random one of the eldest half goes. */
-#define DRAINED_MOST 4096
 #define LEAST_S 60.0
 #define MEAN_S 300.0
 #define MOST_S 3600.0
@@ -110,11 +108,12 @@ ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t 
 	if (manner == PTAH_NOW)
 		goto fail;
 	if (relay->drained == NULL)
-		relay->drained = calloc(DRAINED_MOST, sizeof(struct drained *));
+		relay->drained = calloc(relay->drained_most, sizeof(struct drained *));
 	if (relay->drained == NULL)
 		goto fail;
-	if (relay->n_drained == DRAINED_MOST)
-		drained_free(relay->drained[ptah_random_below(DRAINED_MOST / 2)]);
+	/* Not the eldest: who fills the pool would learn from when it goes. */
+	if (relay->n_drained == relay->drained_most)
+		drained_free(relay->drained[ptah_random_below((relay->drained_most + 1) / 2)]);
 	one = calloc(1, sizeof(*one));
 	if (one == NULL)
 		goto fail;
@@ -135,6 +134,15 @@ ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t 
 fail:
 	free(one);
 	close(fd);
+}
+
+void
+ptah_links_keep_rejected(struct ptah_worker *worker, unsigned most)
+{
+	struct ptah_relay *relay = ptah_relay_of(worker);
+
+	if (relay != NULL && relay->drained == NULL)
+		relay->drained_most = most > 0 ? most : 1;
 }
 
 void

@@ -170,7 +170,7 @@ struct ptah_relay {
 	struct ptah_link *links; /* list */
 	unsigned n_links;
 	struct drained **drained; /* eldest first */
-	unsigned n_drained;
+	unsigned n_drained, drained_most;
 };
 struct ptah_relay *ptah_relay_of(struct ptah_worker *worker);
 

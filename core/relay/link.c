@@ -18,9 +18,14 @@
 struct ptah_relay *
 ptah_relay_of(struct ptah_worker *worker)
 {
-	if (worker->rooms[PTAH_ROOM_RELAY] == NULL)
-		worker->rooms[PTAH_ROOM_RELAY] = calloc(1, sizeof(struct ptah_relay));
-	return worker->rooms[PTAH_ROOM_RELAY];
+	struct ptah_relay *relay = worker->rooms[PTAH_ROOM_RELAY];
+
+	if (relay == NULL) {
+		relay = worker->rooms[PTAH_ROOM_RELAY] = calloc(1, sizeof(*relay));
+		if (relay != NULL)
+			relay->drained_most = PTAH_REJECTED_MOST;
+	}
+	return relay;
 }
 
 /* ---- memory -------------------------------------------------------------- */

@@ -113,6 +113,10 @@ void ptah_link_end(struct ptah_link *link, int rc);
 void ptah_links_end_all(struct ptah_worker *worker, int rc);
 /** How many there are on this worker (rejected peers that are being drained do not count). */
 unsigned ptah_links_count(const struct ptah_worker *worker);
+/** How many rejected peers this worker may keep open; past it one of the eldest goes.  Before the first link; default PTAH_REJECTED_MOST. */
+#define PTAH_REJECTED_MOST 4096u
+void ptah_links_keep_rejected(struct ptah_worker *worker, unsigned most);
+
 /** A worker's relay memory, made with the first link. */
 void ptah_links_free(struct ptah_worker *worker);
 

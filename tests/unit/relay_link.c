@@ -855,6 +855,41 @@ keeps_a_rejected_peer_in_the_dark(void **state)
 	pair_close(&pair);
 }
 
+/* However many are rejected, only so many are kept, and it is never a matter of bytes which of them go. */
+static void
+keeps_no_more_rejected_peers_than_it_may(void **state)
+{
+	struct pair pair;
+	uint64_t until = ptah_clock_now_ns() + 20 * PTAH_NS_PER_S;
+	int fds[64], n_open = 0;
+
+	(void)state;
+	pair_open(&pair, just_frames, just_frames, PTAH_HALF_CLOSE_AUTO);
+	pair.quota.most = 100;
+	ptah_links_keep_rejected(pair.worker, 8);
+	expect_bytes(&pair, &pair.app, "OK");
+	for (int i = 0; i < 64; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(connect(fds[i], &pair.bound.sa, ptah_addr_len(&pair.bound)), 0);
+		assert_int_equal(send(fds[i], "HELP!", 5, 0), 5);
+		pair.server_over = false;
+		while (!pair.server_over) {
+			turn(&pair);
+			assert_true(ptah_clock_now_ns() < until);
+		}
+	}
+	for (int i = 0; i < 64; i++) {
+		char byte;
+		ssize_t n = recv(fds[i], &byte, 1, MSG_DONTWAIT);
+
+		assert_true(n <= 0); /* not one of them hears a byte */
+		n_open += n == -1 && errno == EAGAIN;
+		close(fds[i]);
+	}
+	assert_int_equal(n_open, 8);
+	pair_close(&pair);
+}
+
 int
 main(void)
 {
@@ -866,6 +901,7 @@ main(void)
 		cmocka_unit_test(ends_the_link_of_a_module_that_makes_no_progress),
 		cmocka_unit_test(ends_the_link_of_a_module_that_lies_about_lengths),
 		cmocka_unit_test(keeps_a_rejected_peer_in_the_dark),
+		cmocka_unit_test(keeps_no_more_rejected_peers_than_it_may),
 		cmocka_unit_test(closes_a_rejected_peer_when_the_codec_says),
 		cmocka_unit_test(goes_on_unadmitted_when_a_codec_wants_to),
 		cmocka_unit_test(calls_a_step_again_that_has_more_to_say),

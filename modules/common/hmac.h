@@ -3,8 +3,7 @@
  * hmac.h: HMAC-SHA256 piece by piece, and HKDF made of it.
  *
  * A struct ptah_hmac is a tool, not a key: it computes one MAC after the
- * other, under any keys, and allocates nothing while it does but in
- * ptah_hmac_peek().
+ * other, under any keys.
  *
  * Threads: one tool per worker.
  */
@@ -43,10 +42,13 @@ int ptah_hmac_once(struct ptah_hmac *hmac, struct ptah_span key, struct ptah_spa
     uint8_t mac[PTAH_HMAC_LEN]);
 
 /**
- * HKDF-SHA256 (RFC 5869): extract, then expand to the length of 'out', which
- * is at most 255 * 32.  With a NULL 'salt.at' and 'ikm' of 32 bytes it expands only.
+ * HKDF-SHA256 (RFC 5869): extract, then expand to the length of 'out'.
+ * Fails: -EINVAL if that is more than 255 * 32, -ENOMEM.
  */
 int ptah_hkdf(struct ptah_hmac *hmac, struct ptah_span salt, struct ptah_span ikm,
+    struct ptah_span info, struct ptah_room out);
+/** The second half of it, from a key that is uniform already. */
+int ptah_hkdf_expand(struct ptah_hmac *hmac, const uint8_t key[PTAH_HMAC_LEN],
     struct ptah_span info, struct ptah_room out);
 
 #endif

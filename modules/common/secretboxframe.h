@@ -107,7 +107,8 @@ struct ptah_opener {
 void ptah_opener_init(struct ptah_opener *opener, const uint8_t keys[PTAH_FRAME_KEYS_LEN]);
 void ptah_opener_clear(struct ptah_opener *opener);
 
-/** Hears each packet that is not payload, of any type and length, in its turn. */
+/** Hears each packet that is not payload, of any type and length, in its turn;
+ * it may use the boxer, but not the opener. */
 typedef void ptah_packet_fn(uint8_t type, struct ptah_span payload, void *arg);
 
 /** What one pass did, also when it failed. */
@@ -124,7 +125,8 @@ struct ptah_opened {
  *
  * Returns 0, also when nothing could be done.  Fails for good, with what came
  * before the bad frame in 'out': -EBADMSG if it is not authentic or its length was none,
- * -EPROTO if the packet in it is malformed, -EOVERFLOW if the counter has run out; -ENOMEM.
+ * -EPROTO if the packet in it is malformed, -EOVERFLOW if the counter has run
+ * out or it has failed before; -ENOMEM.
  */
 int ptah_opener_open(struct ptah_opener *opener, struct ptah_boxer *boxer, struct ptah_span in,
     struct ptah_room out, ptah_packet_fn *on_packet, void *arg, struct ptah_opened *opened);

@@ -61,6 +61,11 @@ ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool fin
 	}
 	if (!finish || end->failed || end->finished || end->finishing)
 		return 0;
+	/* The last word of all: closing says it, too, and comes at once. */
+	if (link->eof[side] && link->end[!side].finished && ptah_end_spilled(end) == 0) {
+		end->finished = true;
+		return 0;
+	}
 	if (side == WIRE && link->half_close == PTAH_HALF_CLOSE_HOLD)
 		return 0; /* ptah_link_settle() watches a link that is held */
 	int rc = ptah_end_finish(end);

@@ -61,8 +61,8 @@ ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool fin
 	}
 	if (!finish || end->failed || end->finished || end->finishing)
 		return 0;
-	/* The last word of all: closing says it, too, and comes at once. */
-	if (link->eof[side] && link->end[!side].finished && ptah_end_spilled(end) == 0) {
+	/* The last word of all: closing says it, too, and comes at once where no layer has anything left to do. */
+	if (link->n_layers == 0 && link->eof[side] && link->end[!side].finished && ptah_end_spilled(end) == 0) {
 		end->finished = true;
 		return 0;
 	}

@@ -36,6 +36,8 @@ def refuses(address):
         connect(address, 1).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it was in the kernel's queue as that closed
     return False
 
 

@@ -200,14 +200,6 @@ ptah_addr_is_loopback(const struct ptah_addr *addr)
 }
 
 bool
-ptah_addr_is_wildcard(const struct ptah_addr *addr)
-{
-	if (addr->sa.sa_family == AF_INET)
-		return addr->v4.sin_addr.s_addr == htonl(INADDR_ANY);
-	return addr->sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&addr->v6.sin6_addr);
-}
-
-bool
 ptah_addr_equal(const struct ptah_addr *a, const struct ptah_addr *b)
 {
 	if (a->sa.sa_family != b->sa.sa_family || ptah_addr_port(a) != ptah_addr_port(b))

@@ -59,7 +59,6 @@ uint16_t ptah_addr_port(const struct ptah_addr *addr);
 void ptah_addr_set_port(struct ptah_addr *addr, uint16_t port);
 /** 127.0.0.0/8, ::1, and the first one mapped. */
 bool ptah_addr_is_loopback(const struct ptah_addr *addr);
-bool ptah_addr_is_wildcard(const struct ptah_addr *addr);
 bool ptah_addr_equal(const struct ptah_addr *a, const struct ptah_addr *b);
 
 /**

@@ -109,12 +109,6 @@ ptah_buf_eat(struct ptah_buf *buf, size_t n)
 	buf->len -= n;
 }
 
-struct ptah_span
-ptah_buf_span(const struct ptah_buf *buf)
-{
-	return (struct ptah_span){ buf->at, buf->len };
-}
-
 char *
 ptah_buf_take_text(struct ptah_buf *buf)
 {

@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <ptah/span.h>
-
 /** {0} is an empty one.  at[len] is always a NUL once anything was added. */
 struct ptah_buf {
 	uint8_t *at;
@@ -29,7 +27,6 @@ int ptah_buf_printf(struct ptah_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** Drop 'n' bytes from the front. */
 void ptah_buf_eat(struct ptah_buf *buf, size_t n);
-struct ptah_span ptah_buf_span(const struct ptah_buf *buf);
 /** Gives: the text (free()), leaving 'buf' empty; NULL if it had failed. */
 char *ptah_buf_take_text(struct ptah_buf *buf);
 

@@ -422,11 +422,3 @@ ptah_json_scan_more(struct ptah_json_scan *scan, const uint8_t *at, size_t len)
 	}
 	return 0;
 }
-
-long
-ptah_json_scan_object(const uint8_t *at, size_t len)
-{
-	struct ptah_json_scan scan = { 0 };
-
-	return ptah_json_scan_more(&scan, at, len);
-}

@@ -80,7 +80,4 @@ struct ptah_json_scan {
  */
 long ptah_json_scan_more(struct ptah_json_scan *scan, const uint8_t *at, size_t len);
 
-/** The same for bytes that are seen once. */
-long ptah_json_scan_object(const uint8_t *at, size_t len);
-
 #endif

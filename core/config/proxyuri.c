@@ -16,12 +16,6 @@ static const char *const schemes[] = {
 	[PTAH_PROXY_HTTP] = "http",
 };
 
-const char *
-ptah_proxy_scheme_name(int scheme)
-{
-	return schemes[scheme];
-}
-
 /* Texts name what is missing and repeat nothing: what we were given may hold a password anywhere. */
 static int
 bad(char *why, size_t why_room, const char *what)

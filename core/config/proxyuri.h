@@ -29,6 +29,5 @@ struct ptah_proxy {
 int ptah_proxy_parse(struct ptah_proxy *proxy, const char *text, char *why, size_t why_room);
 /** Free and wipe. */
 void ptah_proxy_clear(struct ptah_proxy *proxy);
-const char *ptah_proxy_scheme_name(int scheme);
 
 #endif

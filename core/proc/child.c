@@ -244,9 +244,3 @@ ptah_proc_free(struct ptah_proc *proc)
 		close(proc->pidfd);
 	free(proc);
 }
-
-pid_t
-ptah_proc_pid(const struct ptah_proc *proc)
-{
-	return proc->pid;
-}

@@ -33,6 +33,4 @@ int ptah_proc_kill(struct ptah_proc *proc, int sig);
 /** Kill it if it still runs, and forget it; 'fn' will not run.  NULL is fine. */
 void ptah_proc_free(struct ptah_proc *proc);
 
-pid_t ptah_proc_pid(const struct ptah_proc *proc);
-
 #endif

@@ -283,8 +283,9 @@ build(struct ptah_registry *registry, const struct ptah_instance_wish *wish, con
 	return instance;
 }
 
-bool
-ptah_instance_is_name(const char *name)
+/* A transport, or transports with '+' between them (a stack, top first)? */
+static bool
+is_name(const char *name)
 {
 	const char *cursor = name, *item;
 	size_t len;
@@ -304,7 +305,7 @@ ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wi
 	char name[NAMES_MAX], *plus;
 	int rc;
 
-	if (!ptah_instance_is_name(wish->name) || ptah_text_copy(name, sizeof(name), wish->name) < 0) {
+	if (!is_name(wish->name) || ptah_text_copy(name, sizeof(name), wish->name) < 0) {
 		snprintf(why, why_room, "no such transport");
 		errno = ENOENT;
 		return NULL;

@@ -145,9 +145,6 @@ void ptah_instance_unref(struct ptah_instance *instance);
  */
 void ptah_instance_stop(struct ptah_instance *instance, uint64_t deadline_ns, void (*done)(void *arg), void *arg);
 
-/** Is 'name' a transport, or transports with '+' between them (a stack, top first)? */
-bool ptah_instance_is_name(const char *name);
-
 /** Link options of one connection. */
 struct ptah_args {
 	void *values;

@@ -22,12 +22,13 @@ expect(int truth)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	struct ptah_json_scan scan = { 0 };
 	char why[200];
 
 	if (len == 0)
 		return 0;
 
-	long end = ptah_json_scan_object(data + 1, len - 1);
+	long end = ptah_json_scan_more(&scan, data + 1, len - 1);
 
 	expect(end == -EINVAL || (end >= 0 && (size_t)end <= len - 1));
 

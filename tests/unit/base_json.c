@@ -329,19 +329,20 @@ finds_the_end_of_an_object_in_a_stream(void **state)
 		{ "{[}", -EINVAL },
 	};
 	char *deep = nest("{\"a\":", "}", 33);
+	struct ptah_json_scan too_deep = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const uint8_t *at = (const uint8_t *)cases[i].text;
-		struct ptah_json_scan scan = { 0 };
+		struct ptah_json_scan at_once = { 0 }, scan = { 0 };
 		long end = 0;
 
-		assert_int_equal(ptah_json_scan_object(at, strlen(cases[i].text)), cases[i].end);
+		assert_int_equal(ptah_json_scan_more(&at_once, at, strlen(cases[i].text)), cases[i].end);
 		for (size_t len = 0; len <= strlen(cases[i].text) && end == 0; len++)
 			end = ptah_json_scan_more(&scan, at, len);
 		assert_int_equal(end, cases[i].end);
 	}
-	assert_int_equal(ptah_json_scan_object((const uint8_t *)deep, strlen(deep)), -EINVAL);
+	assert_int_equal(ptah_json_scan_more(&too_deep, (const uint8_t *)deep, strlen(deep)), -EINVAL);
 	free(deep);
 }
 

@@ -63,6 +63,15 @@ vectors_number(const struct ptah_json *object, const char *key)
 	return strtoull(vectors_get(object, key)->text, NULL, 10);
 }
 
+static inline const char *
+vectors_text(const struct ptah_json *object, const char *key)
+{
+	const struct ptah_json *value = vectors_get(object, key);
+
+	assert_int_equal(value->type, PTAH_JSON_STRING);
+	return value->text;
+}
+
 /** Bytes of a string in hex; answers how many. */
 static inline size_t
 vectors_bytes(const struct ptah_json *string, uint8_t *out, size_t room)

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bench.h"
+
+#include <errno.h>
+
+#include <sodium.h>
+
+#define TIMER_REFILL 0u
+/* Soon, but not in the turn of the loop that took a pair. */
+#define REFILL_AFTER_NS UINT64_C(1000000)
+#define REFILL_AT_ONCE 4u
+
+static void
+refill_soon(struct obfs4_bench *bench)
+{
+	(void)bench->host->timer(bench->self, TIMER_REFILL, REFILL_AFTER_NS);
+}
+
+static void
+refill(struct obfs4_bench *bench)
+{
+	unsigned n = OBFS4_PAIRS_MAX - bench->n_pairs;
+
+	if (n > REFILL_AT_ONCE)
+		n = REFILL_AT_ONCE;
+	ptah_ell2_make(&bench->pairs[bench->n_pairs], n);
+	bench->n_pairs += n;
+	if (bench->n_pairs < OBFS4_PAIRS_MAX)
+		refill_soon(bench);
+}
+
+int
+obfs4_bench_open(void *bench, const struct ptah_start *start)
+{
+	struct obfs4_bench *mine = bench;
+
+	if (sodium_init() < 0)
+		return -ENOSYS;
+	mine->host = start->host;
+	mine->self = start->self;
+	mine->hmac = ptah_hmac_new();
+	mine->boxer = ptah_boxer_new();
+	if (mine->hmac == NULL || mine->boxer == NULL)
+		return -ENOMEM;
+	refill(mine);
+	return 0;
+}
+
+int
+obfs4_bench_event(void *bench, const struct ptah_event *event)
+{
+	if (event->what == PTAH_EV_TIMER && event->val == TIMER_REFILL)
+		refill(bench);
+	return 0;
+}
+
+void
+obfs4_bench_close(void *bench)
+{
+	struct obfs4_bench *mine = bench;
+
+	ptah_hmac_free(mine->hmac);
+	ptah_boxer_free(mine->boxer);
+	obfs4_cache_clear(&mine->cache);
+	sodium_memzero(mine->pairs, sizeof(mine->pairs));
+}
+
+void
+obfs4_bench_take(struct obfs4_bench *bench, struct ptah_ell2 *out)
+{
+	if (bench->n_pairs == 0) {
+		ptah_ell2_make(out, 1);
+	} else {
+		*out = bench->pairs[--bench->n_pairs];
+		ptah_ell2_clear(&bench->pairs[bench->n_pairs]);
+	}
+	refill_soon(bench);
+}

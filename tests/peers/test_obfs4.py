@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""obfs4 between ptah and obfs4proxy, in both roles and every iat-mode."""
+
+import json
+import os
+import threading
+
+import pytest
+
+from conftest import need
+from curling import download, login, upload
+from pair import Client, Server, program_path, socks_args
+from servers import HttpServer
+from tor_network import NEEDS, TorNetwork
+
+PAIRS = [("ptah", "obfs4proxy"), ("obfs4proxy", "ptah"), ("ptah", "ptah")]
+# A burst of 1427 bytes fills one frame, 32768 is the most of one burst.
+SIZES = [0, 1, 1427, 1428, 32768, 32769, 3 * 1024 * 1024 + 17]
+
+
+class Pair:
+    """A web server behind an obfs4 server, and an obfs4 client."""
+
+    def __init__(self, house, client, server, server_iat=0, client_iat=None,
+            name=""):
+        need("curl", client, server)
+        self.house = house
+        self.web = house.add(HttpServer())
+        self.server = Server(house, program_path(server), "obfs4",
+            "127.0.0.1:%d" % self.web.port, name="server" + name,
+            options="iat-mode=%d" % server_iat)
+        self.client = Client(house, program_path(client), "obfs4",
+            name="client" + name)
+        self.args = dict(self.server.args)
+        assert self.args["iat-mode"] == str(server_iat)
+        if client_iat is not None:
+            self.args["iat-mode"] = str(client_iat)
+
+    def how(self):
+        return ["--socks5", "%s:%d" % (self.client.host, self.client.port)
+            ] + login(socks_args(self.args.items()))
+
+    def down(self, size, seed=1):
+        download(self.how(), self.server.host, self.server.port, size, seed)
+
+    def up(self, size, seed=1):
+        upload(self.how(), self.server.host, self.server.port, size, seed,
+            self.house.folder)
+
+
+@pytest.mark.parametrize("client,server", PAIRS)
+def test_obfs_001_002_sizes_both_ways(house, client, server):
+    pair = Pair(house, client, server)
+    for size in SIZES:
+        pair.down(size, size)
+        pair.up(size, size)
+
+
+@pytest.mark.parametrize("client,server", PAIRS)
+def test_obfs_001_002_ten_mib(house, client, server):
+    pair = Pair(house, client, server)
+    pair.down(10 << 20)
+    pair.up(10 << 20)
+
+
+@pytest.mark.parametrize("iat", [(1, 0), (0, 1), (2, 0), (0, 2), (1, 2),
+    (2, 2)], ids=lambda iat: "client%d-server%d" % iat)
+@pytest.mark.parametrize("client,server", PAIRS)
+def test_obfs_009_010_iat_modes(house, client, server, iat):
+    """Both ways, 100,000 bytes: some ninety rests on each side."""
+    pair = Pair(house, client, server, client_iat=iat[0], server_iat=iat[1])
+    pair.down(100000)
+    pair.up(100000)
+
+
+@pytest.mark.parametrize("client,server", PAIRS)
+def test_a_hundred_connections_ten_at_once(house, client, server):
+    pair = Pair(house, client, server)
+    failed = []
+
+    def some(n):
+        try:
+            for i in range(10):
+                pair.down(5000 + n * 1000 + i, 10 * n + i)
+        except AssertionError as e:
+            failed.append(e)
+
+    threads = [threading.Thread(target=some, args=(n,)) for n in range(10)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failed, failed[0]
+    assert pair.web.n_accepted == 100
+
+
+def identity(server, house, name):
+    state = house.path(name + "-state")
+    with open(os.path.join(state, "obfs4_state.json")) as f:
+        text = f.read()
+    assert not text.endswith("\n")
+    assert os.stat(os.path.join(state, "obfs4_state.json")).st_mode & 0o777 == 0o600
+    with open(os.path.join(state, "obfs4_bridgeline.txt")) as f:
+        line = f.read().splitlines()[-1]
+    args = dict(server.args)
+    assert line == ("Bridge obfs4 <IP ADDRESS>:<PORT> <FINGERPRINT> cert=%s "
+        "iat-mode=%s" % (args["cert"], args["iat-mode"]))
+    return args["cert"], json.loads(text), list(json.loads(text))
+
+
+@pytest.mark.parametrize("order", [("obfs4proxy", "ptah", "obfs4proxy"),
+    ("ptah", "obfs4proxy", "ptah")], ids=lambda order: order[0] + "-first")
+def test_obfs_015_a_bridge_moves_and_keeps_its_identity(house, order):
+    need("obfs4proxy")
+    seen = []
+    for n, program in enumerate(order):
+        options = "iat-mode=1" if n == 0 else ""
+        server = Server(house, program_path(program), "obfs4", "127.0.0.1:9",
+            options=options, name="bridge")
+        seen.append(identity(server, house, "bridge"))
+        server.process.stop()
+        os.truncate(server.process.log, 0)
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[0][1]["iat-mode"] == 1
+
+
+@pytest.mark.parametrize("client,server", PAIRS)
+def test_tor_with_obfs4(house, client, server):
+    need(*NEEDS, client, server)
+    net = TorNetwork(house, "obfs4", program_path(client),
+        program_path(server), say=print)
+    net.start(90)
+    net.fetch([4 << 20] * 4, 60)
+    net.check_extorport()

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "loop/alarm.h"
 #include "loop/dns.h"
 
 /* A thread of ours calls no deep recursion; the default of 8 MiB is address
@@ -227,6 +228,7 @@ ptah_worker_free(struct ptah_worker *worker)
 	ptah_dns_free(worker);
 	ptah_deadline_clear(&worker->trim);
 	ptah_deadlines_free(worker);
+	ptah_alarms_free(worker);
 	if (box->on_bell != NULL)
 		event_free(box->on_bell);
 	if (box->bell != -1)

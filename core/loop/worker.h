@@ -19,6 +19,7 @@
 struct event_base;
 struct evdns_base;
 struct ptah_stats;
+struct ptah_alarms;
 struct ptah_deadlines;
 struct ptah_mailbox;
 
@@ -38,6 +39,7 @@ struct ptah_worker {
 	struct ptah_stats *stats; /* written by this worker only */
 	uint8_t *scratch_in;      /* twice PTAH_SCRATCH_LEN: a kept tail, and a read behind it */
 	uint8_t *scratch[PTAH_LAYERS_MAX]; /* output of layer i; made when first used */
+	struct ptah_alarms *alarms; /* see loop/alarm.h; made when the first is set */
 	struct ptah_deadlines *deadlines; /* see loop/deadline.h */
 	struct ptah_deadline trim; /* when to give memory back */
 	struct evdns_base *dns;   /* made when a name is first resolved */

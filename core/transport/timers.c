@@ -2,67 +2,27 @@
 #include "transport/timers.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "loop/alarm.h"
 #include "loop/worker.h"
 #include "transport/instance.h"
 
-/* One event of the loop serves all: it waits for the first to come. */
+/* Made when a life sets its first. */
 struct ptah_timers {
-	struct event event;
 	struct ptah_self *self;
-	uint64_t at_ns[PTAH_TIMERS]; /* 0: not set */
+	struct ptah_alarm alarms[PTAH_TIMERS];
 };
 
-/* The one that ends first, or PTAH_TIMERS. */
-static uint32_t
-first_of(const struct ptah_timers *timers)
-{
-	uint32_t first = PTAH_TIMERS;
-
-	for (uint32_t i = 0; i < PTAH_TIMERS; i++)
-		if (timers->at_ns[i] != 0 && (first == PTAH_TIMERS || timers->at_ns[i] < timers->at_ns[first]))
-			first = i;
-	return first;
-}
-
-static int
-wait_for_first(struct ptah_timers *timers, uint64_t now)
-{
-	uint32_t first = first_of(timers);
-	uint64_t left_us;
-	struct timeval tv;
-
-	if (first == PTAH_TIMERS)
-		return event_del(&timers->event) == 0 ? 0 : -ENOMEM;
-	left_us = timers->at_ns[first] > now ? (timers->at_ns[first] - now + 999) / 1000 : 0;
-	tv.tv_sec = (time_t)(left_us / 1000000);
-	tv.tv_usec = (suseconds_t)(left_us % 1000000);
-	return event_add(&timers->event, &tv) == 0 ? 0 : -ENOMEM;
-}
-
 static void
-on_time(evutil_socket_t fd, short what, void *arg)
+on_time(struct ptah_alarm *alarm, void *arg)
 {
 	struct ptah_timers *timers = arg;
-	struct ptah_self *self = timers->self;
-	struct ptah_event event = { .size = sizeof(event), .what = PTAH_EV_TIMER };
-	uint64_t now = ptah_clock_now_ns();
-	uint32_t first = first_of(timers);
-	bool due = first != PTAH_TIMERS && timers->at_ns[first] <= now;
+	struct ptah_event event = { .size = sizeof(event), .what = PTAH_EV_TIMER, .val = alarm - timers->alarms };
 
-	(void)fd;
-	(void)what;
-	/* One at a time: after a hook the life may be gone. */
-	if (due)
-		timers->at_ns[first] = 0;
-	(void)wait_for_first(timers, now);
-	event.val = (int64_t)first;
-	if (due)
-		self->ops->deliver(self, &event);
+	/* After a hook the life may be gone, and its timers with it. */
+	timers->self->ops->deliver(timers->self, &event);
 }
 
 int
@@ -79,18 +39,17 @@ ptah_timers_set(struct ptah_self *self, uint32_t which, uint64_t after_ns)
 		timers = calloc(1, sizeof(*timers));
 		if (timers == NULL)
 			return -ENOMEM;
-		if (event_assign(&timers->event, self->worker->base, -1, 0, on_time, timers) == -1) {
-			free(timers);
-			return -ENOMEM;
-		}
 		timers->self = self;
 		self->timers = timers;
+	}
+	if (after_ns == 0) {
+		ptah_alarm_clear(&timers->alarms[which]);
+		return 0;
 	}
 	now = ptah_clock_now_ns();
 	if (after_ns > INT64_MAX - now)
 		after_ns = INT64_MAX - now;
-	timers->at_ns[which] = after_ns == 0 ? 0 : now + after_ns;
-	return wait_for_first(timers, now);
+	return ptah_alarm_set(self->worker, &timers->alarms[which], now + after_ns, on_time, timers);
 }
 
 void
@@ -98,7 +57,8 @@ ptah_timers_free(struct ptah_self *self)
 {
 	if (self->timers == NULL)
 		return;
-	event_del(&self->timers->event);
+	for (uint32_t i = 0; i < PTAH_TIMERS; i++)
+		ptah_alarm_clear(&self->timers->alarms[i]);
 	free(self->timers);
 	self->timers = NULL;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "loop/alarm.h"
 #include "loop/deadline.h"
 #include "loop/dns.h"
 #include "loop/end.h"
@@ -167,6 +168,58 @@ ends_waits_in_their_order(void **state)
 	ptah_worker_free(waits.worker);
 }
 
+/* ---- alarms ------------------------------------------------------------------------ */
+
+#define ALARMS 500
+
+struct alarms {
+	struct ptah_worker *worker;
+	struct ptah_alarm a[ALARMS];
+	uint64_t last_ns;
+	unsigned n, early, disorder;
+};
+
+static void
+on_alarm(struct ptah_alarm *alarm, void *arg)
+{
+	struct alarms *all = arg;
+	uint64_t now_ns = ptah_clock_now_ns();
+
+	all->early += now_ns < alarm->at_ns;
+	all->disorder += alarm->at_ns < all->last_ns;
+	all->last_ns = alarm->at_ns;
+	all->n++;
+	/* A callback may clear another one: the one behind it, if that is still to come. */
+	if (alarm - all->a == 7)
+		ptah_alarm_clear(&all->a[8]);
+}
+
+static void
+rings_every_alarm_in_its_order_and_never_early(void **state)
+{
+	struct alarms all = { .worker = ptah_worker_new(0) };
+	uint64_t begun_ns = ptah_clock_now_ns(), seed = 7;
+
+	(void)state;
+	for (int i = 0; i < ALARMS; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		uint64_t at_ns = begun_ns + 20 * PTAH_NS_PER_MS + (seed >> 33) % (60 * PTAH_NS_PER_MS);
+
+		/* Set twice: the second counts. */
+		assert_int_equal(ptah_alarm_set(all.worker, &all.a[i], begun_ns + 10 * PTAH_NS_PER_S, on_alarm, &all), 0);
+		assert_int_equal(ptah_alarm_set(all.worker, &all.a[i], at_ns, on_alarm, &all), 0);
+	}
+	for (int i = 0; i < ALARMS; i += 5)
+		ptah_alarm_clear(&all.a[i]);
+	unsigned want = ALARMS * 4 / 5 - (all.a[8].at_ns > all.a[7].at_ns); /* 8 may come first */
+	while (all.n < want && ptah_clock_now_ns() - begun_ns < 5 * PTAH_NS_PER_S)
+		assert_int_equal(event_base_loop(all.worker->base, EVLOOP_ONCE), 0);
+	assert_int_equal(all.n, want);
+	assert_int_equal(all.early, 0);
+	assert_int_equal(all.disorder, 0);
+	ptah_worker_free(all.worker);
+}
+
 /* ---- ends ------------------------------------------------------------------------ */
 
 struct ended {
@@ -314,6 +367,7 @@ main(void)
 		cmocka_unit_test(brings_every_letter_in_order),
 		cmocka_unit_test(does_not_wait_for_ever_for_a_hook_that_hangs),
 		cmocka_unit_test(ends_waits_in_their_order),
+		cmocka_unit_test(rings_every_alarm_in_its_order_and_never_early),
 		cmocka_unit_test(keeps_what_the_kernel_refuses_and_sends_eof_after_it),
 		cmocka_unit_test(says_when_what_it_keeps_can_never_be_sent),
 		cmocka_unit_test(resolves_names_that_need_no_network),

@@ -603,6 +603,7 @@ echoes_without_an_address(void **state)
 	assert_true(said > 0 && said < AMOUNT);
 	assert_int_equal(shutdown(here, SHUT_WR), 0);
 	assert_int_equal(read_all(here, heard, AMOUNT), said);
+	free(heard);
 	close(here);
 	both_end(&none, client);
 }

@@ -136,7 +136,7 @@ ptah_log_rc(int level, const char *area, int rc, const char *format, ...)
 }
 
 void
-ptah_warn_often(struct ptah_often *often, const char *area, const char *format, ...)
+ptah_log_often(int level, struct ptah_often *often, const char *area, const char *format, ...)
 {
 	uint64_t now = ptah_clock_now_ns();
 	uint64_t pause = 10 * PTAH_NS_PER_S;
@@ -155,7 +155,7 @@ ptah_warn_often(struct ptah_often *often, const char *area, const char *format, 
 	often->said++;
 	often->n = 0;
 	va_start(args, format);
-	say(PTAH_LOG_WARN, area, more, format, args);
+	say(level, area, more, format, args);
 	va_end(args);
 }
 

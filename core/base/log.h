@@ -55,13 +55,18 @@ bool ptah_log_hears(int level);
 #define ptah_warn_rc(area, rc, ...) ptah_log_rc(PTAH_LOG_WARN, area, rc, __VA_ARGS__)
 #define ptah_error_rc(area, rc, ...) ptah_log_rc(PTAH_LOG_ERROR, area, rc, __VA_ARGS__)
 
-/** Say it at a slowing pace (1st, 10 s, 100 s ...) with the count of those left out.  {0} to begin; zeroed is fine. */
+/**
+ * Say it at a slowing pace (1st, 10 s, 100 s ...) with the count of those left out: for what a peer or an application
+ * can make happen again and again.  One of these for each kind of line; {0} to begin.
+ */
 struct ptah_often {
 	unsigned long n, said;
 	unsigned long long next_ns;
 };
-void ptah_warn_often(struct ptah_often *often, const char *area, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void ptah_log_often(int level, struct ptah_often *often, const char *area, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+#define ptah_warn_often(often, area, ...) ptah_log_often(PTAH_LOG_WARN, often, area, __VA_ARGS__)
+#define ptah_error_often(often, area, ...) ptah_log_often(PTAH_LOG_ERROR, often, area, __VA_ARGS__)
 
 /** An output: gets the scrubbed line without a line end.  'text' has no control bytes but what UTF-8 needs; LF, CR, NUL are spaces. */
 typedef void ptah_log_output_fn(int level, const char *area, const char *text, size_t len, void *arg);

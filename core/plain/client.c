@@ -21,7 +21,7 @@ struct ptah_client {
 	struct ptah_listener *listener;
 	struct guest *guests; /* list: those in their SOCKS handshake */
 	unsigned n_guests;
-	struct ptah_often said;
+	struct ptah_often refused, no_address, no_memory;
 };
 
 /* An application, until its link relays. */
@@ -148,14 +148,14 @@ begin_link(struct guest *guest, struct ptah_span early)
 	guest_forget(guest);
 	if (rc != 0) {
 		if (rc == -EINVAL)
-			ptah_warn_often(&client->said, AREA_SOCKS, "%s: settings refused: %s", instance->name, why);
+			ptah_warn_often(&client->refused, AREA_SOCKS, "%s: settings refused: %s", instance->name, why);
 		refuse(guest, fd, rc == -EINVAL ? PTAH_REP_SETTINGS : PTAH_REP_GENERAL);
 		return;
 	}
 	rep = choose_server(guest, &args, &server);
 	if (rep != PTAH_REP_OK) {
 		if (rep == PTAH_REP_SETTINGS)
-			ptah_warn_often(&client->said, AREA_SOCKS,
+			ptah_warn_often(&client->no_address, AREA_SOCKS,
 			    "%s: no server address: give \"serverAddress\" in the options, or a destination", instance->name);
 		ptah_args_free(&args);
 		refuse(guest, fd, rep);
@@ -283,7 +283,7 @@ on_accept(int fd, const struct ptah_addr *peer, void *arg)
 
 	(void)peer;
 	if (guest == NULL || ptah_end_open(&guest->end, client->worker, fd, &end_ops, guest) != 0) {
-		ptah_warn_often(&client->said, AREA_SOCKS, "out of memory: an application is turned away");
+		ptah_warn_often(&client->no_memory, AREA_SOCKS, "out of memory: an application is turned away");
 		free(guest);
 		close(fd);
 		on_gone(client);

@@ -20,7 +20,7 @@ struct ptah_server {
 	struct ptah_worker *worker;
 	struct ptah_server_how how;
 	struct ptah_listener *listener;
-	struct ptah_often said;
+	struct ptah_often no_memory, unreachable, no_cookie, failed;
 };
 
 /* The Extended ORPort exchange of one peer. */
@@ -130,7 +130,7 @@ target_opened(struct peer *peer, int fd)
 static void
 extor_failed(struct peer *peer, int rc, const char *reason)
 {
-	ptah_warn_often(&peer->server->said, AREA_ORPORT, "the Extended ORPort exchange failed: %s",
+	ptah_warn_often(&peer->server->failed, AREA_ORPORT, "the Extended ORPort exchange failed: %s",
 	    reason != NULL ? reason : strerror(-rc));
 	give_up(peer, rc);
 }
@@ -201,7 +201,8 @@ extor_opened(struct peer *peer, int fd)
 	/* Read anew each time: Tor may write it after it has started us. */
 	rc = ptah_extor_cookie_read(how->cookie_path, cookie);
 	if (rc != 0) {
-		ptah_error_rc(AREA_ORPORT, rc, "cannot read the cookie %s (is Tor running, and may we read it?)", how->cookie_path);
+		ptah_error_often(&peer->server->no_cookie, AREA_ORPORT,
+		    "cannot read the cookie %s (is Tor running, and may we read it?): %s", how->cookie_path, strerror(-rc));
 		give_up(peer, rc);
 		return;
 	}
@@ -227,7 +228,8 @@ plain_dialed(struct peer *peer, int fd)
 static void
 plain_refused(struct peer *peer, int rc)
 {
-	ptah_log_rc(PTAH_LOG_WARN, AREA_WIRE, rc, peer->server->how.has_extorport ? "cannot reach the Extended ORPort" : "cannot reach the target");
+	ptah_warn_often(&peer->server->unreachable, AREA_WIRE, "cannot reach the %s: %s",
+	    peer->server->how.has_extorport ? "Extended ORPort" : "target", strerror(-rc));
 	give_up(peer, rc);
 }
 
@@ -340,7 +342,7 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 	char text[PTAH_ADDR_TEXT];
 
 	if (begin(server, fd, ptah_addr_format_peer(from, text), NULL) != 0)
-		ptah_warn_often(&server->said, AREA_WIRE, "out of memory: a peer is turned away");
+		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
 }
 
 int

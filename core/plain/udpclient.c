@@ -55,7 +55,7 @@ struct ptah_udpclient {
 	struct source *buckets[BUCKETS];
 	struct source *newest, *oldest;
 	unsigned n_sources;
-	struct ptah_often full, refused;
+	struct ptah_often full, refused, no_memory;
 };
 
 static size_t
@@ -107,7 +107,7 @@ touch(struct source *source)
 		list_as_newest(source);
 	}
 	if (ptah_deadline_set(source->client->worker, &source->idle, source->client->how.idle_ms, on_idle, source) != 0)
-		ptah_warn_often(&source->client->refused, AREA_LINK, "out of memory: an idle source is not watched");
+		ptah_warn_often(&source->client->no_memory, AREA_LINK, "out of memory: an idle source is not watched");
 }
 
 /* ---- a source's end ---------------------------------------------------------------- */

@@ -24,7 +24,7 @@ struct ptah_udpserver {
 	struct ptah_udp_batch *batch;
 	uint8_t *gather;
 	unsigned n_flows;
-	struct ptah_often full, refused;
+	struct ptah_often full, no_memory, unreachable;
 };
 
 /* A link and its socket. */
@@ -141,7 +141,7 @@ open_socket(struct flow *flow, const struct ptah_addr *target)
 		rc = flow->event == NULL || event_add(flow->event, NULL) == -1 ? -ENOMEM : 0;
 	}
 	if (rc != 0) {
-		ptah_warn_rc(AREA_LINK, rc, "cannot open a UDP socket to the target");
+		ptah_warn_often(&flow->server->unreachable, AREA_WIRE, "cannot open a UDP socket to the target: %s", strerror(-rc));
 		ptah_link_plain_failed(flow->link, rc);
 		return;
 	}
@@ -220,7 +220,7 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 	char text[PTAH_ADDR_TEXT];
 
 	if (begin(server, fd, ptah_addr_format_peer(from, text), NULL) != 0)
-		ptah_warn_often(&server->refused, AREA_WIRE, "out of memory: a peer is turned away");
+		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
 }
 
 int

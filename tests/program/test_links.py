@@ -416,6 +416,18 @@ def test_target_that_refuses():
         assert p.alive()
 
 
+def test_peers_do_not_fill_the_log():
+    """What many peers meet is said once, and then at a slowing pace."""
+    with Ptah(server_start(f"127.0.0.1:{harness.free_port()}").plus(
+            "-workers", "1", "-ipcLogLevel", "WARN")) as p:
+        for _ in range(30):
+            with lines.connect(*p.address("dummy")) as peer:
+                lines.expect_closed(peer)
+        assert p.finish() == 0
+        line, = p.logs()
+        assert line == "LOG WARN cannot reach the target: Connection refused"
+
+
 def test_target_that_does_not_answer():
     """A peer is closed when the target has not answered in time."""
     with lines.deaf_listener() as deaf, Ptah(server_start(

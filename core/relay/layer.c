@@ -122,6 +122,10 @@ note_answers(struct layer *layer, struct call *call)
 {
 	const struct ptah_side *sides[2] = { &call->io.plain, &call->io.wire };
 
+	if (call->io.wire.finish == PTAH_FINISH_INSIDE) {
+		layer->inside = true;
+		call->io.wire.finish = 0;
+	}
 	for (int s = PLAIN; s <= WIRE; s++) {
 		if (sides[s]->eaten > 0 || sides[s]->made > 0 || (sides[s]->finish && !layer->finished[s]) ||
 		    layer->hold[s] != (sides[s]->hold != 0) || layer->want[s] != sides[s]->want)
@@ -309,7 +313,8 @@ end_of_input(struct ptah_link *link, int i, int s)
 	bool pass = s == WIRE || (abilities & PTAH_CAN_HALF_CLOSE) != 0 ||
 	    link->half_close == PTAH_HALF_CLOSE_SEND;
 
-	if (!layer->ended[s] || !layer->told[s] || layer->starved[!s] || layer->finished[!s])
+	/* A side that is held has more to say of what it took. */
+	if (!layer->ended[s] || !layer->told[s] || layer->starved[!s] || layer->finished[!s] || layer->hold[s])
 		return 0;
 	return pass ? finish(link, i, !s) : 0;
 }

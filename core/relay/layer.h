@@ -44,6 +44,7 @@ struct layer {
 	bool ended[2];    /* nothing more comes from that side */
 	bool told[2];     /* ... and its module has been called with that */
 	bool finished[2]; /* EOF was sent towards that side */
+	bool inside;      /* its peer knows, by its own protocol, that nothing more comes from the plain side */
 	bool hold[2];
 	bool parked[2];   /* its step wants more than there is */
 	bool starved[2];  /* its step wants more room towards that side */

@@ -136,6 +136,15 @@ on_failed(struct ptah_end *end, int rc)
 
 const struct ptah_end_ops ptah_link_end_ops = { on_readable, on_drained, on_failed };
 
+/* Does the peer know by the top layer's own words that we have said all? */
+static bool
+is_said_inside(const struct ptah_link *link)
+{
+	int top = ptah_layer_next(link, -1, PLAIN);
+
+	return top < link->n_layers && link->layers[top].inside;
+}
+
 /* Half-closed and held: alive as long as bytes come. */
 static void
 on_hold(struct ptah_deadline *deadline, void *arg)
@@ -143,6 +152,8 @@ on_hold(struct ptah_deadline *deadline, void *arg)
 	struct ptah_link *link = arg;
 
 	(void)deadline;
+	if (is_said_inside(link))
+		return;
 	if (link->moved != 0) {
 		link->moved = 0;
 		if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) == 0)
@@ -203,7 +214,7 @@ ptah_link_look_whether_over(struct ptah_link *link)
 	else if (is_done(link, WIRE) && (!codecs_can_half_close(link) || link->half_close == PTAH_HALF_CLOSE_HOLD))
 		ptah_link_die(link, 0);
 	/* We have said all, and may not say EOF: wait for the peer's. */
-	else if (link->eof[PLAIN] && !link->end[WIRE].finished && !link->end[WIRE].finishing &&
+	else if (link->eof[PLAIN] && !link->end[WIRE].finished && !link->end[WIRE].finishing && !is_said_inside(link) &&
 	    ptah_end_spilled(&link->end[WIRE]) == 0 && !ptah_deadline_is_set(&link->deadline)) {
 		link->moved = 0;
 		if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) != 0)

@@ -72,13 +72,17 @@ struct ptah_msg;
 
 #define PTAH_NEVER SIZE_MAX /* as 'want': not for input */
 
+/* How the wire is told that nothing more comes. */
+#define PTAH_FINISH_STREAM 1u /* the stream below ends that way */
+#define PTAH_FINISH_INSIDE 2u /* the peer knows by my own protocol: the stream stays as it is, for as long as the peer answers */
+
 /** One side of a link during one call. */
 struct ptah_side {
 	struct ptah_span in;  /* all that came from this side and is not eaten yet, in one piece */
 	struct ptah_room out; /* room towards this side: the module's 'unit' at least, or nothing while it is full */
 	uint32_t ended;       /* nothing will come after 'in' */
 	/* Answers.  'want' and 'hold' stand preset to what was answered last. */
-	uint32_t finish;      /* send EOF this way after what I made */
+	uint32_t finish;      /* send EOF this way after what I made; PTAH_FINISH_ on the wire side */
 	uint32_t hold;        /* do not read from this side until I clear it */
 	uint32_t more;        /* I have more for this side: call me again, without input too, once there is room */
 	size_t eaten, made;

@@ -7,6 +7,7 @@
 #include "link.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -14,6 +15,24 @@
 #include "bench.h"
 #include "home.h"
 #include "shake.h"
+
+/*
+ * obfs4 cannot say EOF: a link ends whole.  Two of us tell one another by
+ * packets of a type that it does not know, and so ignores:
+ *
+ *     "eof"    nothing more comes from my plain side
+ *     "ack"    I have heard that, and go on: wait for me
+ */
+#define PACKET_WORD 112u
+#define WORD_LEN 3u
+#define TRIES_MOST 64u
+
+/*
+ * obfs4proxy's client does not look at what came together with the reply
+ * before more comes.  Where the server speaks first that is never: then it
+ * gets some padding, so long after the first burst.
+ */
+#define NUDGE_AFTER_NS UINT64_C(200000000)
 
 static struct obfs4_chance
 chance_of(const struct obfs4_link *link)
@@ -62,8 +81,6 @@ send_burst(struct obfs4_link *link, struct ptah_io *io)
 	struct ptah_span plain = next_burst(io);
 	ssize_t n;
 
-	if (plain.len == 0)
-		return PTAH_GO;
 	n = ptah_sealer_burst(&link->sealer, link->bench->boxer, plain, 0, obfs4_tables_length(link->tables, &chance),
 	    io->wire.out);
 	if (n < 0)
@@ -71,6 +88,7 @@ send_burst(struct obfs4_link *link, struct ptah_io *io)
 	io->plain.eaten = plain.len;
 	io->wire.made = (size_t)n;
 	io->flush = 1;
+	io->wire.more = io->plain.ended && plain.len == io->plain.in.len; /* the EOF */
 	return PTAH_GO;
 }
 
@@ -82,16 +100,12 @@ send_piece(struct obfs4_link *link, struct ptah_io *io)
 	uint64_t rest_ns = 0;
 	ssize_t n;
 
-	if (obfs4_pieces_left(&link->pieces) == 0) {
+	if (link->pieces.at == NULL) {
 		struct ptah_span plain = next_burst(io);
-		int rc = 0;
+		int rc = obfs4_pieces_fill(&link->pieces, &tools, link->iat_mode, plain);
 
-		obfs4_pieces_clear(&link->pieces);
-		io->plain.hold = 0;
-		if (plain.len > 0)
-			rc = obfs4_pieces_fill(&link->pieces, &tools, link->iat_mode, plain);
-		if (plain.len == 0 || rc < 0)
-			return rc < 0 ? fail(io, rc) : PTAH_GO;
+		if (rc < 0)
+			return fail(io, rc);
 		io->plain.eaten = plain.len;
 	}
 	n = obfs4_pieces_next(&link->pieces, &tools, link->iat_mode, io->wire.out, &rest_ns);
@@ -104,12 +118,72 @@ send_piece(struct obfs4_link *link, struct ptah_io *io)
 	return link->host->timer(link->self, OBFS4_TIMER_REST, rest_ns > 0 ? rest_ns : 1);
 }
 
+/* A frame of its own that has a length of the table: a word, or (NULL) nothing but padding. */
+static int
+send_word(struct obfs4_link *link, struct ptah_io *io, const char *word)
+{
+	const struct obfs4_chance chance = chance_of(link);
+	struct ptah_span payload = { (const uint8_t *)word, word != NULL ? WORD_LEN : 0 };
+	unsigned least = PTAH_FRAME_EMPTY + WORD_LEN, len = 0;
+	ssize_t n;
+
+	for (unsigned i = 0; i < TRIES_MOST && len < least; i++)
+		len = obfs4_tables_length(link->tables, &chance);
+	if (len < least)
+		len = PTAH_FRAME_MAX;
+	n = ptah_sealer_packet(&link->sealer, link->bench->boxer, word != NULL ? PACKET_WORD : PTAH_PACKET_PAYLOAD, payload,
+	    len - PTAH_FRAME_EMPTY - payload.len, io->wire.out);
+	if (n < 0)
+		return fail(io, (int)n);
+	io->wire.made = (size_t)n;
+	io->flush = 1;
+	return PTAH_GO;
+}
+
+/* Not before the pieces of a burst that wait: their frames come first. */
+static bool
+has_words(const struct obfs4_link *link, const struct ptah_io *io)
+{
+	return link->pieces.at == NULL &&
+	    (link->owes_ack || (io->plain.ended && io->plain.in.len == 0 && !link->said_eof));
+}
+
+static int
+send_words(struct obfs4_link *link, struct ptah_io *io)
+{
+	const char *word = "ack";
+
+	if (io->plain.ended && io->plain.in.len == 0 && !link->said_eof) {
+		word = "eof";
+		link->said_eof = 1;
+		if (link->heard_eof)
+			io->wire.finish = PTAH_FINISH_STREAM;
+	}
+	link->owes_ack = 0; /* an EOF says it too */
+	return send_word(link, io, word);
+}
+
+/* A server's first burst, before anything came. */
+static void
+think_of_nudge(struct obfs4_link *link)
+{
+	if (link->role == PTAH_SERVER && !link->spoke && !link->heard)
+		(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, NUDGE_AFTER_NS);
+	link->spoke = 1;
+}
+
 static int
 wrap(struct obfs4_link *link, struct ptah_io *io)
 {
 	int rc;
 
-	if (link->resting || (io->plain.in.len == 0 && link->pieces.at == NULL))
+	if (link->resting)
+		return PTAH_GO;
+	if (link->pieces.at != NULL && obfs4_pieces_left(&link->pieces) == 0) {
+		obfs4_pieces_clear(&link->pieces);
+		io->plain.hold = 0;
+	}
+	if (link->pieces.at == NULL && io->plain.in.len == 0 && !has_words(link, io))
 		return PTAH_GO;
 	if (io->wire.out.len < OBFS4_UNIT) {
 		io->wire.more = 1;
@@ -118,6 +192,12 @@ wrap(struct obfs4_link *link, struct ptah_io *io)
 	rc = need_tables(link);
 	if (rc < 0)
 		return rc;
+	if (has_words(link, io)) {
+		rc = send_words(link, io);
+		io->wire.more = io->plain.in.len > 0;
+		return rc;
+	}
+	think_of_nudge(link);
 	return link->iat_mode == 0 ? send_burst(link, io) : send_piece(link, io);
 }
 
@@ -137,6 +217,12 @@ on_packet(uint8_t type, struct ptah_span payload, void *arg)
 	struct obfs4_link *link = arg;
 	struct obfs4_tables *tables;
 
+	if (type == PACKET_WORD && payload.len == WORD_LEN) {
+		if (memcmp(payload.at, "eof", WORD_LEN) == 0 && !link->heard_eof)
+			link->heard_eof = link->owes_ack = 1;
+		else if (memcmp(payload.at, "ack", WORD_LEN) == 0 && link->said_eof)
+			link->acked = 1;
+	}
 	if (type != PTAH_PACKET_SEED || payload.len != OBFS4_SEED_LEN || link->role != PTAH_CLIENT)
 		return;
 	tables = obfs4_tables_get(&link->bench->cache, payload.at);
@@ -159,12 +245,41 @@ what_broke(int rc)
 	}
 }
 
+/* The peer has said EOF, or heard ours. */
+static int
+after_words(struct obfs4_link *link, struct ptah_io *io)
+{
+	if (link->acked)
+		io->wire.finish = PTAH_FINISH_INSIDE;
+	if (!link->heard_eof)
+		return PTAH_GO;
+	io->plain.finish = 1;
+	if (link->said_eof) {
+		link->owes_ack = 0; /* who has said all waits for nothing */
+		io->wire.finish = PTAH_FINISH_STREAM;
+	}
+	if (link->owes_ack)
+		io->wire.more = 1;
+	return PTAH_GO;
+}
+
 static int
 unwrap(struct obfs4_link *link, struct ptah_io *io)
 {
 	struct ptah_opened opened = { 0 };
 	size_t left;
-	int rc = ptah_opener_open(&link->opener, link->bench->boxer, io->wire.in, io->plain.out, on_packet, link, &opened);
+	int rc;
+
+	if (!link->heard && io->wire.in.len > 0) {
+		link->heard = 1;
+		if (link->spoke && link->role == PTAH_SERVER)
+			(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, 0);
+	}
+	if (link->heard_eof) {
+		io->wire.eaten = io->wire.in.len; /* nothing that counts */
+		return PTAH_GO;
+	}
+	rc = ptah_opener_open(&link->opener, link->bench->boxer, io->wire.in, io->plain.out, on_packet, link, &opened);
 
 	io->wire.eaten = opened.eaten;
 	io->plain.made = opened.made;
@@ -180,7 +295,7 @@ unwrap(struct obfs4_link *link, struct ptah_io *io)
 	io->wire.want = opened.need;
 	if (opened.need > 0 && left >= opened.need)
 		io->plain.more = 1; /* it is here, and there is no room for it */
-	return PTAH_GO;
+	return after_words(link, io);
 }
 
 int
@@ -213,7 +328,12 @@ obfs4_link_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 
 	if (mine->shake != NULL)
 		return obfs4_shake_event(mine, event, io);
-	if (event->what != PTAH_EV_TIMER || event->val != OBFS4_TIMER_REST || !mine->resting)
+	if (event->what != PTAH_EV_TIMER)
+		return PTAH_GO;
+	if (event->val == OBFS4_TIMER_NUDGE && !mine->heard && !mine->resting && mine->pieces.at == NULL &&
+	    io->wire.out.len >= OBFS4_UNIT)
+		return send_word(mine, io, NULL);
+	if (event->val != OBFS4_TIMER_REST || !mine->resting)
 		return PTAH_GO;
 	mine->resting = 0;
 	return wrap(mine, io);

@@ -27,6 +27,12 @@ struct obfs4_link {
 	uint8_t role, iat_mode;
 	uint8_t compat;  /* close failed links as obfs4proxy does */
 	uint8_t resting; /* between two pieces */
+	/* Half-close, which is ptah's own: obfs4proxy ignores such packets. */
+	uint8_t said_eof, heard_eof;
+	uint8_t owes_ack; /* the peer's EOF was heard, and it waits for a word */
+	uint8_t acked;    /* the peer has heard ours */
+	/* A server that speaks first. */
+	uint8_t heard, spoke; /* bytes came, went, since the handshake */
 };
 
 /** Room that a step may count on: a whole burst with its padding, or a reply. */

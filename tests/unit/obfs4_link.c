@@ -61,7 +61,7 @@ struct end {
 	uint64_t timer_ns[PTAH_TIMERS];
 	size_t want[2];
 	uint32_t hold, manner, close_s;
-	bool open, plain_ended, told, plain_finished, wire_finished, more;
+	bool open, plain_ended, told, plain_finished, wire_finished, inside, more;
 	size_t step; /* take no more than this of the wire at once; 0: all */
 	size_t wire_room; /* what a write may take; SIZE_MAX as a rule */
 	int rc;
@@ -311,8 +311,9 @@ call(struct end *end, int what, const struct ptah_event *event, const struct pta
 		end->write_ns[end->n_writes] = now_ns;
 		end->writes[end->n_writes++] = io.wire.made;
 	}
+	end->inside = end->inside || io.wire.finish == PTAH_FINISH_INSIDE;
 	end->plain_finished = end->plain_finished || io.plain.finish;
-	end->wire_finished = end->wire_finished || io.wire.finish;
+	end->wire_finished = end->wire_finished || io.wire.finish == PTAH_FINISH_STREAM;
 	if (rc == PTAH_OPEN) {
 		assert_false(end->open);
 		end->open = true;
@@ -988,6 +989,87 @@ a_counter_that_runs_out_ends_the_link(void **state)
 	part();
 }
 
+/* Both tell one another by packets that obfs4proxy ignores; the stream ends when both have. */
+static void
+half_closes_go_through(void **state)
+{
+	static const char *const words[] = { "0", "1", "2" };
+	struct bytes sent = { NULL, 0, 0 };
+
+	(void)state;
+	fill(&sent, 40000);
+	for (unsigned mode = 0; mode < 3; mode++) {
+		home.args.iat_mode = words[mode];
+		meet(0);
+		bytes_add(&client.plain_in, sent.at, sent.len);
+		client.plain_ended = true;
+		run(&client);
+		while (tick(&client))
+			;
+		carry_both(&client, &server, 333);
+		all_came(&server, &sent);
+		assert_true(server.plain_finished);
+		assert_false(client.plain_finished || client.wire_finished || server.wire_finished);
+		assert_true(client.inside);
+		/* the other direction lives as long as it likes */
+		for (unsigned i = 0; i < 3; i++) {
+			bytes_add(&server.plain_in, sent.at, sent.len);
+			carry_both(&client, &server, 0);
+			all_came(&client, &sent);
+		}
+		server.plain_ended = true;
+		carry_both(&client, &server, 0);
+		assert_true(client.plain_finished && client.wire_finished && server.wire_finished);
+		assert_int_equal(client.rc, 0);
+		assert_int_equal(server.rc, 0);
+		part();
+	}
+	free(sent.at);
+}
+
+static void
+both_may_half_close_at_once(void **state)
+{
+	(void)state;
+	meet(0);
+	client.plain_ended = server.plain_ended = true;
+	run(&client);
+	run(&server);
+	assert_int_equal(client.n_writes, 1);
+	assert_true(ptah_probdist_has(&client.link->tables->lengths, (uint16_t)client.writes[0]));
+	carry_both(&client, &server, 1);
+	assert_true(client.plain_finished && client.wire_finished);
+	assert_true(server.plain_finished && server.wire_finished);
+	part();
+}
+
+/* OBFS-014 */
+static void
+who_speaks_first_nudges_a_client_that_is_silent(void **state)
+{
+	(void)state;
+	meet(0);
+	bytes_add(&server.plain_in, (const uint8_t *)"220 hello", 9);
+	run(&server);
+	assert_int_equal(server.n_writes, 1);
+	assert_true(tick(&server));
+	assert_int_equal(server.n_writes, 2);
+	assert_int_equal(server.write_ns[1] - server.write_ns[0], 200 * MS);
+	assert_false(tick(&server));
+	carry(&server, &client, 0);
+	assert_int_equal(client.plain_out.len, 9);
+	part();
+	/* one that has spoken needs none */
+	meet(0);
+	bytes_add(&server.plain_in, (const uint8_t *)"220 hello", 9);
+	run(&server);
+	bytes_add(&client.plain_in, (const uint8_t *)"HELO", 4);
+	run(&client);
+	carry(&client, &server, 0);
+	assert_false(tick(&server));
+	part();
+}
+
 static void
 fresh(struct place *place)
 {
@@ -1084,6 +1166,9 @@ main(void)
 		TEST(a_wrong_length_fails_late),
 		TEST(packets_that_mean_nothing_are_ignored),
 		TEST(a_counter_that_runs_out_ends_the_link),
+		TEST(half_closes_go_through),
+		TEST(both_may_half_close_at_once),
+		TEST(who_speaks_first_nudges_a_client_that_is_silent),
 		TEST(a_server_finds_or_makes_its_identity),
 		TEST(keys_look_like_noise),
 	};

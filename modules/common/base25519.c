@@ -19,7 +19,13 @@
 /* A point with z = 1, ready to be added. */
 struct ptah_ge_fixed {
 	struct ptah_fe plus, minus, t2d;
+	uint64_t unused; /* so that it is eight pairs */
 };
+
+/* The compiler makes of it what the CPU has. */
+typedef uint64_t pair __attribute__((vector_size(16)));
+
+_Static_assert(sizeof(struct ptah_ge_fixed) == 8 * sizeof(pair), "eight pairs");
 
 #include "base25519table.h"
 
@@ -94,16 +100,23 @@ negate_if(uint64_t yes, struct ptah_fe *plus, struct ptah_fe *minus, struct ptah
 static inline void
 pick(struct ptah_ge_fixed *out, const struct ptah_ge_fixed *from, unsigned n, uint64_t index)
 {
-	memset(out, 0, sizeof(*out));
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t yes = ptah_fe_mask_of(((i ^ index) - 1) >> 63);
+	pair sum[8] = { { 0 } }, here[8];
 
-		for (int k = 0; k < 5; k++) {
-			out->plus.v[k] |= from[i].plus.v[k] & yes;
-			out->minus.v[k] |= from[i].minus.v[k] & yes;
-			out->t2d.v[k] |= from[i].t2d.v[k] & yes;
-		}
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t mask = ptah_fe_mask_of(((i ^ index) - 1) >> 63);
+		pair yes = { mask, mask };
+
+		memcpy(here, &from[i], sizeof(here));
+		sum[0] |= here[0] & yes;
+		sum[1] |= here[1] & yes;
+		sum[2] |= here[2] & yes;
+		sum[3] |= here[3] & yes;
+		sum[4] |= here[4] & yes;
+		sum[5] |= here[5] & yes;
+		sum[6] |= here[6] & yes;
+		sum[7] |= here[7] & yes;
 	}
+	memcpy(out, sum, sizeof(sum));
 }
 
 static inline uint64_t

@@ -43,7 +43,7 @@ def show(point):
     x, y = point
     print("\t\t{ " + limbs((y + x) % P) + ",")
     print("\t\t    " + limbs((y - x) % P) + ",")
-    print("\t\t    " + limbs(2 * D * x * y % P) + " },")
+    print("\t\t    " + limbs(2 * D * x * y % P) + ", 0 },")
 
 
 def combs():

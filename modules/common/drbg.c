@@ -10,29 +10,34 @@ rotate(uint64_t x, int n)
 	return x << n | x >> (64 - n);
 }
 
-static inline void
-rounds(uint64_t v[4], int n)
+/* The four words by value: then they live in registers. */
+struct state {
+	uint64_t v0, v1, v2, v3;
+};
+
+static inline struct state
+sip_round(struct state s)
 {
-	while (n-- > 0) {
-		v[0] += v[1];
-		v[2] += v[3];
-		v[1] = rotate(v[1], 13) ^ v[0];
-		v[3] = rotate(v[3], 16) ^ v[2];
-		v[0] = rotate(v[0], 32);
-		v[2] += v[1];
-		v[0] += v[3];
-		v[1] = rotate(v[1], 17) ^ v[2];
-		v[3] = rotate(v[3], 21) ^ v[0];
-		v[2] = rotate(v[2], 32);
-	}
+	s.v0 += s.v1;
+	s.v2 += s.v3;
+	s.v1 = rotate(s.v1, 13) ^ s.v0;
+	s.v3 = rotate(s.v3, 16) ^ s.v2;
+	s.v0 = rotate(s.v0, 32);
+	s.v2 += s.v1;
+	s.v0 += s.v3;
+	s.v1 = rotate(s.v1, 17) ^ s.v2;
+	s.v3 = rotate(s.v3, 21) ^ s.v0;
+	s.v2 = rotate(s.v2, 32);
+	return s;
 }
 
-static inline void
-absorb(uint64_t v[4], uint64_t word)
+static inline struct state
+absorb(struct state s, uint64_t word)
 {
-	v[3] ^= word;
-	rounds(v, 2);
-	v[0] ^= word;
+	s.v3 ^= word;
+	s = sip_round(sip_round(s));
+	s.v0 ^= word;
+	return s;
 }
 
 void
@@ -59,15 +64,18 @@ ptah_drbg_clear(struct ptah_drbg *drbg)
 uint64_t
 ptah_drbg_block(struct ptah_drbg *drbg)
 {
-	uint64_t v[4];
+	struct state s = absorb((struct state){ drbg->v[0], drbg->v[1], drbg->v[2], drbg->v[3] },
+	    drbg->last);
 
-	absorb(drbg->v, drbg->last);
+	drbg->v[0] = s.v0;
+	drbg->v[1] = s.v1;
+	drbg->v[2] = s.v2;
+	drbg->v[3] = s.v3;
 	drbg->eaten += 8;
-	memcpy(v, drbg->v, sizeof(v));
-	absorb(v, drbg->eaten << 56);
-	v[2] ^= 0xff;
-	rounds(v, 4);
-	drbg->last = v[0] ^ v[1] ^ v[2] ^ v[3];
+	s = absorb(s, drbg->eaten << 56);
+	s.v2 ^= 0xff;
+	s = sip_round(sip_round(sip_round(sip_round(s))));
+	drbg->last = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 	return __builtin_bswap64(drbg->last);
 }
 

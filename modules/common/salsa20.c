@@ -23,14 +23,15 @@ all(uint32_t x)
 static inline void
 xor_out(const struct ptah_salsa_job *jobs, const lanes x[16])
 {
-	for (int i = 0; i < LANES; i++) {
-		uint8_t stream[PTAH_SALSA_BLOCK];
+	uint32_t words[16][LANES];
 
-		for (int k = 0; k < 16; k++)
-			ptah_bytes_put32le(stream + 4 * k, x[k][i]);
-		for (int k = 0; k < PTAH_SALSA_BLOCK; k++)
-			jobs[i].out[k] = jobs[i].in[k] ^ stream[k];
-	}
+	memcpy(words, x, sizeof(words));
+	for (int i = 0; i < LANES; i++)
+		for (int k = 0; k < 16; k++) {
+			uint32_t in = ptah_bytes_get32le(jobs[i].in + 4 * k);
+
+			ptah_bytes_put32le(jobs[i].out + 4 * k, in ^ words[k][i]);
+		}
 }
 
 #include "salsa20lanes.h"

@@ -29,7 +29,7 @@ static inline TARGET void
 run_lanes(const lanes start[16], const struct ptah_salsa_job *jobs)
 {
 	uint32_t counters[4][LANES] __attribute__((aligned(64)));
-	lanes now[16], x[16];
+	lanes nonce_low, nonce_high, block_low, block_high;
 
 	for (int i = 0; i < LANES; i++) {
 		counters[0][i] = (uint32_t)jobs[i].nonce;
@@ -37,21 +37,46 @@ run_lanes(const lanes start[16], const struct ptah_salsa_job *jobs)
 		counters[2][i] = (uint32_t)jobs[i].block;
 		counters[3][i] = (uint32_t)(jobs[i].block >> 32);
 	}
-	memcpy(now, start, sizeof(now));
-	memcpy(&now[6], counters, sizeof(counters));
-	memcpy(x, now, sizeof(x));
+	memcpy(&nonce_low, counters[0], sizeof(lanes));
+	memcpy(&nonce_high, counters[1], sizeof(lanes));
+	memcpy(&block_low, counters[2], sizeof(lanes));
+	memcpy(&block_high, counters[3], sizeof(lanes));
+
+	/* Written out, so that they live in registers. */
+	lanes x0 = start[0], x1 = start[1], x2 = start[2], x3 = start[3];
+	lanes x4 = start[4], x5 = start[5], x6 = nonce_low, x7 = nonce_high;
+	lanes x8 = block_low, x9 = block_high, x10 = start[10], x11 = start[11];
+	lanes x12 = start[12], x13 = start[13], x14 = start[14], x15 = start[15];
+
 	for (int i = 0; i < 10; i++) {
-		QUARTER(x[0], x[4], x[8], x[12]);
-		QUARTER(x[5], x[9], x[13], x[1]);
-		QUARTER(x[10], x[14], x[2], x[6]);
-		QUARTER(x[15], x[3], x[7], x[11]);
-		QUARTER(x[0], x[1], x[2], x[3]);
-		QUARTER(x[5], x[6], x[7], x[4]);
-		QUARTER(x[10], x[11], x[8], x[9]);
-		QUARTER(x[15], x[12], x[13], x[14]);
+		QUARTER(x0, x4, x8, x12);
+		QUARTER(x5, x9, x13, x1);
+		QUARTER(x10, x14, x2, x6);
+		QUARTER(x15, x3, x7, x11);
+		QUARTER(x0, x1, x2, x3);
+		QUARTER(x5, x6, x7, x4);
+		QUARTER(x10, x11, x8, x9);
+		QUARTER(x15, x12, x13, x14);
 	}
-	for (int i = 0; i < 16; i++)
-		x[i] += now[i];
+	x0 += start[0];
+	x1 += start[1];
+	x2 += start[2];
+	x3 += start[3];
+	x4 += start[4];
+	x5 += start[5];
+	x6 += nonce_low;
+	x7 += nonce_high;
+	x8 += block_low;
+	x9 += block_high;
+	x10 += start[10];
+	x11 += start[11];
+	x12 += start[12];
+	x13 += start[13];
+	x14 += start[14];
+	x15 += start[15];
+
+	const lanes x[16] = { x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15 };
+
 	xor_out(jobs, x);
 }
 

@@ -1,44 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The portable code, four lanes that any compiler makes vectors or words of,
+ * The library's code, which runs anywhere and is the reference of the others,
  * and the choice.
  */
+#include <stdbool.h>
 #include <string.h>
+
+#include <sodium.h>
 
 #include "bytes.h"
 #include "salsa20.h"
 #include "salsa20cpu.h"
 
-#define TARGET
-#define LANES 4
-
-typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
-
-static inline lanes
-all(uint32_t x)
+/* Whether b goes on where a ends, in the stream and in memory. */
+static bool
+goes_on(const struct ptah_salsa_job *a, const struct ptah_salsa_job *b)
 {
-	return (lanes){ x, x, x, x };
+	return b->nonce == a->nonce && b->block == a->block + 1 &&
+	    b->in == a->in + PTAH_SALSA_BLOCK && b->out == a->out + PTAH_SALSA_BLOCK;
 }
 
-static inline void
-xor_out(const struct ptah_salsa_job *jobs, const lanes x[16])
+static void
+run_libsodium(const uint32_t key[8], const struct ptah_salsa_job *jobs, size_t n)
 {
-	uint32_t words[16][LANES];
+	uint8_t key_bytes[32], nonce[8];
+	size_t n_same;
 
-	memcpy(words, x, sizeof(words));
-	for (int i = 0; i < LANES; i++)
-		for (int k = 0; k < 16; k++) {
-			uint32_t in = ptah_bytes_get32le(jobs[i].in + 4 * k);
-
-			ptah_bytes_put32le(jobs[i].out + 4 * k, in ^ words[k][i]);
-		}
+	for (int i = 0; i < 8; i++)
+		ptah_bytes_put32le(key_bytes + 4 * i, key[i]);
+	for (; n > 0; n -= n_same, jobs += n_same) {
+		for (n_same = 1; n_same < n && goes_on(&jobs[n_same - 1], &jobs[n_same]);)
+			n_same++;
+		ptah_bytes_put64le(nonce, jobs->nonce);
+		crypto_stream_salsa20_xor_ic(jobs->out, jobs->in, n_same * PTAH_SALSA_BLOCK, nonce,
+		    jobs->block, key_bytes);
+	}
+	explicit_bzero(key_bytes, sizeof(key_bytes));
 }
-
-#include "salsa20lanes.h"
 
 /* Best last. */
 static const struct ptah_salsa codes[] = {
-	{ "portable", run },
+	{ "libsodium", run_libsodium },
 	{ "avx2", ptah_salsa_avx2 },
 	{ "avx512", ptah_salsa_avx512 },
 };

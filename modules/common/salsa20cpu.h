@@ -7,6 +7,7 @@
 #define PTAH_COMMON_SALSA20CPU_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "salsa20.h"
 
@@ -23,7 +24,7 @@ bool ptah_salsa_cpu_has(const char *name);
 static inline bool
 ptah_salsa_cpu_has(const char *name)
 {
-	return strcmp(name, "portable") == 0;
+	return strcmp(name, "libsodium") == 0;
 }
 
 #endif

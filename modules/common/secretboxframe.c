@@ -70,6 +70,7 @@ struct packet {
 struct box {
 	const uint8_t *at;
 	size_t len;
+	bool is_bad; /* its length was a lie */
 };
 
 static const uint8_t zeros[BLOCK];
@@ -465,8 +466,11 @@ cut(struct ptah_opener *opener, struct ptah_span in, size_t room, struct box *bo
 		if (in.len < *need || most > room)
 			break;
 		room -= most;
-		boxes[n].at = in.at + LENGTH_LEN;
-		boxes[n++].len = opener->pending;
+		boxes[n++] = (struct box){
+			.at = in.at + LENGTH_LEN,
+			.len = opener->pending,
+			.is_bad = opener->bad,
+		};
 		in.at += *need;
 		in.len -= *need;
 		if (opener->bad)
@@ -523,7 +527,7 @@ struct sink {
 
 static int
 check_box(struct ptah_opener *opener, struct ptah_boxer *boxer, const uint8_t first[BLOCK],
-    const struct box *box, bool is_bad)
+    const struct box *box)
 {
 	uint8_t tag[TAG_LEN];
 	int rc;
@@ -531,7 +535,7 @@ check_box(struct ptah_opener *opener, struct ptah_boxer *boxer, const uint8_t fi
 	if (opener->key.counter == 0)
 		return -EOVERFLOW;
 	rc = authenticate(boxer, first, box->at + TAG_LEN, box->len - TAG_LEN, tag);
-	if (rc == 0 && (sodium_memcmp(tag, box->at, TAG_LEN) != 0 || is_bad))
+	if (rc == 0 && (sodium_memcmp(tag, box->at, TAG_LEN) != 0 || box->is_bad))
 		rc = -EBADMSG;
 	return rc;
 }
@@ -559,8 +563,7 @@ open_pass(struct ptah_opener *opener, struct ptah_boxer *boxer, const struct box
 	}
 	run_jobs(boxer);
 	for (i = 0; i < n && type == PTAH_PACKET_PAYLOAD; i++) {
-		rc = check_box(opener, boxer, boxer->first[i], &boxes[i],
-		    opener->bad && i == n - 1);
+		rc = check_box(opener, boxer, boxer->first[i], &boxes[i]);
 		if (rc == 0)
 			rc = read_header(boxer->first[i], &boxes[i], &type, &len);
 		if (rc != 0)

@@ -44,7 +44,7 @@ struct ptah_boxer;
  * Fails: NULL and errno (ENOMEM).
  */
 struct ptah_boxer *ptah_boxer_new(void);
-/** The same with the vector code of that name ("portable", "avx2", "avx512"): NULL and ENOTSUP if this CPU has it not. */
+/** The same with the vector code of that name ("libsodium", "avx2", "avx512"): NULL and ENOTSUP if this CPU has it not. */
 struct ptah_boxer *ptah_boxer_new_with(const char *vectors);
 /** The name of the code that was chosen. */
 const char *ptah_boxer_vectors(const struct ptah_boxer *boxer);

@@ -181,7 +181,7 @@ measure(struct bench *bench, const char *name, part_fn *part, unsigned items, co
 int
 main(int argc, char **argv)
 {
-	static const char *const codes[] = { "portable", "avx2", "avx512" };
+	static const char *const codes[] = { "libsodium", "avx2", "avx512" };
 	static struct bench bench;
 	double round_ns = (argc > 1 ? strtod(argv[1], NULL) : 20) * 1e6;
 

@@ -12,26 +12,31 @@
 
 #include "base/random.h"
 
-#define NONE UINT32_MAX
 #define FIRST_ROOM 256u
+/* Different times that tokens are remembered for; one more shares the longest. */
+#define AGES_MOST 8
+/* Bytes of a hash that are kept.  Zeros mean an empty slot. */
+#define MARK_LEN 5
 
-/* A token.  Entries stand in a ring in the order in which they came, so the
- * eldest is known; chains of indices lead to them. */
-struct entry {
-	uint8_t hash[crypto_shorthash_siphashx24_BYTES];
-	uint64_t until_s; /* UINT64_MAX: no end */
-	uint32_t next;
+/* Slots by open addressing.  A mark's own first bits say where it belongs, so that a table can grow. */
+struct table {
+	uint8_t *slots; /* 'room' marks */
+	size_t room, n;
+};
+
+/* Tokens that are remembered for one time: those of the running period, and of the one before. */
+struct age {
+	uint32_t ttl_s;
+	uint64_t begun_s;
+	struct table now, before;
 };
 
 struct ptah_replay {
 	pthread_mutex_t lock;
 	uint8_t key[crypto_shorthash_siphashx24_KEYBYTES];
 	size_t most;
-	size_t room;  /* of ring and chains; a power of two until it is 'most' */
-	size_t first, n;
-	struct entry *ring;
-	uint32_t *chains;
-	size_t n_chains; /* a power of two */
+	struct age ages[AGES_MOST];
+	unsigned n_ages;
 };
 
 struct ptah_replay *
@@ -53,8 +58,10 @@ ptah_replay_free(struct ptah_replay *replay)
 	if (replay == NULL)
 		return;
 	pthread_mutex_destroy(&replay->lock);
-	free(replay->ring);
-	free(replay->chains);
+	for (unsigned i = 0; i < replay->n_ages; i++) {
+		free(replay->ages[i].now.slots);
+		free(replay->ages[i].before.slots);
+	}
 	explicit_bzero(replay->key, sizeof(replay->key));
 	free(replay);
 }
@@ -81,103 +88,120 @@ hash_of(const struct ptah_replay *replay, struct ptah_span scope, struct ptah_sp
 	return 0;
 }
 
-static uint32_t *
-chain_of(const struct ptah_replay *replay, const uint8_t *hash)
-{
-	uint64_t word;
+/* ---- a table ---------------------------------------------------------------- */
 
-	memcpy(&word, hash, sizeof(word));
-	return &replay->chains[word & (replay->n_chains - 1)];
+static size_t
+place_of(const struct table *table, const uint8_t *mark)
+{
+	uint32_t first = (uint32_t)mark[0] << 24 | (uint32_t)mark[1] << 16 | (uint32_t)mark[2] << 8 | mark[3];
+
+	return (size_t)((uint64_t)first * table->room >> 32);
 }
 
-static void
-drop_eldest(struct ptah_replay *replay)
+/* Its slot, or the empty one where it would stand. */
+static uint8_t *
+slot_of(const struct table *table, const uint8_t *mark)
 {
-	uint32_t at = (uint32_t)replay->first;
-	uint32_t *link = chain_of(replay, replay->ring[at].hash);
+	static const uint8_t empty[MARK_LEN];
 
-	while (*link != at)
-		link = &replay->ring[*link].next;
-	*link = replay->ring[at].next;
-	replay->first = (replay->first + 1) % replay->room;
-	replay->n--;
+	for (size_t at = place_of(table, mark);; at = at + 1 < table->room ? at + 1 : 0) {
+		uint8_t *slot = table->slots + at * MARK_LEN;
+
+		if (memcmp(slot, mark, MARK_LEN) == 0 || memcmp(slot, empty, MARK_LEN) == 0)
+			return slot;
+	}
 }
 
-static void
-put_in_chain(struct ptah_replay *replay, uint32_t at)
+static bool
+has(const struct table *table, const uint8_t *mark)
 {
-	uint32_t *link = chain_of(replay, replay->ring[at].hash);
+	return table->room > 0 && memcmp(slot_of(table, mark), mark, MARK_LEN) == 0;
+}
 
-	replay->ring[at].next = *link;
-	*link = at;
+/* A sixth stays empty, so that a search is short. */
+static size_t
+room_for(size_t n)
+{
+	return n + n / 5 + 2;
 }
 
 static int
-grow(struct ptah_replay *replay)
+grow(struct table *table, size_t most)
 {
-	size_t room = replay->room == 0 ? FIRST_ROOM : replay->room * 2, n_chains = 1;
-	struct entry *ring;
-	uint32_t *chains;
+	static const uint8_t empty[MARK_LEN];
+	size_t room = table->room == 0 ? FIRST_ROOM : table->room * 2;
+	struct table larger = { .n = table->n };
 
-	if (room > replay->most)
-		room = replay->most;
-	while (n_chains < room)
-		n_chains *= 2;
-	ring = malloc(room * sizeof(*ring));
-	chains = malloc(n_chains * sizeof(*chains));
-	if (ring == NULL || chains == NULL) {
-		free(ring);
-		free(chains);
+	larger.room = room < room_for(most) ? room : room_for(most);
+	larger.slots = calloc(larger.room, MARK_LEN);
+	if (larger.slots == NULL)
 		return -ENOMEM;
+	for (size_t i = 0; i < table->room; i++) {
+		const uint8_t *mark = table->slots + i * MARK_LEN;
+
+		if (memcmp(mark, empty, MARK_LEN) != 0)
+			memcpy(slot_of(&larger, mark), mark, MARK_LEN);
 	}
-	for (size_t i = 0; i < replay->n; i++)
-		ring[i] = replay->ring[(replay->first + i) % replay->room];
-	for (size_t i = 0; i < n_chains; i++)
-		chains[i] = NONE;
-	free(replay->ring);
-	free(replay->chains);
-	replay->ring = ring;
-	replay->chains = chains;
-	replay->room = room;
-	replay->n_chains = n_chains;
-	replay->first = 0;
-	for (size_t i = 0; i < replay->n; i++)
-		put_in_chain(replay, (uint32_t)i);
+	free(table->slots);
+	*table = larger;
 	return 0;
 }
 
-/* The entry with this hash, if it is still remembered; one that is not is given its new time by the caller. */
-static struct entry *
-find(const struct ptah_replay *replay, const uint8_t *hash)
+/* ---- time ----------------------------------------------------------------------- */
+
+static void
+turn(struct age *age, uint64_t now_s)
 {
-	if (replay->n_chains == 0)
-		return NULL;
-	for (uint32_t at = *chain_of(replay, hash); at != NONE; at = replay->ring[at].next)
-		if (memcmp(replay->ring[at].hash, hash, sizeof(replay->ring[at].hash)) == 0)
-			return &replay->ring[at];
-	return NULL;
+	free(age->before.slots);
+	age->before = age->now;
+	age->now = (struct table){ NULL, 0, 0 };
+	age->begun_s = now_s;
+}
+
+static struct age *
+age_of(struct ptah_replay *replay, uint32_t ttl_s, uint64_t now_s)
+{
+	struct age *longest = NULL;
+
+	for (unsigned i = 0; i < replay->n_ages; i++) {
+		struct age *age = &replay->ages[i];
+
+		if (age->ttl_s == ttl_s)
+			return age;
+		/* 0 is the longest of all. */
+		if (longest == NULL || age->ttl_s - 1 > longest->ttl_s - 1)
+			longest = age;
+	}
+	if (replay->n_ages == AGES_MOST)
+		return longest;
+	replay->ages[replay->n_ages] = (struct age){ .ttl_s = ttl_s, .begun_s = now_s };
+	return &replay->ages[replay->n_ages++];
 }
 
 static int
-add(struct ptah_replay *replay, const uint8_t *hash, uint64_t until_s, uint64_t now_s)
+look(struct ptah_replay *replay, const uint8_t *mark, uint32_t ttl_s, uint64_t now_s)
 {
-	uint32_t at;
+	struct age *age = age_of(replay, ttl_s, now_s);
 
-	while (replay->n > 0 && replay->ring[replay->first].until_s <= now_s)
-		drop_eldest(replay);
-	if (replay->n == replay->room && replay->room < replay->most) {
-		int rc = grow(replay);
+	if (age->ttl_s != 0 && now_s - age->begun_s >= age->ttl_s) {
+		bool long_ago = now_s - age->begun_s >= 2 * (uint64_t)age->ttl_s;
 
-		if (rc < 0 && replay->room == 0)
+		turn(age, now_s);
+		if (long_ago)
+			turn(age, now_s); /* of what was running nothing counts any more, either */
+	}
+	if (has(&age->now, mark) || has(&age->before, mark))
+		return 0;
+	if (age->now.n >= replay->most)
+		turn(age, now_s);
+	if (room_for(age->now.n + 1) > age->now.room) {
+		int rc = grow(&age->now, replay->most);
+
+		if (rc != 0)
 			return rc;
 	}
-	if (replay->n == replay->room)
-		drop_eldest(replay);
-	at = (uint32_t)((replay->first + replay->n) % replay->room);
-	memcpy(replay->ring[at].hash, hash, sizeof(replay->ring[at].hash));
-	replay->ring[at].until_s = until_s;
-	put_in_chain(replay, at);
-	replay->n++;
+	memcpy(slot_of(&age->now, mark), mark, MARK_LEN);
+	age->now.n++;
 	return 1;
 }
 
@@ -186,22 +210,13 @@ ptah_replay_check(struct ptah_replay *replay, struct ptah_span scope, struct pta
     uint32_t ttl_s, uint64_t now_s)
 {
 	uint8_t hash[crypto_shorthash_siphashx24_BYTES];
-	uint64_t until_s = ttl_s == 0 ? UINT64_MAX : now_s + ttl_s;
 	int rc = hash_of(replay, scope, token, hash);
-	struct entry *entry;
 
 	if (rc < 0)
 		return rc;
+	hash[MARK_LEN - 1] |= 1; /* never empty; place_of() does not look at this byte */
 	pthread_mutex_lock(&replay->lock);
-	entry = find(replay, hash);
-	if (entry == NULL) {
-		rc = add(replay, hash, until_s, now_s);
-	} else if (entry->until_s > now_s) {
-		rc = 0;
-	} else {
-		entry->until_s = until_s;
-		rc = 1;
-	}
+	rc = look(replay, hash, ttl_s, now_s);
 	pthread_mutex_unlock(&replay->lock);
 	return rc;
 }

@@ -2,8 +2,9 @@
 /**
  * transport/replay.h: have we seen this before?
  *
- * One set for the process, shared by all workers and instances.  It keeps a
- * keyed hash of each token, not the token; when it is full the eldest goes.
+ * One set for the process, shared by all workers and instances.  It keeps 40
+ * bits of a keyed hash of each token, not the token: a million of them take
+ * about 6 MiB, and one fresh token in a million is then taken for a replay.
  *
  * Threads: any.
  */
@@ -15,19 +16,20 @@
 
 #include <ptah/span.h>
 
-/** Tokens of the process: 40 bytes each when it is full. */
-#define PTAH_REPLAY_MAX ((size_t)1 << 18)
+/** Tokens that are surely remembered for their time, of each time that tokens are remembered for. */
+#define PTAH_REPLAY_MAX ((size_t)1 << 20)
 
 struct ptah_replay;
 
-/** A set of at most 'most' tokens.  NULL: ENOMEM. */
+/** A set of at most 'most' tokens in one such time.  NULL: ENOMEM. */
 struct ptah_replay *ptah_replay_new(size_t most);
 void ptah_replay_free(struct ptah_replay *replay);
 
 /**
  * Look 'token' up in 'scope' at the time 'now_s' (any clock that only goes
- * forward), and remember it for 'ttl_s' (0: as long as there is room).
- * Returns 1 if it is fresh, 0 if it was seen before and is still remembered, -ENOMEM.
+ * forward), and remember it for at least 'ttl_s' and at most twice that (0: as
+ * long as there is room).  Of more tokens in that time the eldest are forgotten.
+ * Returns 1 if it is fresh, 0 if it was seen before, -ENOMEM.
  */
 int ptah_replay_check(struct ptah_replay *replay, struct ptah_span scope, struct ptah_span token,
     uint32_t ttl_s, uint64_t now_s);

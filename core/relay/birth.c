@@ -15,9 +15,11 @@
 #include "loop/worker.h"
 #include "relay/layer.h"
 #include "stats/stats.h"
+#include "transport/check.h"
 #include "transport/stream.h"
 
-#define HANDSHAKE_MS 30000
+/* Places that a link tries at the very most: a module might never run out of them. */
+#define ATTEMPTS_MOST 64u
 
 /* ---- memory -------------------------------------------------------------- */
 
@@ -64,7 +66,7 @@ handshake_ms(const struct ptah_link *link)
 		unsigned ms = link->layers[i].self.instance->module->handshake_ms;
 
 		if (ms == 0)
-			ms = HANDSHAKE_MS;
+			ms = PTAH_HANDSHAKE_MS;
 		if (ms > most)
 			most = ms;
 	}
@@ -252,6 +254,8 @@ wire_opens(struct ptah_link *link, int fd)
 		return rc;
 	}
 	link->stage = STAGE_LAYERS;
+	link->reason = NULL; /* of the attempts before this one */
+	link->rc = 0;
 	if (link->role == PTAH_CLIENT && link->n_layers > 0)
 		ptah_link_limit(link, handshake_ms(link));
 	return 0;
@@ -296,7 +300,18 @@ ptah_birth_step(struct ptah_link *link)
 
 /* ---- clients --------------------------------------------------------------------------- */
 
-static void dial(struct ptah_link *link);
+static int dial(struct ptah_link *link);
+
+/* A dial has failed.  A transport that chooses its address may have another one. */
+static bool
+may_try_again(struct ptah_link *link, int rc, const char *reason)
+{
+	ptah_link_stat(link, PTAH_STAT_DIALS_FAILED, 1);
+	link->reason = reason;
+	link->rc = rc;
+	return rc != -ENOMEM && ptah_instance_bottom(link->instance)->module->endpoint != NULL &&
+	    ++link->birth->attempt < ATTEMPTS_MOST;
+}
 
 static void
 on_dialed(int fd, int rc, const char *reason, void *arg)
@@ -304,20 +319,10 @@ on_dialed(int fd, int rc, const char *reason, void *arg)
 	struct ptah_link *link = arg;
 
 	link->birth->dial = NULL;
-	if (rc == 0) {
+	if (rc == 0)
 		rc = wire_opens(link, fd);
-	} else {
-		ptah_link_stat(link, PTAH_STAT_DIALS_FAILED, 1);
-		link->reason = reason;
-		/* A transport that chooses its address may have another one. */
-		if (ptah_instance_bottom(link->instance)->module->endpoint != NULL) {
-			link->birth->attempt++;
-			link->rc = rc;
-			dial(link);
-			ptah_link_settle(link);
-			return;
-		}
-	}
+	else if (may_try_again(link, rc, reason))
+		rc = dial(link);
 	if (rc != 0)
 		ptah_link_die(link, rc);
 	ptah_link_settle(link);
@@ -359,28 +364,37 @@ endpoint(struct ptah_link *link)
 	return 1;
 }
 
-static void
-dial(struct ptah_link *link)
+/* A descriptor, -EINPROGRESS, or the -errno of the last place there was. */
+static int
+dial_somewhere(struct ptah_link *link)
 {
 	struct birth *birth = link->birth;
-	int rc = endpoint(link);
+	int rc;
 
-	if (rc == -ENOENT && birth->attempt > 0)
-		rc = link->rc != 0 ? link->rc : -ENOENT; /* the last failure says more */
-	if (rc >= 0 && !birth->has_server) {
-		link->reason = "no server address";
-		rc = -EDESTADDRREQ;
-	}
-	if (rc >= 0)
+	do {
+		rc = endpoint(link);
+		if (rc == -ENOENT && birth->attempt > 0)
+			return link->rc; /* the last failure says more */
+		if (rc < 0)
+			return rc;
+		if (!birth->has_server) {
+			link->reason = "no server address";
+			return -EDESTADDRREQ;
+		}
 		rc = ptah_dial_start(link->worker, birth->how, &birth->server, on_dialed, link, &birth->dial);
+	} while (rc < 0 && rc != -EINPROGRESS && may_try_again(link, rc, NULL));
+	return rc;
+}
+
+/* 0: it is under way, or there already. */
+static int
+dial(struct ptah_link *link)
+{
+	int rc = dial_somewhere(link);
+
 	if (rc == -EINPROGRESS)
-		return;
-	if (rc >= 0)
-		rc = wire_opens(link, rc);
-	else
-		ptah_link_stat(link, PTAH_STAT_DIALS_FAILED, 1);
-	if (rc != 0)
-		ptah_link_die(link, rc);
+		return 0;
+	return rc < 0 ? rc : wire_opens(link, rc);
 }
 
 struct ptah_link *
@@ -421,11 +435,11 @@ ptah_link_client_new(struct ptah_worker *worker, const struct ptah_link_client *
 	if (bottom->carrier) {
 		rc = ptah_layer_open(link, link->n_layers - 1u);
 		bottom->phase = PHASE_PASSED;
-		if (rc != 0)
-			ptah_link_die(link, rc);
 	} else {
-		dial(link);
+		rc = dial(link);
 	}
+	if (rc != 0)
+		ptah_link_die(link, rc);
 	link->busy--;
 	return link;
 }

@@ -15,6 +15,7 @@
 #define PTAH_OPTIONS_LIMIT 512
 #define PTAH_LIFE_LIMIT (64u * 1024 * 1024)
 #define PTAH_MSG_ROOM_LIMIT (64u * 1024)
+#define PTAH_HANDSHAKE_MS 30000u /* where a module says 0 */
 #define PTAH_HANDSHAKE_LIMIT_MS (60u * 60 * 1000)
 
 /** May the rest of the descriptor be read at all?  -ELIBBAD and 'why'. */

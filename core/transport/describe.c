@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "transport/check.h"
 #include "transport/expect.h"
 #include "transport/loader.h"
-
-#define DEFAULT_HANDSHAKE_MS 30000u
 
 static const char *
 roles_of(const struct ptah_module *module)
@@ -135,7 +134,7 @@ describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
 	if ((can & PTAH_NAMED_ONLY) != 0)
 		fact(out, "asked for", "by name only; \"*\" leaves it out");
 	ptah_buf_printf(out, "%-12swithin %u s\n", "handshake",
-	    ((module->handshake_ms != 0 ? module->handshake_ms : DEFAULT_HANDSHAKE_MS) + 999) / 1000);
+	    ((module->handshake_ms != 0 ? module->handshake_ms : PTAH_HANDSHAKE_MS) + 999) / 1000);
 }
 
 static void

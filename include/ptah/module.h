@@ -192,7 +192,7 @@ struct ptah_module {
 	int (*event)(void *link, const struct ptah_event *, struct ptah_io *); /* a timer, mail ... */
 	void (*close)(void *link, int why);          /* 0, or the -errno that ended it */
 
-	/* Client, before the host dials: where to, at this attempt; -ENOENT when there is no other. */
+	/* Client, before the host dials: where to, at this attempt, of 64 at most; -ENOENT when there is no other. */
 	int (*endpoint)(const struct ptah_open *, char *server, size_t room);
 
 	/* A carrier.  'dial' ends in host->give(); 'listen', when the home is ready, in host->arrive() for each connection. */

@@ -110,4 +110,5 @@ run(const uint32_t key[8], const struct ptah_salsa_job *jobs, size_t n)
 		run_lanes(start, rest);
 		explicit_bzero(nowhere, sizeof(nowhere));
 	}
+	explicit_bzero(start, sizeof(start));
 }

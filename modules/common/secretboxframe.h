@@ -44,7 +44,10 @@ struct ptah_boxer;
  * Fails: NULL and errno (ENOMEM).
  */
 struct ptah_boxer *ptah_boxer_new(void);
-/** The same with the vector code of that name ("libsodium", "avx2", "avx512"): NULL and ENOTSUP if this CPU has it not. */
+/**
+ * The same with the code of that name ("libsodium", "avx2", "avx512").
+ * Fails: NULL and errno (ENOMEM, ENOTSUP if this CPU has it not).
+ */
 struct ptah_boxer *ptah_boxer_new_with(const char *vectors);
 /** The name of the code that was chosen. */
 const char *ptah_boxer_vectors(const struct ptah_boxer *boxer);
@@ -82,7 +85,8 @@ size_t ptah_frame_padding(size_t len, unsigned target);
 /**
  * Seal 'payload' as packets without padding, the last one short, and pad the
  * burst to 'target' with ptah_frame_padding() more bytes, unless that is
- * PTAH_FRAME_NO_PADDING.  'burst' bytes of the same burst stand before it.  An empty payload makes padding only.
+ * PTAH_FRAME_NO_PADDING.  'burst' bytes of the same burst stand before it.
+ * An empty payload makes padding only.
  *
  * The payload and the room may not overlap.
  *

@@ -6,6 +6,8 @@
 
 #include <sodium.h>
 
+#include "flight.h"
+
 int
 obfs4_mark_make(struct ptah_hmac *hmac, const uint8_t mac_key[static OBFS4_MAC_KEY_LEN],
     struct ptah_span bytes, uint8_t mark[static OBFS4_MARK_LEN])
@@ -46,7 +48,10 @@ obfs4_hello_make(struct obfs4_hello *hello, struct ptah_hmac *hmac, const struct
 	hello->searched = OBFS4_REPLY_HEAD;
 	hello->has_mark = false;
 	memcpy(out.at, hello->pair.repr, PTAH_ELL2_LEN);
-	obfs4_chance_bytes(chance, out.at + PTAH_ELL2_LEN, pad_len);
+	if (hello->shaped && pad_len >= OBFS4_HELLO_PAD_MIN)
+		obfs4_flight_pad(chance, (struct ptah_room){ out.at + PTAH_ELL2_LEN, pad_len }, PTAH_ELL2_LEN, OBFS4_TRAILER_LEN);
+	else
+		obfs4_chance_bytes(chance, out.at + PTAH_ELL2_LEN, pad_len);
 	rc = obfs4_mark_make(hmac, hello->mac_key, (struct ptah_span){ out.at, PTAH_ELL2_LEN }, mark);
 	if (rc == 0)
 		rc = mac_of(hmac, hello, out.at, len - OBFS4_MARK_LEN, mac);

@@ -48,6 +48,7 @@ struct obfs4_hello {
 	char epoch[PTAH_EPOCH_MAX]; /* the hour of the hello; the reply must say the same */
 	size_t epoch_len;
 	size_t searched; /* up to here the reply holds no mark */
+	bool shaped;     /* let the padding be that of flight.h */
 };
 
 /** First 16 bytes of the HMAC of 'bytes' under the bridge's key: a mark.  -ENOMEM. */

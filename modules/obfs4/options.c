@@ -36,6 +36,8 @@ const struct ptah_option obfs4_options[] = {
 	    .min = OBFS4_KEY_LEN, .max = OBFS4_KEY_LEN, .help = "with node-id, in place of cert: 64 hex digits" },
 	{ .name = "iat-mode", .type = PTAH_STRING, .flags = PTAH_LINK | PTAH_CLIENT_ONLY | PTAH_REQUIRED, ARGS(iat_mode),
 	    .help = "0, 1 or 2, as the bridge line has it" },
+	{ .name = "first-flight", .type = PTAH_BOOL, .flags = PTAH_LINK | PTAH_CLIENT_ONLY, ARGS(first_flight),
+	    .help = "pad the first message so that rules for fully encrypted traffic pass it: a pattern of its own" },
 	{ .name = NULL },
 };
 

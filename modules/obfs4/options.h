@@ -23,6 +23,7 @@ struct obfs4_args {
 	const char *cert;
 	struct ptah_span node_id, public_key;
 	const char *iat_mode;
+	uint8_t first_flight;
 };
 
 extern const struct ptah_option obfs4_options[];

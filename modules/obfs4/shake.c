@@ -77,11 +77,13 @@ static int
 open_client(struct obfs4_link *link, const struct ptah_open *open, struct ptah_io *io)
 {
 	const struct obfs4_chance chance = chance_of(link);
+	const struct obfs4_args *args = open->args;
 	struct obfs4_hello *hello = &link->shake->hello;
 	size_t pad_len;
 	long n;
 
-	if (obfs4_args_bridge(open->args, &hello->bridge, &link->iat_mode) < 0)
+	hello->shaped = args->first_flight != 0;
+	if (obfs4_args_bridge(args, &hello->bridge, &link->iat_mode) < 0)
 		return -EINVAL;
 	obfs4_bench_take(link->bench, &hello->pair);
 	pad_len = OBFS4_HELLO_PAD_MIN + obfs4_chance_below(&chance, OBFS4_HELLO_PAD_MAX - OBFS4_HELLO_PAD_MIN + 1);

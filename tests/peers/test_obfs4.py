@@ -22,13 +22,14 @@ class Pair:
     """A web server behind an obfs4 server, and an obfs4 client."""
 
     def __init__(self, house, client, server, server_iat=0, client_iat=None,
-            name=""):
+            name="", options=""):
         need("curl", client, server)
         self.house = house
         self.web = house.add(HttpServer())
         self.server = Server(house, program_path(server), "obfs4",
             "127.0.0.1:%d" % self.web.port, name="server" + name,
-            options="iat-mode=%d" % server_iat)
+            options=";".join(filter(None, [options, "iat-mode=%d"
+            % server_iat])))
         self.client = Client(house, program_path(client), "obfs4",
             name="client" + name)
         self.args = dict(self.server.args)
@@ -71,6 +72,18 @@ def test_obfs_009_010_iat_modes(house, client, server, iat):
     pair = Pair(house, client, server, client_iat=iat[0], server_iat=iat[1])
     pair.down(100000)
     pair.up(100000)
+
+
+def test_obfs_115_a_seed_that_gives_lengths_of_0(house):
+    """obfs4proxy's client would die of it; its server in mode 0 does not."""
+    need("obfs4proxy")
+    zero = ("node-id=%s;private-key=%s;drbg-seed=%s" % ("83" * 20, "0f" * 32,
+        "b7a71c2d123eca91efb8d3df5ca9efa4b689ca697f7750e9"))
+    for n, server in enumerate(("obfs4proxy", "ptah")):
+        pair = Pair(house, "ptah", server, options=zero, client_iat=2,
+            server_iat=0 if server == "obfs4proxy" else 2, name=str(n))
+        pair.down(50000)
+        pair.up(50000)
 
 
 @pytest.mark.parametrize("client,server", PAIRS)

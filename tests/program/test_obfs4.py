@@ -414,6 +414,15 @@ def test_obfs_016_legacy_arguments(client):
         assert recv_exact(sock, 5) == b"hello"
 
 
+def test_a_shaped_first_flight(client):
+    with ModelBridge() as bridge:
+        sock, code, _ = dial(client, bridge.where, text=(
+            "cert=%s;iat-mode=0;first-flight=true" % bridge.identity.cert))
+        assert code == 0
+        sock.sendall(b"hello")
+        assert recv_exact(sock, 5) == b"hello"
+
+
 @pytest.mark.parametrize("change", [33, -1], ids=["auth", "mac"])
 def test_obfs_110_a_changed_reply(client, change):
     with ModelBridge(change=change, seed=False) as bridge:

@@ -12,6 +12,7 @@
 
 #include "vectors.h"
 
+#include "flight.h"
 #include "hello.h"
 #include "reply.h"
 
@@ -403,6 +404,67 @@ a_reply_may_be_as_short_and_as_long_as_it_can_be(void **state)
 	    (struct ptah_room){ out, sizeof(out) }, keys), -ENOSPC);
 }
 
+/* The published rules on 10,000 first segments: with the option none is noise to them, without it nearly all are. */
+static void
+a_shaped_hello_passes_the_rules_for_noise(void **state)
+{
+	struct vector *vector = &vectors[0];
+	uint8_t out[OBFS4_SHAKE_MAX], keys[PTAH_NTOR_LINK_KEYS_LEN];
+	unsigned flagged[2] = { 0, 0 }, texts = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		bool shaped = i % 2 != 0;
+		struct obfs4_hello hello = { .bridge = vector->identity.bridge, .pair = vector->x, .shaped = shaped };
+		struct obfs4_heard heard = { .has_mark = false };
+		size_t pad = i < 8000 ? 77 + i / 2 % 200 : 77 + randombytes_uniform(8052);
+		long n;
+
+		randombytes_buf(hello.pair.repr, sizeof(hello.pair.repr));
+		n = obfs4_hello_make(&hello, hmac, &any, vector->hour, pad, (struct ptah_room){ out, sizeof(out) });
+		assert_int_equal(n, 64 + pad);
+		struct ptah_span segment = { out, n < (long)OBFS4_SEGMENT_MAX ? (size_t)n : OBFS4_SEGMENT_MAX };
+		flagged[shaped] += !obfs4_flight_passes(segment);
+		if (shaped && i % 100 == 1) {
+			memcpy(hello.pair.repr, vector->x.repr, PTAH_ELL2_LEN);
+			n = obfs4_hello_make(&hello, hmac, &any, vector->hour, pad, (struct ptah_room){ out, sizeof(out) });
+			assert_int_equal(read_hello(&heard, vector, out, (size_t)n, vector->hour), 1);
+			assert_true(obfs4_reply_make(&heard, hmac, &any, &vector->identity, &vector->y, out, 0,
+			    (struct ptah_room){ out, sizeof(out) }, keys) > 0);
+			texts++;
+		}
+	}
+	assert_int_equal(texts, 200);
+	assert_in_range(flagged[1], 0, 5);
+	assert_in_range(flagged[0], 9900, 10000);
+}
+
+static void
+the_rules_are_those_that_were_published(void **state)
+{
+	uint8_t noise[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = i % 2 == 0 ? 0xf0 : 0x87; /* four bits each, no text */
+	assert_false(obfs4_flight_passes((struct ptah_span){ noise, sizeof(noise) }));
+	memset(noise + 50, 'a', 20);
+	assert_false(obfs4_flight_passes((struct ptah_span){ noise, sizeof(noise) }));
+	noise[70] = 'z';
+	assert_true(obfs4_flight_passes((struct ptah_span){ noise, sizeof(noise) }));
+	assert_true(obfs4_flight_passes((struct ptah_span){ (const uint8_t *)"GET / HTTP/1.1", 14 }));
+	memset(noise, 0xf0, sizeof(noise));
+	memcpy(noise, "abcdef", 6);
+	assert_true(obfs4_flight_passes((struct ptah_span){ noise, sizeof(noise) }));
+	noise[5] = 0x7f;
+	noise[6] = 0x80;
+	assert_false(obfs4_flight_passes((struct ptah_span){ noise, sizeof(noise) }));
+	memset(noise, 0x07, sizeof(noise));
+	assert_true(obfs4_flight_passes((struct ptah_span){ noise, sizeof(noise) }));
+	memset(noise, 0xf8, sizeof(noise));
+	assert_true(obfs4_flight_passes((struct ptah_span){ noise, sizeof(noise) }));
+}
+
 int
 main(void)
 {
@@ -419,6 +481,8 @@ main(void)
 		cmocka_unit_test(no_changed_bit_of_a_reply_goes_through),
 		cmocka_unit_test(a_wrong_auth_is_refused),
 		cmocka_unit_test(nobody_waits_for_a_mark_behind_8192_bytes),
+		cmocka_unit_test(a_shaped_hello_passes_the_rules_for_noise),
+		cmocka_unit_test(the_rules_are_those_that_were_published),
 		cmocka_unit_test(a_reply_may_be_as_short_and_as_long_as_it_can_be),
 	};
 

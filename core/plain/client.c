@@ -89,6 +89,12 @@ on_link_open(struct ptah_link *link, void *arg)
 	return (struct ptah_span){ reply, len };
 }
 
+static void
+say_no_memory(struct ptah_client *client)
+{
+	ptah_warn_often(&client->no_memory, AREA_SOCKS, "out of memory: an application is turned away");
+}
+
 /* Say why not, and close. */
 static void
 refuse(struct guest *guest, int fd, unsigned rep)
@@ -149,6 +155,8 @@ begin_link(struct guest *guest, struct ptah_span early)
 	if (rc != 0) {
 		if (rc == -EINVAL)
 			ptah_warn_often(&client->refused, AREA_SOCKS, "%s: settings refused: %s", instance->name, why);
+		else
+			say_no_memory(client);
 		refuse(guest, fd, rc == -EINVAL ? PTAH_REP_SETTINGS : PTAH_REP_GENERAL);
 		return;
 	}
@@ -179,6 +187,7 @@ begin_link(struct guest *guest, struct ptah_span early)
 	struct ptah_link *link = ptah_link_client_new(client->worker, &how, &guest_ops, guest);
 	if (link == NULL) {
 		ptah_args_free(&args);
+		say_no_memory(client);
 		refuse(guest, fd, PTAH_REP_GENERAL);
 		return;
 	}
@@ -283,7 +292,7 @@ on_accept(int fd, const struct ptah_addr *peer, void *arg)
 
 	(void)peer;
 	if (guest == NULL || ptah_end_open(&guest->end, client->worker, fd, &end_ops, guest) != 0) {
-		ptah_warn_often(&client->no_memory, AREA_SOCKS, "out of memory: an application is turned away");
+		say_no_memory(client);
 		free(guest);
 		close(fd);
 		on_gone(client);
@@ -302,6 +311,7 @@ on_accept(int fd, const struct ptah_addr *peer, void *arg)
 	}
 	if (ptah_end_read_start(&guest->end) != 0 ||
 	    ptah_deadline_set(client->worker, &guest->deadline, PTAH_SOCKS_HANDSHAKE_MS, on_deadline, guest) != 0) {
+		say_no_memory(client);
 		guest_forget(guest);
 		guest_free(guest);
 		on_gone(client);

@@ -2,9 +2,11 @@
 #include "loop/end.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,7 +72,7 @@ ptah_end_open(struct ptah_end *end, struct ptah_worker *worker, int fd,
 	if (event_assign(&end->read_event, worker->base, fd, EV_READ | EV_PERSIST, on_read_event, end) == -1)
 		return -ENOMEM;
 	end->fd = fd;
-	end->reading = end->finishing = end->finished = end->failed = false;
+	end->reading = end->finishing = end->finished = end->failed = end->reset = false;
 	end->read_kib = PTAH_SCRATCH_LEN / 1024;
 	end->worker = worker;
 	end->ops = ops;
@@ -143,7 +145,7 @@ ptah_end_read(struct ptah_end *end, uint8_t *at, size_t room)
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	return n;
+	return n == 0 && end->reset ? -ECONNRESET : n;
 }
 
 /* Bytes that the kernel took, or -errno. */
@@ -155,9 +157,11 @@ send_some(struct ptah_end *end, const uint8_t *at, size_t len)
 	do
 		n = send(end->fd, at, len, MSG_NOSIGNAL);
 	while (n == -1 && errno == EINTR);
-	if (n == -1)
-		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-	return n;
+	if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	/* After an EOF of the other side it would be EPIPE. */
+	end->reset = n == -1 && errno == ECONNRESET;
+	return n == -1 ? -errno : n;
 }
 
 static int
@@ -281,6 +285,14 @@ ptah_end_finish(struct ptah_end *end)
 		return 1;
 	}
 	return send_eof(end);
+}
+
+bool
+ptah_end_is_flushed(const struct ptah_end *end)
+{
+	int waiting = 0;
+
+	return end->spill == NULL && (ioctl(end->fd, SIOCOUTQ, &waiting) == -1 || waiting == 0);
 }
 
 size_t

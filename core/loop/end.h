@@ -36,6 +36,7 @@ struct ptah_end_ops {
 struct ptah_end {
 	int fd; /* -1: none */
 	bool reading, finishing, finished, failed;
+	bool reset; /* writing failed so, and took the error with it that reading should have met */
 	uint16_t read_kib; /* how much one read may take, in KiB */
 	struct ptah_worker *worker;
 	const struct ptah_end_ops *ops;
@@ -70,6 +71,8 @@ int ptah_end_write(struct ptah_end *end, const uint8_t *at, size_t len);
 /** Send EOF after what is kept.  0 sent, 1 later, or -errno. */
 int ptah_end_finish(struct ptah_end *end);
 
+/** Has the other side acknowledged all that was written?  (Nobody can say: yes.) */
+bool ptah_end_is_flushed(const struct ptah_end *end);
 /** Bytes kept. */
 size_t ptah_end_spilled(const struct ptah_end *end);
 

@@ -159,6 +159,18 @@ ptah_link_die(struct ptah_link *link, int rc)
 	link->rc = rc;
 }
 
+/* Where bytes are missing an EOF would say that there were no more. */
+static void
+abort_ends(struct ptah_link *link)
+{
+	if (link->rc == 0 || link->rc == -ECANCELED || link->stage != STAGE_RELAY)
+		return;
+	ptah_end_abort(&link->end[PLAIN]);
+	/* On the wire a reset tells a censor something, so only where no codec can tell the peer that it was cut off. */
+	if (link->rc == -ENOMEM || link->n_layers == 0)
+		ptah_end_abort(&link->end[WIRE]);
+}
+
 static void
 bury_client(struct ptah_link *link)
 {
@@ -193,6 +205,7 @@ bury(struct ptah_link *link)
 		    link->instance->name, link->role == PTAH_CLIENT ? "client" : "server",
 		    link->stage == STAGE_RELAY ? "" : " in its handshake",
 		    link->reason != NULL ? ": " : "", link->reason != NULL ? link->reason : "");
+	abort_ends(link);
 	if (link->role == PTAH_CLIENT) {
 		bury_client(link);
 		return;

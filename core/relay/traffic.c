@@ -14,6 +14,7 @@
 
 /* A link whose one end is gone still hands what it holds to the other, but not for ever. */
 #define FLUSH_MS 30000
+#define FLUSH_LOOK_MS 50
 /* After a refused write, reads shrink to this, and grow again when writes go through. */
 #define READ_LEAST_KIB 32
 #define READ_MOST_KIB (PTAH_SCRATCH_LEN / 1024)
@@ -28,8 +29,8 @@ on_end_broken(struct ptah_link *link, int s, int rc)
 	link->end[s].failed = true;
 	link->rc = rc;
 	link->aborting = true;
-	if (ptah_end_spilled(&link->end[!s]) > 0)
-		ptah_link_limit(link, FLUSH_MS);
+	link->moved = FLUSH_MS / FLUSH_LOOK_MS;
+	ptah_deadline_clear(&link->deadline);
 }
 
 int
@@ -196,12 +197,39 @@ end_after_carrier(struct ptah_link *link)
 		ptah_link_die(link, 0);
 }
 
+static void
+on_flush_look(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_link *link = arg;
+
+	(void)deadline;
+	if (--link->moved == 0)
+		ptah_link_die(link, link->rc);
+	ptah_link_settle(link);
+}
+
+/* One end is broken.  The other will hear a reset, which would take what it has not got yet with it. */
+static void
+look_whether_flushed(struct ptah_link *link)
+{
+	for (int s = PLAIN; s <= WIRE; s++) {
+		const struct ptah_end *end = &link->end[s];
+
+		if (end->fd == -1 || end->failed || ptah_end_is_flushed(end))
+			continue;
+		if (!ptah_deadline_is_set(&link->deadline) &&
+		    ptah_deadline_set(link->worker, &link->deadline, FLUSH_LOOK_MS, on_flush_look, link) != 0)
+			break;
+		return;
+	}
+	ptah_link_die(link, link->rc);
+}
+
 void
 ptah_link_look_whether_over(struct ptah_link *link)
 {
 	if (link->aborting) {
-		if (ptah_end_spilled(&link->end[PLAIN]) == 0 && ptah_end_spilled(&link->end[WIRE]) == 0)
-			ptah_link_die(link, link->rc);
+		look_whether_flushed(link);
 		return;
 	}
 	if (is_done(link, WIRE) && (is_done(link, PLAIN) || link->ops->on_bytes != NULL))

@@ -29,6 +29,9 @@
 /* How often a draining worker looks whether its last link has gone. */
 #define DRAIN_LOOK_MS 20
 
+/* How often ptah_dispatcher_stop() looks whether it is late. */
+#define LATE_LOOK_MS 50
+
 /* How long a start that failed may take to be undone. */
 #define START_UNDONE_MS 2000
 
@@ -36,7 +39,8 @@
 struct crew {
 	struct ptah_dispatcher *dispatcher;
 	struct ptah_worker *worker;
-	struct event *drain_look; /* the worker's own */
+	struct ptah_deadline drain_look; /* the worker's own */
+	struct ptah_letter drain, drained, end, ended;
 };
 
 struct ptah_dispatcher {
@@ -55,9 +59,10 @@ struct ptah_dispatcher {
 	struct ptah_quota quota;
 	struct ptah_dial_how dial;
 	struct ptah_hands hands;
-	struct event *limit; /* of ptah_dispatcher_stop() */
+	struct ptah_deadline limit; /* of ptah_dispatcher_stop() */
+	uint64_t until_ns;
 	bool running;        /* the workers' threads are there */
-	bool ready, stopping, late;
+	bool ready, draining, stopping, late;
 };
 
 /* --- how each service fares -------------------------------------------------- */
@@ -137,6 +142,10 @@ make_workers(struct ptah_dispatcher *d)
 			return -errno;
 		d->workers[d->n_workers] = worker;
 		d->crews[d->n_workers] = (struct crew){ .dispatcher = d, .worker = worker };
+		if (ptah_deadline_reserve(worker, DRAIN_LOOK_MS) != 0) {
+			d->n_workers++;
+			return -ENOMEM;
+		}
 	}
 	return 0;
 }
@@ -272,10 +281,12 @@ struct ptah_dispatcher *
 ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned descriptors,
     const struct ptah_dispatcher_says *says, void *arg)
 {
-	struct ptah_dispatcher *d = calloc(1, sizeof(*d));
+	struct ptah_dispatcher *d = ptah_deadline_reserve(loop, LATE_LOOK_MS) == 0 ? calloc(1, sizeof(*d)) : NULL;
 
-	if (!d)
+	if (!d) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	d->plan = plan;
 	d->loop = loop;
 	d->says = says;
@@ -339,16 +350,16 @@ n_waiting(const struct crew *crew)
 
 /* On the worker. */
 static void
-on_drain_look(evutil_socket_t fd, short what, void *arg)
+on_drain_look(struct ptah_deadline *deadline, void *arg)
 {
-	static const struct timeval again = { .tv_usec = DRAIN_LOOK_MS * 1000 };
 	struct crew *crew = arg;
+	struct ptah_dispatcher *d = crew->dispatcher;
 
-	(void)fd;
-	(void)what;
-	if (n_waiting(crew) > 0 ||
-	    ptah_worker_post(crew->dispatcher->loop, on_worker_drained, crew->dispatcher) != 0)
-		evtimer_add(crew->drain_look, &again);
+	(void)deadline;
+	if (n_waiting(crew) > 0)
+		(void)ptah_deadline_set(crew->worker, &crew->drain_look, DRAIN_LOOK_MS, on_drain_look, crew);
+	else
+		(void)ptah_worker_send(d->loop, &crew->drained, on_worker_drained, d);
 }
 
 static void
@@ -359,30 +370,30 @@ drain_here(struct ptah_worker *worker, void *arg)
 
 	for (size_t i = 0; i < d->n_services; i++)
 		ptah_service_shut_here(&d->services[i], worker, true);
-	if (!crew->drain_look)
-		crew->drain_look = evtimer_new(worker->base, on_drain_look, crew);
-	if (crew->drain_look)
-		on_drain_look(-1, 0, crew);
-	else
-		ptah_error(AREA_HOST, "out of memory: cannot see when the last link ends");
+	on_drain_look(NULL, crew);
 }
 
 void
 ptah_dispatcher_drain(struct ptah_dispatcher *d)
 {
+	if (d->draining)
+		return;
+	d->draining = true;
 	for (unsigned i = 0; i < d->n_workers; i++)
-		if (ptah_worker_post(d->workers[i], drain_here, &d->crews[i]) != 0)
-			ptah_error(AREA_HOST, "out of memory: worker %u goes on taking links", i);
+		(void)ptah_worker_send(d->workers[i], &d->crews[i].drain, drain_here, &d->crews[i]);
 }
 
 /* --- death ------------------------------------------------------------------------ */
 
 static void
-on_limit(evutil_socket_t fd, short what, void *arg)
+on_limit(struct ptah_deadline *deadline, void *arg)
 {
-	(void)fd;
-	(void)what;
-	((struct ptah_dispatcher *)arg)->late = true;
+	struct ptah_dispatcher *d = arg;
+
+	(void)deadline;
+	d->late = ptah_clock_now_ns() >= d->until_ns;
+	if (!d->late)
+		(void)ptah_deadline_set(d->loop, &d->limit, LATE_LOOK_MS, on_limit, d);
 }
 
 static void
@@ -399,9 +410,7 @@ end_here(struct ptah_worker *worker, void *arg)
 	struct crew *crew = arg;
 	struct ptah_dispatcher *d = crew->dispatcher;
 
-	if (crew->drain_look)
-		event_free(crew->drain_look);
-	crew->drain_look = NULL;
+	ptah_deadline_clear(&crew->drain_look);
 	for (size_t i = 0; i < d->n_services; i++)
 		ptah_service_shut_here(&d->services[i], worker, false);
 	ptah_links_end_all(worker, 0);
@@ -409,8 +418,7 @@ end_here(struct ptah_worker *worker, void *arg)
 	for (size_t i = 0; i < d->n_services; i++)
 		ptah_service_free_here(&d->services[i], worker);
 	ptah_links_free(worker);
-	if (ptah_worker_post(d->loop, on_worker_ended, d) != 0)
-		ptah_error(AREA_HOST, "out of memory: cannot say that worker %u has ended", worker->index);
+	(void)ptah_worker_send(d->loop, &crew->ended, on_worker_ended, d);
 }
 
 static void
@@ -433,11 +441,8 @@ wait_for(struct ptah_dispatcher *d, const unsigned *n, const size_t *size, size_
 static bool
 end_all(struct ptah_dispatcher *d, uint64_t until_ns)
 {
-	unsigned asked = 0;
-
-	for (; asked < d->n_workers; asked++)
-		if (ptah_worker_post(d->workers[asked], end_here, &d->crews[asked]) != 0)
-			return false;
+	for (unsigned i = 0; i < d->n_workers; i++)
+		(void)ptah_worker_send(d->workers[i], &d->crews[i].end, end_here, &d->crews[i]);
 	if (!wait_for(d, &d->n_ended, NULL, d->n_workers))
 		return false;
 	for (size_t i = 0; i < d->n_services; i++)
@@ -469,8 +474,7 @@ free_all(struct ptah_dispatcher *d)
 	for (unsigned i = 0; i < d->n_workers; i++)
 		ptah_worker_free(d->workers[i]);
 	ptah_registry_free(d->registry);
-	if (d->limit)
-		event_free(d->limit);
+	ptah_deadline_clear(&d->limit);
 	free(d->services);
 	free(d->workers);
 	free(d->crews);
@@ -480,17 +484,12 @@ free_all(struct ptah_dispatcher *d)
 int
 ptah_dispatcher_stop(struct ptah_dispatcher *d, unsigned limit_ms)
 {
-	const struct timeval limit = { limit_ms / 1000, (limit_ms % 1000) * 1000 };
-
 	if (!d)
 		return 0;
 	d->stopping = true;
-	uint64_t until_ns = ptah_clock_now_ns() + (uint64_t)limit_ms * PTAH_NS_PER_MS;
-
-	d->limit = evtimer_new(d->loop->base, on_limit, d);
-	if (!d->limit || evtimer_add(d->limit, &limit) == -1)
-		return -ENOMEM;
-	if (!end_all(d, until_ns) || !stop_workers(d, until_ns))
+	d->until_ns = ptah_clock_now_ns() + (uint64_t)limit_ms * PTAH_NS_PER_MS;
+	(void)ptah_deadline_set(d->loop, &d->limit, LATE_LOOK_MS, on_limit, d); /* it is reserved */
+	if (!end_all(d, d->until_ns) || !stop_workers(d, d->until_ns))
 		return -ETIMEDOUT;
 	free_all(d);
 	return 0;

@@ -17,13 +17,10 @@
 #include "plain/udpserver.h"
 #include "wire/udp.h"
 
-/* A letter about one service. */
+/* A descriptor on its way to a worker. */
 struct letter {
 	struct ptah_service_run *run;
-	int number; /* a descriptor, or an -errno */
-	char *text;
-	void (*done)(void *arg);
-	void *arg;
+	int fd;
 };
 
 static bool
@@ -51,22 +48,6 @@ fail(struct ptah_service_run *run, const char *format, ...)
 		run->reason = NULL;
 	va_end(args);
 	settle(run, PTAH_SERVICE_FAILED);
-}
-
-/* Post it, or be told -ENOMEM. */
-static int
-post(struct ptah_worker *to, ptah_worker_fn *fn, struct letter letter)
-{
-	struct letter *copy = malloc(sizeof(*copy));
-	int rc = copy ? 0 : -ENOMEM;
-
-	if (copy) {
-		*copy = letter;
-		rc = ptah_worker_post(to, fn, copy);
-	}
-	if (rc != 0)
-		free(copy);
-	return rc;
 }
 
 /* --- listeners ------------------------------------------------------------------ */
@@ -140,12 +121,31 @@ static void
 on_listen_letter(struct ptah_worker *worker, void *arg)
 {
 	struct letter *letter = arg;
-	int rc = listen_here(letter->run, worker, letter->number);
+	int rc = listen_here(letter->run, worker, letter->fd);
 
 	if (rc != 0)
 		ptah_error_rc(AREA_HOST, rc, "%s: worker %u cannot listen", letter->run->name,
 		    worker->index);
 	free(letter);
+}
+
+/* Takes: fd. */
+static int
+send_listen_letter(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
+{
+	struct letter *letter = malloc(sizeof(*letter));
+	int rc = letter ? 0 : -ENOMEM;
+
+	if (letter) {
+		*letter = (struct letter){ run, fd };
+		rc = ptah_worker_post(worker, on_listen_letter, letter);
+	}
+	if (rc != 0) {
+		free(letter);
+		if (fd != -1)
+			close(fd);
+	}
+	return rc;
 }
 
 /* Takes: the descriptors (-1: none). */
@@ -165,9 +165,7 @@ listen_everywhere(struct ptah_service_run *run, const int *fds)
 		} else if (!*run->how.running) {
 			rc = listen_here(run, worker, fds[i]);
 		} else {
-			rc = post(worker, on_listen_letter, (struct letter){ .run = run, .number = fds[i] });
-			if (rc != 0 && fds[i] != -1)
-				close(fds[i]);
+			rc = send_listen_letter(run, worker, fds[i]);
 		}
 	}
 	return rc;
@@ -236,8 +234,7 @@ announce(struct ptah_service_run *run, const int *fds)
 static void
 on_carrier_listens(struct ptah_worker *loop, void *arg)
 {
-	struct letter *letter = arg;
-	struct ptah_service_run *run = letter->run;
+	struct ptah_service_run *run = arg;
 	int fds[PTAH_WORKERS_MAX];
 
 	(void)loop;
@@ -245,45 +242,33 @@ on_carrier_listens(struct ptah_worker *loop, void *arg)
 		fds[i] = -1;
 	if (*run->how.stopping)
 		settle(run, PTAH_SERVICE_FAILED);
-	else if (letter->number != 0)
-		fail(run, "cannot listen: %s", strerror(-letter->number));
+	else if (run->listening_rc != 0)
+		fail(run, "cannot listen: %s", strerror(-run->listening_rc));
 	else if (ptah_addr_port(&run->bound) == 0 && !advertised(run->instance))
 		fail(run, "it does not say on which port it listens: give it one");
 	else
 		announce(run, fds);
-	free(letter);
 }
 
 /* On the home's worker. */
 static void
 on_carrier_listening(int rc, const char *bound, void *arg)
 {
-	struct letter *letter = arg;
+	struct ptah_service_run *run = arg;
 
-	letter->number = rc;
+	run->listening_rc = rc;
 	if (rc == 0)
-		(void)ptah_addr_parse(&letter->run->bound, bound);
-	if (ptah_worker_post(letter->run->how.loop, on_carrier_listens, letter) != 0) {
-		ptah_error(AREA_HOST, "%s: out of memory while it starts", letter->run->name);
-		free(letter);
-	}
+		(void)ptah_addr_parse(&run->bound, bound);
+	(void)ptah_worker_send(run->how.loop, &run->listening, on_carrier_listens, run);
 }
 
 static int
 let_carrier_listen(struct ptah_service_run *run)
 {
-	struct letter *letter = malloc(sizeof(*letter));
 	char text[PTAH_ADDR_TEXT];
-	int rc;
 
-	if (!letter)
-		return -ENOMEM;
-	*letter = (struct letter){ .run = run };
-	rc = ptah_instance_listen(ptah_instance_bottom(run->instance),
-	    ptah_addr_format(&run->bound, text), on_carrier_listening, letter);
-	if (rc != 0)
-		free(letter);
-	return rc;
+	return ptah_instance_listen(ptah_instance_bottom(run->instance),
+	    ptah_addr_format(&run->bound, text), on_carrier_listening, run);
 }
 
 /* A stream that a carrier brought; on the home's worker. */
@@ -343,48 +328,36 @@ ptah_service_listen(struct ptah_service_run *run)
 static void
 go_on(struct ptah_service_run *run)
 {
-	char *why = run->reason;
+	char *why = run->ready_reason;
 
-	if (run->ready_rc == 0 && !*run->how.stopping) {
+	run->ready_reason = NULL;
+	if (run->ready_rc == 0 && !*run->how.stopping)
 		settle(run, PTAH_SERVICE_READY);
-		return;
-	}
-	run->reason = NULL;
-	fail(run, "%s", why ? why : strerror(-run->ready_rc));
+	else
+		fail(run, "%s", why ? why : strerror(-run->ready_rc));
 	free(why);
 }
 
 static void
 on_ready_letter(struct ptah_worker *loop, void *arg)
 {
-	struct letter *letter = arg;
-	struct ptah_service_run *run = letter->run;
-
 	(void)loop;
-	run->ready_rc = letter->number;
-	run->reason = letter->text;
-	free(letter);
-	go_on(run);
+	go_on(arg);
 }
 
+/* On the home's worker, or from inside ptah_instance_open(). */
 static void
 on_ready(struct ptah_instance *instance, int rc, const char *reason, void *arg)
 {
 	struct ptah_service_run *run = arg;
-	char *copy = reason ? strdup(reason) : NULL;
 
 	(void)instance;
-	if (run->opening) {
+	run->ready_rc = rc;
+	run->ready_reason = reason ? strdup(reason) : NULL;
+	if (run->opening)
 		run->is_ready = true;
-		run->ready_rc = rc;
-		run->reason = copy;
-		return;
-	}
-	if (post(run->how.loop, on_ready_letter,
-	    (struct letter){ .run = run, .number = rc, .text = copy }) != 0) {
-		ptah_error(AREA_HOST, "%s: out of memory while it starts", run->name);
-		free(copy);
-	}
+	else
+		(void)ptah_worker_send(run->how.loop, &run->ready, on_ready_letter, run);
 }
 
 static void
@@ -461,13 +434,16 @@ on_close_letter(struct ptah_worker *worker, void *arg)
 void
 ptah_service_close(struct ptah_service_run *run)
 {
+	if (run->closing)
+		return;
+	run->closing = true;
 	for (unsigned i = 0; i < run->how.n_workers; i++) {
 		struct ptah_worker *worker = run->how.workers[i];
 
 		if (!*run->how.running)
 			ptah_service_shut_here(run, worker, false);
-		else if (ptah_worker_post(worker, on_close_letter, run) != 0)
-			ptah_error(AREA_HOST, "%s: out of memory: it goes on listening", run->name);
+		else
+			(void)ptah_worker_send(worker, &run->doors[i].close, on_close_letter, run);
 	}
 }
 
@@ -488,47 +464,40 @@ ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker)
 	ptah_server_free(door->server);
 	ptah_udpclient_free(door->udpclient);
 	ptah_udpserver_free(door->udpserver);
-	*door = (struct ptah_door){ 0 };
+	door->client = NULL;
+	door->server = NULL;
+	door->udpclient = NULL;
+	door->udpserver = NULL;
 }
 
 static void
 on_stopped_letter(struct ptah_worker *loop, void *arg)
 {
-	struct letter *letter = arg;
+	struct ptah_service_run *run = arg;
 
 	(void)loop;
-	letter->done(letter->arg);
-	free(letter);
+	run->stopped(run->stopped_arg);
 }
 
 /* On a worker, or from inside ptah_instance_stop(). */
 static void
 on_stopped(void *arg)
 {
-	struct letter *letter = arg;
+	struct ptah_service_run *run = arg;
 
-	if (ptah_worker_post(letter->run->how.loop, on_stopped_letter, letter) != 0) {
-		ptah_error(AREA_HOST, "%s: out of memory while it ends", letter->run->name);
-		free(letter);
-	}
+	(void)ptah_worker_send(run->how.loop, &run->ended, on_stopped_letter, run);
 }
 
 void
 ptah_service_stop(struct ptah_service_run *run, uint64_t until_ns, void (*done)(void *arg), void *arg)
 {
-	struct letter *letter;
-
 	if (!run->instance) {
 		done(arg);
 		return;
 	}
-	letter = malloc(sizeof(*letter));
-	if (!letter) {
-		ptah_error(AREA_HOST, "%s: out of memory while it ends", run->name);
-		return;
-	}
-	*letter = (struct letter){ .run = run, .done = done, .arg = arg };
-	ptah_instance_stop(run->instance, until_ns, on_stopped, letter);
+	run->stopped = done;
+	run->stopped_arg = arg;
+	ptah_instance_stop(run->instance, until_ns, on_stopped, run);
 }
 
 void
@@ -538,5 +507,6 @@ ptah_service_clear(struct ptah_service_run *run)
 		ptah_instance_unref(run->instance);
 	ptah_kv_clear(&run->bridge_args);
 	free(run->reason);
+	free(run->ready_reason);
 	free(run->doors);
 }

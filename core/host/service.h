@@ -12,6 +12,7 @@
 #include "base/addr.h"
 #include "base/kv.h"
 #include "config/plan.h"
+#include "loop/worker.h"
 #include "transport/instance.h"
 #include "wire/dial.h"
 #include "wire/listen.h"
@@ -51,6 +52,7 @@ struct ptah_door {
 	struct ptah_server *server;
 	struct ptah_udpclient *udpclient;
 	struct ptah_udpserver *udpserver;
+	struct ptah_letter close; /* once */
 };
 
 struct ptah_service_run {
@@ -64,7 +66,12 @@ struct ptah_service_run {
 	/* Its own. */
 	struct ptah_instance *instance;
 	bool opening, is_ready;
-	int ready_rc;
+	int ready_rc, listening_rc;
+	char *ready_reason;
+	bool closing;
+	struct ptah_letter ready, listening, ended; /* to the main thread, each once */
+	void (*stopped)(void *arg);
+	void *stopped_arg;
 	struct ptah_door *doors; /* by worker */
 };
 

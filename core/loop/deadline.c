@@ -107,6 +107,12 @@ class_of(struct ptah_deadlines *all, unsigned ms)
 }
 
 int
+ptah_deadline_reserve(struct ptah_worker *worker, unsigned ms)
+{
+	return class_of(worker->deadlines, ms) == NULL ? -ENOMEM : 0;
+}
+
+int
 ptah_deadline_set(struct ptah_worker *worker, struct ptah_deadline *deadline, unsigned ms,
     ptah_deadline_fn *fn, void *arg)
 {

@@ -32,6 +32,8 @@ struct ptah_deadline {
 /** (Re)start it: 'fn' runs 'ms' from now, unless cleared.  -ENOMEM (a new length only; at most 64 lengths). */
 int ptah_deadline_set(struct ptah_worker *worker, struct ptah_deadline *deadline, unsigned ms,
     ptah_deadline_fn *fn, void *arg);
+/** From now on one of this length can always be set.  -ENOMEM. */
+int ptah_deadline_reserve(struct ptah_worker *worker, unsigned ms);
 /** Fine if it is not set. */
 void ptah_deadline_clear(struct ptah_deadline *deadline);
 static inline bool

@@ -18,15 +18,10 @@
  * space that sanitizers and core dumps would have to walk. */
 #define STACK_LEN ((size_t)1024 * 1024)
 
-struct letter {
-	struct letter *next;
-	ptah_worker_fn *fn;
-	void *arg;
-};
-
 struct ptah_mailbox {
 	pthread_mutex_t lock;
-	struct letter *first, **last;
+	struct ptah_letter *first, **last;
+	struct ptah_letter stop;
 	bool closed;
 	int bell; /* eventfd */
 	struct event *on_bell;
@@ -41,17 +36,18 @@ open_letters(struct ptah_worker *worker)
 	struct ptah_mailbox *box = worker->mailbox;
 
 	pthread_mutex_lock(&box->lock);
-	struct letter *letter = box->first;
+	struct ptah_letter *letter = box->first;
 	box->first = NULL;
 	box->last = &box->first;
 	pthread_mutex_unlock(&box->lock);
 
 	while (letter != NULL) {
-		struct letter *next = letter->next;
+		const struct ptah_letter open = *letter; /* 'fn' may free it, or send it again */
 
-		letter->fn(worker, letter->arg);
-		free(letter);
-		letter = next;
+		if (open.on_heap)
+			free(letter);
+		open.fn(worker, open.arg);
+		letter = open.next;
 	}
 }
 
@@ -122,7 +118,7 @@ ptah_worker_run(struct ptah_worker *worker)
 void
 ptah_worker_break(struct ptah_worker *worker)
 {
-	event_base_loopexit(worker->base, NULL);
+	event_base_loopbreak(worker->base); /* the other way asks for memory */
 }
 
 static void *
@@ -155,17 +151,13 @@ ptah_worker_start(struct ptah_worker *worker)
 	return -rc;
 }
 
-int
-ptah_worker_post(struct ptah_worker *worker, ptah_worker_fn *fn, void *arg)
+static int
+put(struct ptah_worker *worker, struct ptah_letter *letter)
 {
 	struct ptah_mailbox *box = worker->mailbox;
-	struct letter *letter = malloc(sizeof(*letter));
 	uint64_t one = 1;
 	int rc = 0;
 
-	if (letter == NULL)
-		return -ENOMEM;
-	*letter = (struct letter){ .fn = fn, .arg = arg };
 	pthread_mutex_lock(&box->lock);
 	bool was_empty = box->first == NULL;
 	if (box->closed) {
@@ -175,12 +167,32 @@ ptah_worker_post(struct ptah_worker *worker, ptah_worker_fn *fn, void *arg)
 		box->last = &letter->next;
 	}
 	pthread_mutex_unlock(&box->lock);
-	if (rc != 0)
-		free(letter);
-	else if (was_empty)
+	if (rc == 0 && was_empty)
 		while (write(box->bell, &one, sizeof(one)) == -1 && errno == EINTR)
 			continue;
 	return rc;
+}
+
+int
+ptah_worker_post(struct ptah_worker *worker, ptah_worker_fn *fn, void *arg)
+{
+	struct ptah_letter *letter = malloc(sizeof(*letter));
+	int rc;
+
+	if (letter == NULL)
+		return -ENOMEM;
+	*letter = (struct ptah_letter){ .fn = fn, .arg = arg, .on_heap = true };
+	rc = put(worker, letter);
+	if (rc != 0)
+		free(letter);
+	return rc;
+}
+
+int
+ptah_worker_send(struct ptah_worker *worker, struct ptah_letter *letter, ptah_worker_fn *fn, void *arg)
+{
+	*letter = (struct ptah_letter){ .fn = fn, .arg = arg };
+	return put(worker, letter);
 }
 
 static void
@@ -198,8 +210,7 @@ ptah_worker_stop(struct ptah_worker *worker, unsigned limit_ms)
 
 	if (!box->started || box->joined)
 		return 0;
-	/* A letter that cannot be had for want of memory: the limit ends the wait. */
-	(void)ptah_worker_post(worker, on_stop, NULL);
+	(void)ptah_worker_send(worker, &box->stop, on_stop, NULL);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += limit_ms / 1000;
 	until.tv_nsec += (long)(limit_ms % 1000) * 1000000;

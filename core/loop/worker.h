@@ -76,6 +76,20 @@ int ptah_worker_start(struct ptah_worker *worker);
 /** Run 'fn' on the worker's thread soon; letters arrive in order per sender.  -ENOMEM, or -ESHUTDOWN after a stop. */
 int ptah_worker_post(struct ptah_worker *worker, ptah_worker_fn *fn, void *arg);
 
+/** A letter whose memory is the sender's; embed it. */
+struct ptah_letter {
+	struct ptah_letter *next;
+	ptah_worker_fn *fn;
+	void *arg;
+	bool on_heap; /* ptah_worker_post()'s */
+};
+
+/**
+ * As ptah_worker_post(), but asks for no memory: for what must arrive, such as an end.  The letter must stay as it is
+ * until 'fn' runs, and may be sent again from then on.  -ESHUTDOWN.
+ */
+int ptah_worker_send(struct ptah_worker *worker, struct ptah_letter *letter, ptah_worker_fn *fn, void *arg);
+
 /** Let the loop end after what was posted, and wait for the thread for at most 'limit_ms'; -ETIMEDOUT if a hook hangs. */
 int ptah_worker_stop(struct ptah_worker *worker, unsigned limit_ms);
 

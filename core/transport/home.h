@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "loop/deadline.h"
+#include "loop/worker.h"
 #include "transport/instance.h"
 #include "wire/listen.h"
 
@@ -38,6 +39,7 @@ struct ptah_home {
 
 struct ptah_worker_life {
 	struct ptah_self self;
+	struct ptah_letter letter; /* that ends it */
 	bool open;
 };
 

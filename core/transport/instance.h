@@ -25,6 +25,7 @@ struct ptah_registry;
 struct ptah_home;
 struct ptah_worker_life;
 struct ptah_opening;
+struct ptah_stopping;
 struct ptah_state;
 struct ptah_instance;
 
@@ -73,6 +74,7 @@ struct ptah_instance {
 	struct ptah_registry *registry;
 	struct ptah_worker **workers;
 	struct ptah_worker *home_worker;  /* where the home lives, or would */
+	struct ptah_stopping *stopping;   /* kept for its end */
 	struct ptah_worker_life *lives;   /* per worker index; NULL when the module has none */
 	struct ptah_filled conf_memory, args_memory;
 	const struct ptah_option *missing; /* first required link option that the global ones lack */

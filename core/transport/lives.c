@@ -23,6 +23,7 @@ struct ptah_opening {
 	ptah_ready_fn *fn;
 	void *arg;
 	atomic_uint waiting;
+	struct ptah_letter letter;
 	pthread_mutex_t lock; /* of the two below */
 	int rc;
 	char *reason;
@@ -33,6 +34,7 @@ struct ptah_stopping {
 	struct ptah_instance *top; /* a reference */
 	struct ptah_instance *at;  /* the layer that is ending */
 	uint64_t deadline_ns;
+	struct ptah_letter letter; /* to a home */
 	atomic_uint waiting;
 	void (*done)(void *arg);
 	void *arg;
@@ -132,6 +134,7 @@ ptah_lives_free(struct ptah_instance *instance)
 	}
 	free(instance->lives);
 	free(instance->worker_state);
+	free(instance->stopping);
 }
 
 /* ---- birth ---------------------------------------------------------------- */
@@ -161,8 +164,8 @@ opened(struct ptah_opening *opening, int rc, const char *reason)
 	pthread_mutex_unlock(&opening->lock);
 	if (atomic_fetch_sub(&opening->waiting, 1) != 1)
 		return;
-	/* Never from inside a hook; but without memory for a letter there is no other way. */
-	if (ptah_worker_post(opening->top->home_worker, tell_ready, opening) < 0)
+	/* Never from inside a hook. */
+	if (ptah_worker_send(opening->top->home_worker, &opening->letter, tell_ready, opening) < 0)
 		tell_ready(opening->top->home_worker, opening);
 }
 
@@ -342,7 +345,8 @@ ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *arg)
 		on_ready(top, 0, NULL, arg);
 		return 0;
 	}
-	opening = opening_new(top, on_ready, arg);
+	top->stopping = calloc(1, sizeof(*top->stopping));
+	opening = top->stopping != NULL ? opening_new(top, on_ready, arg) : NULL;
 	if (opening == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
@@ -510,7 +514,7 @@ stop_workers(struct ptah_stopping *stopping)
 
 	atomic_store(&stopping->waiting, n + 1);
 	for (unsigned i = 0; i < n; i++) {
-		int rc = ptah_worker_post(layer->workers[i], close_worker_life, stopping);
+		int rc = ptah_worker_send(layer->workers[i], &layer->lives[i].letter, close_worker_life, stopping);
 
 		if (rc < 0) {
 			ptah_error_rc(AREA_MODULE, rc, "%s: cannot close its life on worker %u", layer->name, i);
@@ -598,7 +602,7 @@ stop_layer(struct ptah_stopping *stopping)
 		stop_workers(stopping);
 		return;
 	}
-	rc = ptah_worker_post(layer->home_worker, stop_home, stopping);
+	rc = ptah_worker_send(layer->home_worker, &stopping->letter, stop_home, stopping);
 	if (rc < 0) {
 		ptah_error_rc(AREA_MODULE, rc, "%s: cannot close its home", layer->name);
 		stop_workers(stopping);
@@ -614,12 +618,9 @@ ptah_instance_stop(struct ptah_instance *instance, uint64_t deadline_ns, void (*
 		done(arg);
 		return;
 	}
-	stopping = calloc(1, sizeof(*stopping));
-	if (stopping == NULL) {
-		ptah_error(AREA_MODULE, "%s: cannot close its lives: out of memory", instance->name);
-		done(arg);
-		return;
-	}
+	/* Made when it was opened, so that it can end without memory. */
+	stopping = instance->stopping;
+	instance->stopping = NULL;
 	stopping->top = ptah_instance_ref(instance);
 	stopping->at = instance;
 	stopping->deadline_ns = deadline_ns;

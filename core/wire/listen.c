@@ -107,8 +107,7 @@ rest(struct ptah_listener *listener, const char *why)
 	ptah_stats_add(listener->worker->stats, PTAH_STAT_ACCEPT_WAITS, 1);
 	ptah_warn_often(&listener->said, AREA_WIRE, "new connections wait: %s", why);
 	event_del(listener->event);
-	if (ptah_deadline_set(listener->worker, &listener->rest, REST_MS, on_rested, listener) != 0)
-		(void)event_add(listener->event, NULL); /* spinning is better than being deaf */
+	(void)ptah_deadline_set(listener->worker, &listener->rest, REST_MS, on_rested, listener); /* it is reserved */
 }
 
 static void
@@ -200,7 +199,8 @@ ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota, 
 	if (listener != NULL) {
 		*listener = (struct ptah_listener){ .worker = worker, .fd = fd, .quota = quota, .fn = fn, .arg = arg };
 		listener->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_connection, listener);
-		if (listener->event != NULL && event_add(listener->event, NULL) == 0)
+		if (listener->event != NULL && ptah_deadline_reserve(worker, REST_MS) == 0 &&
+		    event_add(listener->event, NULL) == 0)
 			return listener;
 		if (listener->event != NULL)
 			event_free(listener->event);

@@ -55,8 +55,16 @@ resolver(struct ptah_worker *worker)
 	worker->dns = evdns_base_new(worker->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 	if (worker->dns == NULL)
 		return NULL;
-	/* No nameserver at all is not fatal: the hosts file may know the name. */
+	/*
+	 * No nameserver at all is not fatal: the hosts file may know the name.  Lines for which there is no memory are
+	 * left out without a word, but for errno; half a resolver would be there for good, so rather none for now.
+	 */
+	errno = 0;
 	(void)evdns_base_resolv_conf_parse(worker->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
+	if (errno == ENOMEM) {
+		evdns_base_free(worker->dns, 0);
+		worker->dns = NULL;
+	}
 	return worker->dns;
 }
 

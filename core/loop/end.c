@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -290,9 +291,14 @@ ptah_end_finish(struct ptah_end *end)
 bool
 ptah_end_is_flushed(const struct ptah_end *end)
 {
+	struct pollfd gone = { .fd = end->fd };
 	int waiting = 0;
 
-	return end->spill == NULL && (ioctl(end->fd, SIOCOUTQ, &waiting) == -1 || waiting == 0);
+	if (end->spill != NULL)
+		return false;
+	if (ioctl(end->fd, SIOCOUTQ, &waiting) == -1 || waiting == 0)
+		return true;
+	return poll(&gone, 1, 0) == 1; /* of a connection that broke the rest still counts as waiting */
 }
 
 size_t

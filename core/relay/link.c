@@ -163,6 +163,9 @@ ptah_link_die(struct ptah_link *link, int rc)
 static void
 abort_ends(struct ptah_link *link)
 {
+	for (int s = PLAIN; s <= WIRE; s++)
+		if (link->end[s].failed)
+			ptah_end_abort(&link->end[s]);
 	if (link->rc == 0 || link->rc == -ECANCELED || link->stage != STAGE_RELAY)
 		return;
 	ptah_end_abort(&link->end[PLAIN]);

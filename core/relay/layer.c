@@ -578,6 +578,7 @@ ptah_layer_close(struct ptah_link *link, struct layer *layer, int why)
 		return;
 	if (layer->hooked && instance->module->close != NULL)
 		instance->module->close(layer->self.state, why);
+	layer->self.broken = why == -ENOMEM;
 	ptah_self_end(&layer->self);
 	for (int s = PLAIN; s <= WIRE; s++) {
 		free(layer->tail[s].at);

@@ -8,6 +8,8 @@
 #ifndef PTAH_TRANSPORT_SELF_H
 #define PTAH_TRANSPORT_SELF_H
 
+#include <stdbool.h>
+
 #include <ptah/host.h>
 
 struct ptah_instance;
@@ -38,6 +40,7 @@ struct ptah_self {
 	struct ptah_self *next;     /* of the same slot in the worker's table of addresses */
 	struct ptah_timers *timers; /* made when the first is set */
 	struct ptah_stream *streams; /* list of those it owns */
+	bool broken;                 /* bytes are lost: its streams end with a reset */
 };
 
 /** The table that modules get. */

@@ -109,6 +109,8 @@ static void
 shut(struct ptah_stream *stream)
 {
 	forget_dial(stream);
+	if (stream->owner != NULL && stream->owner->broken)
+		ptah_end_abort(&stream->end);
 	unlink_stream(stream);
 	event_del(&stream->soon);
 	ptah_end_close(&stream->end);
@@ -267,6 +269,11 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (stream->stranger) {
+		/* Nobody was told of it yet, so nobody need hear how it ended. */
+		if ((stream->news & PTAH_STREAM_FAILED) != 0) {
+			ptah_stream_drop(stream);
+			return;
+		}
 		stream->stranger = false;
 		if (!tell(stream, PTAH_EV_ACCEPT, 0))
 			return;
@@ -368,7 +375,7 @@ fail_writing(struct ptah_stream *stream, int rc)
 {
 	stream->finish = true;
 	stream->write_rc = rc;
-	if (stream->eof || stream->hold || stream->want == PTAH_NEVER || stream->len >= PTAH_STREAM_KEPT)
+	if (rc == -ENOMEM || stream->eof || stream->hold || stream->want == PTAH_NEVER || stream->len >= PTAH_STREAM_KEPT)
 		fail(stream, rc);
 }
 

@@ -10,9 +10,10 @@ import subprocess
 
 import pytest
 
+import orport
 from harness import (DEVNULL, E1C, E1S, F3C, MODULES, SLOW, TEST_MODULES,
-                     Ptah, Start, connect, echoes, environment, options,
-                     poll, program, socks5)
+                     Ptah, Start, connect, echoes, environment, free_port,
+                     options, poll, program, socks5)
 from rows import DONE, are, client, comes_up, env_error, server
 
 SOURCE = os.environ.get("PTAH_SOURCE") or os.path.join(
@@ -468,6 +469,101 @@ def test_definition_of_an_unknown_module(module_dir):
         assert p.finish() == 0
         assert are(p.err_protocol(), ["CMETHOD-ERROR gauze <m>"])
         assert "linen" in p.err_protocol()[0]
+
+
+# --- generated options -----------------------------------------------------
+
+def generate(state, name, where):
+    return run("-generateConfig", "-transport", name, "-serverIP", where,
+               "-state", str(state), path=TEST_MODULES)
+
+
+def test_generated_options_fit_each_other(echo, tmp_path):
+    """-generateConfig writes a pair with which bytes are carried."""
+    state = tmp_path / "new" / "folder"
+    port = free_port()
+    got = generate(state, "veil", "127.0.0.1:%d" % port)
+    assert got.returncode == 0, got
+    assert got.stdout == ""
+    files = {role: state / ("veil_%s.json" % role)
+             for role in ("server", "client")}
+    assert sorted(os.listdir(state)) == ["veil_client.json",
+                                         "veil_server.json"]
+    for path in files.values():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert str(path) in got.stderr
+    with Ptah(["-ptversion", "3.0", "-server", "-transport", "veil",
+               "-bindhost", "127.0.0.1", "-bindport", str(port),
+               "-target", "127.0.0.1:%d" % echo.port,
+               "-optionsFile", str(files["server"])]) as s, \
+            Ptah(["-ptversion", "3.0", "-client", "-transport", "veil",
+                  "-optionsFile", str(files["client"])]) as c:
+        s.wait_done()
+        c.wait_done()
+        carries(c, "veil", 9)
+
+
+@pytest.mark.parametrize("name, says", [
+    ("dummy", "no options to make"), ("ghost", "no such transport"),
+    ("broken", "undefined symbol")])
+def test_nothing_to_generate(tmp_path, name, says):
+    """A transport that makes no options says so, and nothing is written."""
+    state = tmp_path / "state"
+    got = generate(state, name, "192.0.2.1:443")
+    assert got.returncode == 69
+    assert got.stdout == ""
+    assert says in got.stderr, got.stderr
+    assert not state.exists()
+
+
+# --- what starts nothing before its time -----------------------------------
+
+SPY = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+
+int sodium_init(void);
+
+int
+sodium_init(void)
+{
+	int (*real)(void) = (int (*)(void))dlsym(RTLD_NEXT, "sodium_init");
+
+	if (write(2, "sodium begins\n", 14) != 14)
+		_exit(99);
+	return real();
+}
+"""
+
+
+@pytest.mark.skipif(SLOW > 1, reason="a sanitizer wants to be loaded first")
+def test_cryptography_begins_when_it_is_needed(echo, state, tmp_path):
+    """libsodium is not initialised before the first cookie is proved."""
+    source, spy = tmp_path / "spy.c", tmp_path / "spy.so"
+    source.write_text(SPY)
+    subprocess.run(os.environ.get("CC", "cc").split() + [
+        "-shared", "-fPIC", "-o", str(spy), str(source)], check=True)
+
+    def begun(p):
+        return "sodium begins" in p.err_lines
+
+    with Ptah(E1C(state).plus(LD_PRELOAD=str(spy))) as p:
+        carries(p, "dummy", echo.port)
+        assert p.finish() == 0
+        assert not begun(p)
+    with orport.Port() as port:
+        cookie = orport.cookie_file(tmp_path / "cookie")
+        start = E1S(state, echo.port).change(
+            LD_PRELOAD=spy, TOR_PT_EXTENDED_SERVER_PORT=port.address,
+            TOR_PT_AUTH_COOKIE_FILE=tmp_path / "cookie")
+        with Ptah(start) as p:
+            p.wait_done()
+            assert not begun(p)
+            with connect(p.address()), port.accept() as exchange:
+                exchange.talk(cookie)
+            assert p.finish() == 0
+            assert begun(p)
 
 
 # --- resources -------------------------------------------------------------

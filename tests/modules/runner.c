@@ -3,7 +3,8 @@
  * runner: starts a program, says a word to it, and is ready once the program
  * has said something and ended; what it said is the bridge argument "said",
  * and its exit status "status".  With 'leave' it is ready at once, and leaves
- * the program running for the host to end.
+ * the program running for the host to end; with 'signal' it sends that once
+ * the program has said something.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ struct runner_conf {
 	struct ptah_list exec;
 	const char *word;
 	uint8_t leave;
+	int64_t signal;
 };
 
 struct runner_home {
@@ -25,6 +27,7 @@ struct runner_home {
 	uint64_t process;
 	int64_t status;
 	uint32_t silent, ended;
+	int signal; /* still to be sent, or 0 */
 };
 
 static const struct ptah_option options[] = {
@@ -34,6 +37,8 @@ static const struct ptah_option options[] = {
 	    .help = "what it hears" },
 	{ .name = "leave", .type = PTAH_BOOL, .offset = offsetof(struct runner_conf, leave),
 	    .help = "leave it running" },
+	{ .name = "signal", .type = PTAH_INT, .max = 64, .offset = offsetof(struct runner_conf, signal),
+	    .help = "end it by this" },
 	{ .name = NULL },
 };
 
@@ -58,6 +63,7 @@ runner_home_open(void *home, const struct ptah_start *start)
 	if (process < 0)
 		return (int)process;
 	mine->process = (uint64_t)process;
+	mine->signal = (int)mine_conf->signal;
 	host->write(mine->stdio[0], (struct ptah_span){ (const uint8_t *)mine_conf->word, strlen(mine_conf->word) });
 	host->ask(mine->stdio[0], PTAH_NEVER, 0, 1);
 	/* stdin is one way: that the program never writes to it is no end of anything. */
@@ -106,11 +112,20 @@ runner_home_event(void *home, const struct ptah_event *event)
 	switch (event->what) {
 	case PTAH_EV_STREAM:
 		hear(mine, event);
+		if (mine->signal != 0 && mine->said[0] != '\0') {
+			int rc = mine->host->kill(mine->self, mine->process, mine->signal);
+
+			mine->signal = 0;
+			if (rc < 0)
+				return rc;
+		}
 		look_if_all_is_heard(mine);
 		return 0;
 	case PTAH_EV_EXIT:
 		if (event->from != mine->process)
 			return -EPROTO;
+		if (mine->host->kill(mine->self, mine->process, 0) != -ESRCH)
+			return -EPROTO; /* nobody has its number any more */
 		mine->ended = 1;
 		mine->status = event->val;
 		look_if_all_is_heard(mine);

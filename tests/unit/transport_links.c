@@ -778,6 +778,13 @@ runs_programs(void **state)
 	assert_string_equal(ptah_json_get(one->bridge_args, "said")->text, ".");
 	stage_close(&stage, one);
 
+	/* A signal ends it, and it may have a last word. */
+	one = open_ready("runner", PTAH_SERVER,
+	    "{\"exec\":[\"/bin/sh\",\"-c\",\"trap 'printf ,bye; exit 5' TERM; printf hello; while :; do sleep 0.01; done\"],\"signal\":15}");
+	assert_string_equal(ptah_json_get(one->bridge_args, "said")->text, "hello,bye");
+	assert_string_equal(ptah_json_get(one->bridge_args, "status")->text, "1280");
+	stage_close(&stage, one);
+
 	one = stage_open(&stage, "runner", PTAH_SERVER, "{\"exec\":\"/nowhere/at/all\"}");
 	assert_non_null(one);
 	wait_until(is_ready, NULL, "a program that is not there");

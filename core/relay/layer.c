@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "loop/worker.h"
 #include "transport/home.h"
 
@@ -40,8 +41,9 @@ ptah_layer_next(const struct ptah_link *link, int i, int s)
 	return i;
 }
 
-bool
-ptah_link_has_room(const struct ptah_link *link, int i, int o)
+/* Can side 'o' take output of layer i now? */
+static bool
+has_room(const struct ptah_link *link, int i, int o)
 {
 	int next = ptah_layer_next(link, i, !o);
 
@@ -105,9 +107,8 @@ struct call {
 };
 
 static const char *
-nonsense(const struct layer *layer, const struct ptah_io *io, int rc)
+nonsense(const struct ptah_io *io, int rc)
 {
-	(void)layer;
 	if (io->plain.eaten > io->plain.in.len || io->wire.eaten > io->wire.in.len)
 		return "ate more than there was";
 	if (io->plain.made > io->plain.out.len || io->wire.made > io->wire.out.len)
@@ -146,17 +147,11 @@ note_admission(struct ptah_link *link, const struct layer *layer, const struct p
 	if (birth == NULL || link->role != PTAH_SERVER)
 		return 0;
 	if (io->dest != NULL && layer == &link->layers[0]) {
-		if (strlen(io->dest) >= sizeof(birth->dest))
+		if (ptah_text_copy(birth->dest, sizeof(birth->dest), io->dest) != 0)
 			return -ENAMETOOLONG;
-		strcpy(birth->dest, io->dest);
 		birth->has_dest = true;
 	}
-	if (io->peer != NULL) {
-		if (strlen(io->peer) >= sizeof(birth->peer))
-			return -ENAMETOOLONG;
-		strcpy(birth->peer, io->peer);
-	}
-	return 0;
+	return io->peer != NULL ? ptah_text_copy(birth->peer, sizeof(birth->peer), io->peer) : 0;
 }
 
 static int
@@ -219,7 +214,7 @@ call_hook(struct ptah_link *link, struct layer *layer, int s, const struct ptah_
 	else
 		call->rc = -ENOSYS;
 
-	const char *wrong = nonsense(layer, &call->io, call->rc);
+	const char *wrong = nonsense(&call->io, call->rc);
 	if (wrong != NULL) {
 		ptah_error(AREA_MODULE, "%s: a step %s; the link ends", module->name, wrong);
 		link->reason = wrong;
@@ -267,7 +262,7 @@ wants_call(const struct ptah_link *link, int i, int s, size_t len)
 	if (layer->parked[s])
 		return false;
 	/* Output needs no input: not even from a side that is held. */
-	if (layer->starved[!s] && ptah_link_has_room(link, i, !s))
+	if (layer->starved[!s] && has_room(link, i, !s))
 		return true;
 	if (layer->hold[s])
 		return false;
@@ -338,7 +333,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 	scratch += PTAH_SCRATCH_HEAD;
 	while (rc == 0 && layer->phase != PHASE_PASSED &&
 	    (event != NULL || open != NULL || wants_call(link, i, s, in.len))) {
-		bool room = ptah_link_has_room(link, i, o);
+		bool room = has_room(link, i, o);
 		struct call call = { .rc = 0 };
 		struct ptah_side *from = s == PLAIN ? &call.io.plain : &call.io.wire;
 		struct ptah_side *to = s == PLAIN ? &call.io.wire : &call.io.plain;
@@ -352,7 +347,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		to->in = (struct ptah_span){ layer->tail[o].at, layer->tail[o].len };
 		if (room && !layer->finished[o])
 			to->out = (struct ptah_room){ scratch + made, ROOM_LEN - made };
-		if (ptah_link_has_room(link, i, s) && !layer->finished[s])
+		if (has_room(link, i, s) && !layer->finished[s])
 			from->out = (struct ptah_room){ aside, ROOM_LEN };
 		if (layer->ended[s])
 			layer->told[s] = true;
@@ -399,7 +394,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		if (rc == 0)
 			rc = also;
 	}
-	if (rc == 0 && layer->phase == PHASE_PASSED && in.len > 0 && ptah_link_has_room(link, i, o)) {
+	if (rc == 0 && layer->phase == PHASE_PASSED && in.len > 0 && has_room(link, i, o)) {
 		/* It stepped aside in the middle of this input: the rest goes on without it. */
 		rc = ptah_layer_feed(link, i, s, in, 0, false);
 		in.len = 0;
@@ -471,7 +466,7 @@ ptah_layer_kick(struct ptah_link *link)
 			if (layer->phase == PHASE_PASSED) {
 				bool owes_eof = layer->ended[s] && !layer->finished[!s];
 
-				if ((tail->len == 0 && !owes_eof) || !ptah_link_has_room(link, i, !s))
+				if ((tail->len == 0 && !owes_eof) || !has_room(link, i, !s))
 					continue;
 				if (tail->len > 0)
 					rc = let_go(link, i, s);
@@ -479,7 +474,7 @@ ptah_layer_kick(struct ptah_link *link)
 					rc = finish(link, i, !s);
 				moved = 1;
 			} else {
-				if (layer->starved[!s] && ptah_link_has_room(link, i, !s))
+				if (layer->starved[!s] && has_room(link, i, !s))
 					layer->parked[s] = false;
 				if (!wants_call(link, i, s, tail->len))
 					continue;

@@ -156,8 +156,6 @@ void ptah_link_look_whether_over(struct ptah_link *link);
 int ptah_layer_next(const struct ptah_link *link, int i, int s);
 /** Bytes for an end.  0 or -errno. */
 int ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool finish);
-/** Can side 'o' take output of layer i now? */
-bool ptah_link_has_room(const struct ptah_link *link, int i, int o);
 
 /**
  * Keep a rejected peer's descriptor open, silently, until its hour comes: 'close_s' after its birth, or when the peer

@@ -158,6 +158,21 @@ ptah_addr_from_sockaddr(struct ptah_addr *addr, const struct sockaddr *sa)
 		memcpy(&addr->v6, sa, sizeof(addr->v6));
 }
 
+int
+ptah_addr_of_socket(struct ptah_addr *addr, int fd)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_storage room;
+	} at;
+	socklen_t len = sizeof(at);
+
+	if (getsockname(fd, &at.sa, &len) == -1)
+		return -errno;
+	ptah_addr_from_sockaddr(addr, &at.sa);
+	return 0;
+}
+
 socklen_t
 ptah_addr_len(const struct ptah_addr *addr)
 {

@@ -53,7 +53,10 @@ const char *ptah_addr_format(const struct ptah_addr *addr, char out[static PTAH_
 /** The same, but an IPv4-mapped IPv6 address is written as IPv4. */
 const char *ptah_addr_format_peer(const struct ptah_addr *addr, char out[static PTAH_ADDR_TEXT]);
 
+/** AF_UNSPEC for other families. */
 void ptah_addr_from_sockaddr(struct ptah_addr *addr, const struct sockaddr *sa);
+/** Where a socket is bound.  -errno. */
+int ptah_addr_of_socket(struct ptah_addr *addr, int fd);
 socklen_t ptah_addr_len(const struct ptah_addr *addr);
 uint16_t ptah_addr_port(const struct ptah_addr *addr);
 void ptah_addr_set_port(struct ptah_addr *addr, uint16_t port);

@@ -314,10 +314,10 @@ ptah_service_listen(struct ptah_service_run *run)
 		fds[i] = -1;
 	/* A pool has one order of last traffic, so one worker has all of it. */
 	if (is_client(run) && is_udp(run))
-		rc = ptah_udp_listen(&service->listen, fds, 1, &run->bound);
+		rc = fds[0] = ptah_udp_listen(&service->listen, &run->bound);
 	else
 		rc = ptah_listen_open(&service->listen, fds, run->how.n_workers, &run->bound);
-	if (rc != 0)
+	if (rc < 0)
 		fail(run, "cannot listen on %s: %s", ptah_addr_format(&service->listen, text),
 		    strerror(-rc));
 	else

@@ -322,7 +322,7 @@ source_new(struct ptah_udpclient *client, const struct ptah_addr *addr, size_t b
 	client->buckets[bucket] = source;
 	list_as_newest(source);
 	client->n_sources++;
-	atomic_fetch_add_explicit(&client->how.quota->used, 1, memory_order_relaxed);
+	ptah_quota_add(client->how.quota);
 	source->link = link_new(source);
 	if (source->link == NULL) {
 		source_free(source);

@@ -71,29 +71,17 @@ open_one(const struct ptah_addr *addr, bool shared, int *out)
 int
 ptah_listen_open(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_storage room;
-	} at;
-	socklen_t len = sizeof(at);
-	unsigned made = 0;
+	unsigned made;
 	int rc = open_one(addr, false, &fds[0]);
 
 	if (rc != 0)
 		return rc;
-	made = 1;
-	if (getsockname(fds[0], &at.sa, &len) == -1) {
-		rc = -errno;
-		goto out;
-	}
-	ptah_addr_from_sockaddr(bound, &at.sa);
-	for (; made < n; made++) {
+	rc = ptah_addr_of_socket(bound, fds[0]);
+	for (made = 1; rc == 0 && made < n; made++) {
 		rc = open_one(bound, true, &fds[made]);
 		if (rc != 0)
-			goto out;
+			break;
 	}
-
-out:
 	while (rc != 0 && made > 0)
 		close(fds[--made]);
 	return rc;
@@ -118,6 +106,12 @@ on_rested(struct ptah_deadline *deadline, void *arg)
 	(void)deadline;
 	if (event_add(listener->event, NULL) == -1)
 		(void)ptah_deadline_set(listener->worker, &listener->rest, REST_MS, on_rested, listener);
+}
+
+void
+ptah_quota_add(struct ptah_quota *quota)
+{
+	atomic_fetch_add_explicit(&quota->used, 1, memory_order_relaxed);
 }
 
 static bool

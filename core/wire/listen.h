@@ -52,6 +52,9 @@ struct ptah_listener *ptah_listener_new(struct ptah_worker *worker, int fd, stru
  */
 void ptah_listener_free(struct ptah_listener *listener, bool drain);
 
+/** Count one more, past 'most' too: one that holds its descriptors already and so cannot be made to wait. */
+void ptah_quota_add(struct ptah_quota *quota);
+/** One has ended. */
 void ptah_quota_release(struct ptah_quota *quota);
 
 #endif

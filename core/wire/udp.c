@@ -50,54 +50,17 @@ ptah_udp_batch_free(struct ptah_udp_batch *batch)
 	free(batch);
 }
 
-static int
-listen_one(const struct ptah_addr *addr, bool shared)
+int
+ptah_udp_listen(const struct ptah_addr *addr, struct ptah_addr *bound)
 {
-	int on = 1, rc;
-	int fd = socket(addr->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int rc, fd = socket(addr->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd == -1)
 		return -errno;
-	/* As with TCP: the first takes the port alone, and shares it only then. */
-	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == -1) ||
-	    bind(fd, &addr->sa, ptah_addr_len(addr)) == -1 ||
-	    (!shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == -1)) {
-		rc = -errno;
-		close(fd);
-		return rc;
-	}
-	return fd;
-}
-
-int
-ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound)
-{
-	union {
-		struct sockaddr sa;
-		struct sockaddr_storage room;
-	} at;
-	socklen_t len = sizeof(at);
-	unsigned made = 0;
-	int rc = 0;
-
-	*bound = *addr;
-	while (rc == 0 && made < n) {
-		int fd = listen_one(bound, made > 0);
-
-		if (fd < 0) {
-			rc = fd;
-			break;
-		}
-		fds[made++] = fd;
-		if (made == 1) {
-			if (getsockname(fd, &at.sa, &len) == -1)
-				rc = -errno;
-			else
-				ptah_addr_from_sockaddr(bound, &at.sa);
-		}
-	}
-	while (rc != 0 && made > 0)
-		close(fds[--made]);
+	rc = bind(fd, &addr->sa, ptah_addr_len(addr)) == -1 ? -errno : ptah_addr_of_socket(bound, fd);
+	if (rc == 0)
+		return fd;
+	close(fd);
 	return rc;
 }
 

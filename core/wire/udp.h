@@ -27,11 +27,8 @@ struct ptah_udp_batch;
 struct ptah_udp_batch *ptah_udp_batch_new(void);
 void ptah_udp_batch_free(struct ptah_udp_batch *batch);
 
-/**
- * Bind sockets for 'n' workers to one address; the kernel keeps each source
- * with one of them.  Gives: n descriptors, and the address that was bound.  -errno.
- */
-int ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound);
+/** A socket bound to this address, and which that came to be.  -errno, or the descriptor. */
+int ptah_udp_listen(const struct ptah_addr *addr, struct ptah_addr *bound);
 
 /** A socket of the target's family, connected to it, so that the kernel drops what others send.  -errno, or the descriptor. */
 int ptah_udp_connect(const struct ptah_addr *target);

@@ -86,6 +86,7 @@ hand_over(struct peer *peer, int fd, struct ptah_span early)
 	peer_free(peer);
 }
 
+/* Whoever calls this has said why. */
 static void
 give_up(struct peer *peer, int rc)
 {
@@ -94,6 +95,14 @@ give_up(struct peer *peer, int rc)
 	ptah_link_own(link, &relay_ops, peer->server);
 	ptah_link_plain_failed(link, rc);
 	peer_free(peer);
+}
+
+static void
+plain_refused(struct peer *peer, int rc)
+{
+	ptah_warn_often(&peer->server->unreachable, AREA_WIRE, "cannot reach the %s: %s",
+	    peer->server->how.has_extorport ? "Extended ORPort" : "target", strerror(-rc));
+	give_up(peer, rc);
 }
 
 /* ---- the target ----------------------------------------------------------------- */
@@ -119,7 +128,7 @@ target_opened(struct peer *peer, int fd)
 
 	if (rc != 0) {
 		close(fd);
-		give_up(peer, rc);
+		plain_refused(peer, rc);
 		return;
 	}
 	hand_over(peer, fd, none);
@@ -194,7 +203,7 @@ extor_opened(struct peer *peer, int fd)
 	if (rc != 0) {
 		free(exchange);
 		close(fd);
-		give_up(peer, rc);
+		plain_refused(peer, rc);
 		return;
 	}
 	peer->exchange = exchange;
@@ -211,7 +220,7 @@ extor_opened(struct peer *peer, int fd)
 	explicit_bzero(cookie, sizeof(cookie));
 	rc = ptah_end_read_start(&exchange->end);
 	if (rc != 0)
-		give_up(peer, rc);
+		plain_refused(peer, rc);
 }
 
 /* ---- from the wire ------------------------------------------------------------------ */
@@ -223,14 +232,6 @@ plain_dialed(struct peer *peer, int fd)
 		extor_opened(peer, fd);
 	else
 		target_opened(peer, fd);
-}
-
-static void
-plain_refused(struct peer *peer, int rc)
-{
-	ptah_warn_often(&peer->server->unreachable, AREA_WIRE, "cannot reach the %s: %s",
-	    peer->server->how.has_extorport ? "Extended ORPort" : "target", strerror(-rc));
-	give_up(peer, rc);
 }
 
 static void
@@ -270,13 +271,13 @@ on_admit(struct ptah_link *link, const char *named, const char *text, void *arg)
 		(void)ptah_dest_parse(&dest, ptah_addr_format(&how->extorport, port), false);
 	} else if (named != NULL) {
 		if (ptah_dest_parse(&dest, named, false) != 0) {
-			give_up(peer, -EDESTADDRREQ);
+			plain_refused(peer, -EDESTADDRREQ);
 			return;
 		}
 	} else if (how->target != NULL) {
 		dest = *how->target;
 	} else {
-		give_up(peer, -EDESTADDRREQ);
+		plain_refused(peer, -EDESTADDRREQ);
 		return;
 	}
 	(void)link;
@@ -284,7 +285,7 @@ on_admit(struct ptah_link *link, const char *named, const char *text, void *arg)
 	    how->has_extorport ? PTAH_EXTOR_MS : how->dial_ms,
 	    how->has_extorport ? on_extor_deadline : on_target_deadline, peer);
 	if (rc != 0) {
-		give_up(peer, rc);
+		plain_refused(peer, rc);
 		return;
 	}
 	rc = ptah_dial_start(peer->server->worker, how->dial, &dest, on_dialed, peer, &peer->dial);
@@ -311,7 +312,6 @@ static int
 begin(struct ptah_server *server, int fd, const char *text, const struct ptah_arrival *arrival)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
-	socklen_t len = sizeof(peer->local);
 
 	if (peer == NULL) {
 		close(fd);
@@ -321,8 +321,8 @@ begin(struct ptah_server *server, int fd, const char *text, const struct ptah_ar
 	peer->server = server;
 	if (arrival != NULL && arrival->dest != NULL)
 		(void)ptah_text_copy(peer->dest, sizeof(peer->dest), arrival->dest);
-	if (server->how.proxy_protocol != 0 && getsockname(fd, &peer->local.sa, &len) == -1)
-		peer->local.sa.sa_family = AF_UNSPEC;
+	if (server->how.proxy_protocol != 0)
+		(void)ptah_addr_of_socket(&peer->local, fd); /* else not known, and the header says so */
 	peer->link = ptah_link_server_new(server->worker, server->how.instance, fd, text, &peer_ops, peer);
 	if (peer->link == NULL) {
 		free(peer);
@@ -348,8 +348,7 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 int
 ptah_server_arrive(struct ptah_server *server, const struct ptah_arrival *arrival)
 {
-	/* It holds descriptors already; the quota counts it, but cannot make it wait. */
-	atomic_fetch_add_explicit(&server->how.quota->used, 1, memory_order_relaxed);
+	ptah_quota_add(server->how.quota);
 	int rc = begin(server, arrival->fd, arrival->peer != NULL ? arrival->peer : "", arrival);
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);

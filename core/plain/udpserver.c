@@ -130,6 +130,13 @@ on_datagrams(evutil_socket_t fd, short what, void *arg)
 /* ---- the link ------------------------------------------------------------------------- */
 
 static void
+target_failed(struct flow *flow, int rc, const char *what)
+{
+	ptah_warn_often(&flow->server->unreachable, AREA_WIRE, "%s: %s", what, strerror(-rc));
+	ptah_link_plain_failed(flow->link, rc);
+}
+
+static void
 open_socket(struct flow *flow, const struct ptah_addr *target)
 {
 	static const struct ptah_span none = { NULL, 0 };
@@ -141,8 +148,7 @@ open_socket(struct flow *flow, const struct ptah_addr *target)
 		rc = flow->event == NULL || event_add(flow->event, NULL) == -1 ? -ENOMEM : 0;
 	}
 	if (rc != 0) {
-		ptah_warn_often(&flow->server->unreachable, AREA_WIRE, "cannot open a UDP socket to the target: %s", strerror(-rc));
-		ptah_link_plain_failed(flow->link, rc);
+		target_failed(flow, rc, "cannot open a UDP socket to the target");
 		return;
 	}
 	touch(flow);
@@ -157,7 +163,7 @@ on_resolved(int rc, const struct ptah_addr *addrs, size_t n, void *arg)
 	(void)n;
 	flow->dns = NULL;
 	if (rc != 0)
-		ptah_link_plain_failed(flow->link, rc);
+		target_failed(flow, rc, "cannot resolve the target's name");
 	else
 		open_socket(flow, &addrs[0]);
 }
@@ -168,6 +174,7 @@ on_admit(struct ptah_link *link, const char *dest, const char *peer, void *arg)
 	struct flow *flow = arg;
 	const struct ptah_dest *target = flow->server->how.target;
 
+	(void)link;
 	(void)dest;
 	(void)peer;
 	if (target->literal) {
@@ -176,7 +183,7 @@ on_admit(struct ptah_link *link, const char *dest, const char *peer, void *arg)
 	}
 	flow->dns = ptah_dns_resolve(flow->server->worker, target->host, target->port, on_resolved, flow);
 	if (flow->dns == NULL)
-		ptah_link_plain_failed(link, -ENOMEM);
+		target_failed(flow, -ENOMEM, "cannot resolve the target's name");
 }
 
 static void
@@ -226,7 +233,7 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 int
 ptah_udpserver_arrive(struct ptah_udpserver *server, const struct ptah_arrival *arrival)
 {
-	atomic_fetch_add_explicit(&server->how.quota->used, 1, memory_order_relaxed);
+	ptah_quota_add(server->how.quota);
 	int rc = begin(server, arrival->fd, arrival->peer != NULL ? arrival->peer : "", arrival);
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);

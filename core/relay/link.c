@@ -203,7 +203,9 @@ bury(struct ptah_link *link)
 
 	if (rc != 0 && link->stage != STAGE_RELAY)
 		ptah_link_stat(link, PTAH_STAT_HANDSHAKES_FAILED, 1);
-	if (rc != 0 && rc != -ECANCELED)
+	/* Why there is no plain end, its owner has said. */
+	bool told = rc == -ECANCELED || (link->birth != NULL && link->birth->plain_rc != 0);
+	if (rc != 0 && !told)
 		ptah_log_rc(link->stage == STAGE_RELAY ? PTAH_LOG_DEBUG : PTAH_LOG_INFO, AREA_LINK, rc, "%s: a %s link ended%s%s%s",
 		    link->instance->name, link->role == PTAH_CLIENT ? "client" : "server",
 		    link->stage == STAGE_RELAY ? "" : " in its handshake",

@@ -103,7 +103,7 @@ int ptah_link_push(struct ptah_link *link, struct ptah_span bytes);
 
 /** Server: here is the plain end, and what it has said already.  Takes: fd (-1 with on_bytes). */
 void ptah_link_plain_opened(struct ptah_link *link, int fd, struct ptah_span early);
-/** Server: there is none, for this -errno. */
+/** Server: there is none, for this -errno, which the owner has logged. */
 void ptah_link_plain_failed(struct ptah_link *link, int rc);
 
 /** End it; on_failed or on_closed run before this returns.  Not from inside an op of this link. */

@@ -253,8 +253,10 @@ open_listener(struct ptah_addr *at, bool udp)
 	int fd = -1;
 	int rc = ptah_addr_parse(&any, "127.0.0.1:0");
 
+	if (rc == 0 && udp)
+		return ptah_udp_listen(&any, at);
 	if (rc == 0)
-		rc = udp ? ptah_udp_listen(&any, &fd, 1, at) : ptah_listen_open(&any, &fd, 1, at);
+		rc = ptah_listen_open(&any, &fd, 1, at);
 	return rc < 0 ? rc : fd;
 }
 

@@ -26,7 +26,7 @@ struct ptah_mailbox {
 	int bell; /* eventfd */
 	struct event *on_bell;
 	pthread_t thread;
-	bool started, joined;
+	bool started, stopping, joined;
 	pid_t tid;
 };
 
@@ -210,7 +210,9 @@ ptah_worker_stop(struct ptah_worker *worker, unsigned limit_ms)
 
 	if (!box->started || box->joined)
 		return 0;
-	(void)ptah_worker_send(worker, &box->stop, on_stop, NULL);
+	if (!box->stopping)
+		(void)ptah_worker_send(worker, &box->stop, on_stop, NULL);
+	box->stopping = true; /* the letter may still lie there when we are asked again */
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += limit_ms / 1000;
 	until.tv_nsec += (long)(limit_ms % 1000) * 1000000;

@@ -77,7 +77,7 @@ listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
 	if (is_client(run) && udp) {
 		const struct ptah_udpclient_how how = {
 			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
-			.framing = framing_of(plan), .peers_most = plan->udp_max_peers,
+			.framing = framing_of(plan), .pool = run->pool,
 			.queue_most = plan->udp_queue, .idle_ms = plan->udp_timeout_s * 1000,
 			.dial_ms = plan->dial_timeout_s * 1000,
 		};
@@ -312,12 +312,13 @@ ptah_service_listen(struct ptah_service_run *run)
 	}
 	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
 		fds[i] = -1;
-	/* A pool has one order of last traffic, so one worker has all of it. */
-	if (is_client(run) && is_udp(run))
-		rc = fds[0] = ptah_udp_listen(&service->listen, &run->bound);
-	else
+	if (is_client(run) && is_udp(run)) {
+		run->pool = ptah_udppool_new(run->how.plan->udp_max_peers);
+		rc = run->pool ? ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
+	} else {
 		rc = ptah_listen_open(&service->listen, fds, run->how.n_workers, &run->bound);
-	if (rc < 0)
+	}
+	if (rc != 0)
 		fail(run, "cannot listen on %s: %s", ptah_addr_format(&service->listen, text),
 		    strerror(-rc));
 	else
@@ -506,6 +507,7 @@ ptah_service_clear(struct ptah_service_run *run)
 	if (run->instance)
 		ptah_instance_unref(run->instance);
 	ptah_kv_clear(&run->bridge_args);
+	ptah_udppool_unref(run->pool);
 	free(run->reason);
 	free(run->ready_reason);
 	free(run->doors);

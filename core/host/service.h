@@ -22,6 +22,7 @@ struct ptah_registry;
 struct ptah_server;
 struct ptah_service_run;
 struct ptah_udpclient;
+struct ptah_udppool;
 struct ptah_udpserver;
 
 #define PTAH_SERVICE_WAITS 0   /* its module is not ready yet */
@@ -73,6 +74,7 @@ struct ptah_service_run {
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	struct ptah_door *doors; /* by worker */
+	struct ptah_udppool *pool; /* client of a UDP mode: what its workers share */
 };
 
 /**

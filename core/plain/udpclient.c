@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,21 @@
 /* Frames of one source that came in one batch go to its link together. */
 #define GATHER_LEN ((size_t)PTAH_FRAME_MAX * 2)
 
+/*
+ * Workers share the limit and know how long each one's eldest has been idle.
+ * Who needs room lets the eldest of all go: at once if it is its own, by letter
+ * else.  Until that is read there may be one source more for each worker.
+ */
+struct ptah_udppool {
+	atomic_uint refs, used;
+	unsigned most;
+	struct {
+		_Atomic uint64_t at_ns;        /* when its eldest would be idle for too long; 0: it has none */
+		struct ptah_worker *worker;
+		struct ptah_udpclient *client; /* for its own worker alone */
+	} of[PTAH_WORKERS_MAX];
+};
+
 struct held {
 	struct held *next;
 	size_t len;
@@ -33,9 +49,10 @@ struct source {
 	struct source *newer, *older; /* by last traffic */
 	struct ptah_udpclient *client;
 	struct ptah_addr addr;
+	struct ptah_udp_local local; /* where it asked */
 	size_t bucket;
 	struct ptah_link *link; /* NULL while it is being made or buried */
-	bool connected, gone;
+	bool connected;
 	struct ptah_deadline idle;
 	struct ptah_deadline ready; /* connected: what is held goes out at the next turn */
 	struct held *held, **held_end; /* while it is dialled */
@@ -50,6 +67,7 @@ struct ptah_udpclient {
 	struct event *event;
 	bool shut;
 	struct ptah_udp_batch *batch;
+	struct ptah_udp_out out;
 	uint8_t *gather;
 	uint8_t key[crypto_shorthash_KEYBYTES]; /* so that nobody can choose sources of one bucket */
 	struct source *buckets[BUCKETS];
@@ -99,15 +117,35 @@ list_as_newest(struct source *source)
 
 static void on_idle(struct ptah_deadline *deadline, void *arg);
 
+/* Say to all workers how long our eldest has been idle. */
+static void
+publish(const struct ptah_udpclient *client)
+{
+	uint64_t at_ns = client->oldest != NULL ? client->oldest->idle.at_ns : 0;
+
+	atomic_store_explicit(&client->how.pool->of[client->worker->index].at_ns, at_ns, memory_order_release);
+}
+
 static void
 touch(struct source *source)
 {
-	if (source->client->newest != source) {
+	struct ptah_udpclient *client = source->client;
+	bool was_oldest = client->oldest == source;
+
+	if (client->newest != source) {
 		unlist(source);
 		list_as_newest(source);
 	}
-	if (ptah_deadline_set(source->client->worker, &source->idle, source->client->how.idle_ms, on_idle, source) != 0)
-		ptah_warn_often(&source->client->no_memory, AREA_LINK, "out of memory: an idle source is not watched");
+	if (ptah_deadline_set(client->worker, &source->idle, client->how.idle_ms, on_idle, source) != 0)
+		ptah_warn_often(&client->refused, AREA_LINK, "out of memory: an idle source is not watched");
+	if (was_oldest)
+		publish(client);
+}
+
+static void
+count(const struct ptah_udpclient *client, enum ptah_stat stat, size_t n)
+{
+	ptah_stats_add(client->worker->stats, stat, n);
 }
 
 /* ---- a source's end ---------------------------------------------------------------- */
@@ -123,11 +161,14 @@ source_free(struct source *source)
 	*at = source->hash_next;
 	unlist(source);
 	client->n_sources--;
+	atomic_fetch_sub_explicit(&client->how.pool->used, 1, memory_order_relaxed);
+	publish(client);
 	ptah_deadline_clear(&source->idle);
 	ptah_deadline_clear(&source->ready);
 	while (source->held != NULL) {
 		struct held *next = source->held->next;
 
+		count(client, PTAH_STAT_UDP_DROP_REFUSED, 1);
 		free(source->held);
 		source->held = next;
 	}
@@ -171,11 +212,15 @@ on_idle(struct ptah_deadline *deadline, void *arg)
 /* ---- from the link to the source ------------------------------------------------------ */
 
 static void
-on_datagram(struct ptah_span datagram, void *arg)
+on_unframed(const struct ptah_span *datagrams, size_t n, void *arg)
 {
 	const struct source *source = arg;
+	struct ptah_udpclient *client = source->client;
+	const struct ptah_udp_to to = { &source->addr, &source->local };
+	size_t taken = ptah_udp_send(client->fd, &client->out, &to, datagrams, n); /* 7.2: errors are ignored */
 
-	(void)ptah_udp_send(source->client->fd, &source->addr, datagram.at, datagram.len); /* 7.2: errors are ignored */
+	count(client, PTAH_STAT_UDP_OUT, taken);
+	count(client, PTAH_STAT_UDP_DROP_SEND, n - taken);
 }
 
 static int
@@ -185,20 +230,22 @@ on_bytes(struct ptah_link *link, struct ptah_span in, void *arg)
 
 	(void)link;
 	touch(source);
-	return ptah_unframer_feed(&source->unframer, source->client->how.framing, in, on_datagram, source);
+	return ptah_unframer_feed(&source->unframer, source->client->how.framing, in, on_unframed, source);
 }
 
 /* ---- from the source to the link ----------------------------------------------------------- */
 
 /* The link may end in it, and then the source is gone: false. */
 static bool
-push(struct source *source, struct ptah_span frames)
+push(struct source *source, struct ptah_span frames, size_t n)
 {
 	struct ptah_udpclient *client = source->client;
 	unsigned before = client->n_sources;
 
-	if (ptah_link_push(source->link, frames) != 0)
+	if (ptah_link_push(source->link, frames) != 0) {
 		ptah_warn_often(&client->full, AREA_LINK, "a link's send queue is full: datagrams are dropped");
+		count(client, PTAH_STAT_UDP_DROP_FULL, n);
+	}
 	return client->n_sources == before;
 }
 
@@ -211,7 +258,7 @@ release_held(struct source *source)
 
 		source->held = first->next;
 		source->n_held--;
-		bool lives = push(source, (struct ptah_span){ first->frame, first->len });
+		bool lives = push(source, (struct ptah_span){ first->frame, first->len }, 1);
 		free(first);
 		if (!lives)
 			return false;
@@ -251,11 +298,11 @@ hold(struct source *source, struct ptah_span frame)
 {
 	struct held *held;
 
-	if (source->n_held >= source->client->how.queue_most)
+	held = source->n_held < source->client->how.queue_most ? malloc(sizeof(*held) + frame.len) : NULL;
+	if (held == NULL) {
+		count(source->client, PTAH_STAT_UDP_DROP_WAITING, 1);
 		return;
-	held = malloc(sizeof(*held) + frame.len);
-	if (held == NULL)
-		return;
+	}
 	held->next = NULL;
 	held->len = frame.len;
 	memcpy(held->frame, frame.at, frame.len);
@@ -304,14 +351,82 @@ link_new(struct source *source)
 	return link;
 }
 
+/* ---- the pool of all workers ------------------------------------------------------------- */
+
+struct ptah_udppool *
+ptah_udppool_new(unsigned most)
+{
+	struct ptah_udppool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL)
+		return NULL;
+	atomic_init(&pool->refs, 1);
+	pool->most = most;
+	return pool;
+}
+
+void
+ptah_udppool_unref(struct ptah_udppool *pool)
+{
+	if (pool != NULL && atomic_fetch_sub(&pool->refs, 1) == 1)
+		free(pool);
+}
+
+static void
+evict(struct ptah_udpclient *client)
+{
+	if (client->oldest == NULL)
+		return;
+	count(client, PTAH_STAT_UDP_EVICTED, 1);
+	drop_source(client->oldest);
+}
+
+/* Another worker needs room. */
+static void
+on_evict_letter(struct ptah_worker *worker, void *arg)
+{
+	struct ptah_udppool *pool = arg;
+
+	if (pool->of[worker->index].client != NULL)
+		evict(pool->of[worker->index].client);
+	ptah_udppool_unref(pool);
+}
+
+/* The source of all workers that has been idle longest goes. */
+static void
+make_room(struct ptah_udpclient *client)
+{
+	struct ptah_udppool *pool = client->how.pool;
+	uint64_t eldest_ns = UINT64_MAX;
+	unsigned eldest = client->worker->index;
+
+	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++) {
+		uint64_t at_ns = atomic_load_explicit(&pool->of[i].at_ns, memory_order_acquire);
+
+		if (at_ns != 0 && at_ns < eldest_ns) {
+			eldest_ns = at_ns;
+			eldest = i;
+		}
+	}
+	if (eldest != client->worker->index) {
+		atomic_fetch_add(&pool->refs, 1);
+		/* So that two newcomers in a row do not both choose this one. */
+		atomic_store_explicit(&pool->of[eldest].at_ns, 0, memory_order_relaxed);
+		if (ptah_worker_post(pool->of[eldest].worker, on_evict_letter, pool) == 0)
+			return;
+		ptah_udppool_unref(pool);
+	}
+	evict(client);
+}
+
 /* A new source: Waiting, with its link being dialled.  NULL: no room, or no memory. */
 static struct source *
 source_new(struct ptah_udpclient *client, const struct ptah_addr *addr, size_t bucket)
 {
 	struct source *source;
 
-	while (client->n_sources >= client->how.peers_most)
-		drop_source(client->oldest);
+	if (atomic_load_explicit(&client->how.pool->used, memory_order_relaxed) >= client->how.pool->most)
+		make_room(client);
 	source = calloc(1, sizeof(*source));
 	if (source == NULL)
 		return NULL;
@@ -322,6 +437,7 @@ source_new(struct ptah_udpclient *client, const struct ptah_addr *addr, size_t b
 	client->buckets[bucket] = source;
 	list_as_newest(source);
 	client->n_sources++;
+	atomic_fetch_add_explicit(&client->how.pool->used, 1, memory_order_relaxed);
 	ptah_quota_add(client->how.quota);
 	source->link = link_new(source);
 	if (source->link == NULL) {
@@ -332,57 +448,61 @@ source_new(struct ptah_udpclient *client, const struct ptah_addr *addr, size_t b
 	return source;
 }
 
-/* Frames gathered so far for 'source'. */
+/* Frames that one source sent in one wake-up. */
+struct gathered {
+	struct source *source; /* NULL: it has no link */
+	const struct ptah_addr *from;
+	size_t bucket, len, n;
+};
+
+/* The link may end in it. */
 static void
-flush(struct source *source, size_t *gathered)
+flush(struct gathered *gathered)
 {
+	struct source *source = gathered->source;
 	struct ptah_udpclient *client;
 
-	if (source == NULL || *gathered == 0)
+	if (source == NULL || gathered->n == 0)
 		return;
 	client = source->client;
+	touch(source);
 	if (release_held(source))
-		(void)push(source, (struct ptah_span){ client->gather, *gathered });
-	*gathered = 0;
+		(void)push(source, (struct ptah_span){ client->gather, gathered->len }, gathered->n);
+	gathered->source = source_find(client, gathered->from, gathered->bucket);
+	gathered->len = gathered->n = 0;
 }
 
 static void
-take(struct ptah_udpclient *client, const struct ptah_udp_got *got, struct source **current, size_t *gathered)
+take(struct ptah_udpclient *client, struct gathered *to, struct ptah_span datagram, const struct ptah_udp_local *local)
 {
-	size_t bucket, n;
-	struct source *source = *current;
-
-	if (source == NULL || !ptah_addr_equal(&source->addr, &got->from)) {
-		flush(source, gathered);
-		bucket = bucket_of(client, &got->from);
-		source = *current = source_find(client, &got->from, bucket);
-	} else if (GATHER_LEN - *gathered < PTAH_FRAME_MAX) {
-		flush(source, gathered);
-		/* The link may have ended in it. */
-		bucket = bucket_of(client, &got->from);
-		source = *current = source_find(client, &got->from, bucket);
-	}
-	n = ptah_datagram_frame(client->how.framing, (struct ptah_span){ got->at, got->len }, client->gather + *gathered);
-	if (n == 0)
-		return; /* not of this mode: it opens nothing, and keeps nothing alive */
-	if (source == NULL) {
-		if (client->shut)
-			return;
-		bucket = bucket_of(client, &got->from);
-		source = *current = source_new(client, &got->from, bucket);
-		if (source == NULL)
-			return;
-		/* 7.2: the first datagram starts the dial and is dropped, unless there is a queue. */
-		hold(source, (struct ptah_span){ client->gather + *gathered, n });
-		ptah_link_go(source->link);
-		*current = source_find(client, &got->from, bucket); /* it may have failed already */
+	if (GATHER_LEN - to->len < PTAH_FRAME_MAX)
+		flush(to);
+	struct ptah_span frame = { client->gather + to->len, 0 };
+	frame.len = ptah_datagram_frame(client->how.framing, datagram, client->gather + to->len);
+	if (frame.len == 0) {
+		count(client, PTAH_STAT_UDP_DROP_ALIEN, 1); /* it opens nothing, and keeps nothing alive */
 		return;
 	}
-	touch(source);
-	if (source->connected)
-		*gathered += n;
-	else
-		hold(source, (struct ptah_span){ client->gather + *gathered, n });
+	count(client, PTAH_STAT_UDP_IN, 1);
+	if (to->source == NULL) {
+		to->source = client->shut ? NULL : source_new(client, to->from, to->bucket);
+		if (to->source == NULL) {
+			count(client, PTAH_STAT_UDP_DROP_REFUSED, 1);
+			return;
+		}
+		to->source->local = *local;
+		/* 7.2: the first datagram starts the dial and is dropped, unless there is a queue. */
+		hold(to->source, frame);
+		ptah_link_go(to->source->link);
+		to->source = source_find(client, to->from, to->bucket); /* it may have failed already */
+	} else if (to->source->connected) {
+		to->len += frame.len;
+		to->n++;
+		to->source->local = *local;
+	} else {
+		touch(to->source);
+		hold(to->source, frame);
+	}
 }
 
 static void
@@ -390,14 +510,27 @@ on_datagrams(evutil_socket_t fd, short what, void *arg)
 {
 	struct ptah_udpclient *client = arg;
 	struct ptah_udp_got got[PTAH_UDP_BATCH];
-	struct source *current = NULL;
-	size_t gathered = 0;
+	struct gathered gathered = { .from = NULL };
 
 	(void)what;
 	int n = ptah_udp_read(fd, client->batch, got);
-	for (int i = 0; i < n; i++)
-		take(client, &got[i], &current, &gathered);
-	flush(current, &gathered);
+	for (int i = 0; i < n; i++) {
+		size_t at = 0;
+
+		if (gathered.from == NULL || !ptah_addr_equal(gathered.from, &got[i].from)) {
+			flush(&gathered);
+			gathered.from = &got[i].from;
+			gathered.bucket = bucket_of(client, gathered.from);
+			gathered.source = source_find(client, gathered.from, gathered.bucket);
+		}
+		do {
+			size_t len = got[i].len - at < got[i].each ? got[i].len - at : got[i].each;
+
+			take(client, &gathered, (struct ptah_span){ got[i].at + at, len }, &got[i].local);
+			at += len;
+		} while (at < got[i].len);
+	}
+	flush(&gathered);
 }
 
 /* ---- the listener ------------------------------------------------------------------------------ */
@@ -411,6 +544,9 @@ ptah_udpclient_new(struct ptah_worker *worker, const struct ptah_udpclient_how *
 		client->worker = worker;
 		client->how = *how;
 		client->fd = fd;
+		atomic_fetch_add(&how->pool->refs, 1);
+		how->pool->of[worker->index].worker = worker;
+		how->pool->of[worker->index].client = client;
 		ptah_random_bytes(client->key, sizeof(client->key));
 		client->batch = ptah_udp_batch_new();
 		client->gather = malloc(GATHER_LEN);
@@ -443,5 +579,7 @@ ptah_udpclient_free(struct ptah_udpclient *client)
 	ptah_udp_batch_free(client->batch);
 	free(client->gather);
 	close(client->fd);
+	client->how.pool->of[client->worker->index].client = NULL;
+	ptah_udppool_unref(client->how.pool);
 	free(client);
 }

@@ -14,13 +14,25 @@
 
 struct ptah_udpclient;
 
+/**
+ * The sources of all workers of one service: there may be so many of them, and past
+ * that the one that has been idle longest goes, whichever worker has it.
+ * Threads: any.
+ */
+struct ptah_udppool;
+/** Gives: one for ptah_udppool_unref().  NULL: ENOMEM. */
+struct ptah_udppool *ptah_udppool_new(unsigned most);
+/** NULL is fine.  Each client holds one of its own. */
+void ptah_udppool_unref(struct ptah_udppool *pool);
+
 /** Lent, all of it, until the client is freed. */
 struct ptah_udpclient_how {
 	struct ptah_instance *instance;
 	const struct ptah_dial_how *dial;
 	struct ptah_quota *quota;
 	int framing;        /* PTAH_FRAMING_... */
-	unsigned peers_most, queue_most; /* of this worker; datagrams held while a link is dialled */
+	struct ptah_udppool *pool;
+	unsigned queue_most; /* datagrams held while a link is dialled */
 	unsigned idle_ms, dial_ms;
 };
 

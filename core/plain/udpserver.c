@@ -13,6 +13,7 @@
 #include "loop/worker.h"
 #include "plain/unframer.h"
 #include "relay/link.h"
+#include "stats/stats.h"
 #include "wire/udp.h"
 
 #define GATHER_LEN ((size_t)PTAH_FRAME_MAX * 2)
@@ -32,11 +33,18 @@ struct flow {
 	struct ptah_udpserver *server;
 	struct ptah_link *link;
 	int fd;
+	struct ptah_udp_out out;
 	struct event *event;
 	struct ptah_dns *dns;
 	struct ptah_deadline idle;
 	struct ptah_unframer unframer;
 };
+
+static void
+count(const struct ptah_udpserver *server, enum ptah_stat stat, size_t n)
+{
+	ptah_stats_add(server->worker->stats, stat, n);
+}
 
 static void
 flow_free(struct flow *flow)
@@ -71,12 +79,15 @@ touch(struct flow *flow)
 /* ---- from the wire to the target ------------------------------------------------ */
 
 static void
-on_datagram(struct ptah_span datagram, void *arg)
+on_unframed(const struct ptah_span *datagrams, size_t n, void *arg)
 {
-	const struct flow *flow = arg;
-
+	static const struct ptah_udp_to to = { NULL, NULL };
+	struct flow *flow = arg;
 	/* Too long for this family, or nobody listens there: it is lost, as UDP may lose it. */
-	(void)ptah_udp_send(flow->fd, NULL, datagram.at, datagram.len);
+	size_t taken = ptah_udp_send(flow->fd, &flow->out, &to, datagrams, n);
+
+	count(flow->server, PTAH_STAT_UDP_OUT, taken);
+	count(flow->server, PTAH_STAT_UDP_DROP_SEND, n - taken);
 }
 
 static int
@@ -86,44 +97,68 @@ on_bytes(struct ptah_link *link, struct ptah_span in, void *arg)
 
 	(void)link;
 	touch(flow);
-	return ptah_unframer_feed(&flow->unframer, flow->server->how.framing, in, on_datagram, flow);
+	return ptah_unframer_feed(&flow->unframer, flow->server->how.framing, in, on_unframed, flow);
 }
 
 /* ---- from the target to the wire --------------------------------------------------- */
 
+/* Frames of one wake-up. */
+struct gathered {
+	size_t len, n;
+};
+
 /* false: the link has ended, and the flow with it. */
 static bool
-push(struct flow *flow, size_t *gathered)
+push(struct flow *flow, struct gathered *gathered)
 {
 	struct ptah_udpserver *server = flow->server;
 	unsigned before = server->n_flows;
 
-	if (*gathered > 0 && ptah_link_push(flow->link, (struct ptah_span){ server->gather, *gathered }) != 0)
+	if (gathered->n > 0 && ptah_link_push(flow->link, (struct ptah_span){ server->gather, gathered->len }) != 0) {
 		ptah_warn_often(&server->full, AREA_LINK, "a link's send queue is full: datagrams are dropped");
-	*gathered = 0;
+		count(server, PTAH_STAT_UDP_DROP_FULL, gathered->n);
+	}
+	*gathered = (struct gathered){ 0, 0 };
 	return server->n_flows == before;
+}
+
+/* false as above. */
+static bool
+take(struct flow *flow, struct ptah_span datagram, struct gathered *gathered)
+{
+	struct ptah_udpserver *server = flow->server;
+
+	if (GATHER_LEN - gathered->len < PTAH_FRAME_MAX && !push(flow, gathered))
+		return false;
+	size_t n = ptah_datagram_frame(server->how.framing, datagram, server->gather + gathered->len);
+	gathered->len += n;
+	gathered->n += n > 0;
+	count(server, n > 0 ? PTAH_STAT_UDP_IN : PTAH_STAT_UDP_DROP_ALIEN, 1);
+	if (n > 0 && gathered->n == 1)
+		touch(flow);
+	return true;
 }
 
 static void
 on_datagrams(evutil_socket_t fd, short what, void *arg)
 {
 	struct flow *flow = arg;
-	struct ptah_udpserver *server = flow->server;
 	struct ptah_udp_got got[PTAH_UDP_BATCH];
-	size_t gathered = 0, n;
-	bool any = false;
+	struct gathered gathered = { 0, 0 };
 
 	(void)what;
-	int count = ptah_udp_read(fd, server->batch, got); /* an ICMP error reads as one, and is passed over */
-	for (int i = 0; i < count; i++) {
-		if (GATHER_LEN - gathered < PTAH_FRAME_MAX && !push(flow, &gathered))
-			return;
-		n = ptah_datagram_frame(server->how.framing, (struct ptah_span){ got[i].at, got[i].len }, server->gather + gathered);
-		any = any || n > 0;
-		gathered += n;
+	int n = ptah_udp_read(fd, flow->server->batch, got); /* an ICMP error reads as one, and is passed over */
+	for (int i = 0; i < n; i++) {
+		size_t at = 0;
+
+		do {
+			size_t len = got[i].len - at < got[i].each ? got[i].len - at : got[i].each;
+
+			if (!take(flow, (struct ptah_span){ got[i].at + at, len }, &gathered))
+				return;
+			at += len;
+		} while (at < got[i].len);
 	}
-	if (any)
-		touch(flow);
 	(void)push(flow, &gathered);
 }
 

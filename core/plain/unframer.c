@@ -31,8 +31,8 @@ keep(struct ptah_unframer *unframer, struct ptah_span rest)
 int
 ptah_unframer_feed(struct ptah_unframer *unframer, int framing, struct ptah_span in, ptah_unframed_fn *fn, void *arg)
 {
-	struct ptah_span datagram;
-	size_t len;
+	struct ptah_span datagrams[PTAH_UNFRAMED_MOST];
+	size_t len, n = 0;
 	int rc;
 
 	if (unframer->tail_len > 0) {
@@ -44,11 +44,16 @@ ptah_unframer_feed(struct ptah_unframer *unframer, int framing, struct ptah_span
 		unframer->tail = more;
 		in = (struct ptah_span){ more, unframer->tail_len + in.len };
 	}
-	while ((rc = ptah_datagram_unframe(framing, in, &datagram, &len)) == 1) {
-		fn(datagram, arg);
+	while ((rc = ptah_datagram_unframe(framing, in, &datagrams[n], &len)) == 1) {
 		in.at += len;
 		in.len -= len;
+		if (++n == PTAH_UNFRAMED_MOST) {
+			fn(datagrams, n, arg);
+			n = 0;
+		}
 	}
+	if (n > 0)
+		fn(datagrams, n, arg);
 	return rc < 0 ? rc : keep(unframer, in);
 }
 

@@ -15,9 +15,13 @@ struct ptah_unframer {
 	size_t tail_len; /* less than PTAH_FRAME_MAX */
 };
 
-typedef void ptah_unframed_fn(struct ptah_span datagram, void *arg);
+/** Takes so many at most in one call. */
+#define PTAH_UNFRAMED_MOST 64
 
-/** Call 'fn' for each datagram that is whole.  -EPROTO: the stream is broken; -ENOMEM. */
+/** Here are some, in order; their bytes are good for the call. */
+typedef void ptah_unframed_fn(const struct ptah_span *datagrams, size_t n, void *arg);
+
+/** Hand 'fn' the datagrams that are whole, many at once.  -EPROTO: the stream is broken; -ENOMEM. */
 int ptah_unframer_feed(struct ptah_unframer *unframer, int framing, struct ptah_span in, ptah_unframed_fn *fn, void *arg);
 void ptah_unframer_clear(struct ptah_unframer *unframer);
 

@@ -19,6 +19,14 @@ static const char *const names[PTAH_STAT_N] = {
 	[PTAH_STAT_REJECTED] = "rejected",
 	[PTAH_STAT_TIMEOUTS] = "timeouts",
 	[PTAH_STAT_ACCEPT_WAITS] = "accept_waits",
+	[PTAH_STAT_UDP_IN] = "udp_in",
+	[PTAH_STAT_UDP_OUT] = "udp_out",
+	[PTAH_STAT_UDP_EVICTED] = "udp_evicted",
+	[PTAH_STAT_UDP_DROP_WAITING] = "udp_drop_waiting",
+	[PTAH_STAT_UDP_DROP_ALIEN] = "udp_drop_alien",
+	[PTAH_STAT_UDP_DROP_FULL] = "udp_drop_full",
+	[PTAH_STAT_UDP_DROP_REFUSED] = "udp_drop_refused",
+	[PTAH_STAT_UDP_DROP_SEND] = "udp_drop_send",
 };
 
 const char *

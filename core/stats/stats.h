@@ -23,6 +23,15 @@ enum ptah_stat {
 	PTAH_STAT_REJECTED,       /* peers that failed to authenticate */
 	PTAH_STAT_TIMEOUTS,
 	PTAH_STAT_ACCEPT_WAITS,   /* times that accepting paused for want of descriptors or memory */
+	/* The UDP modes.  Drops are datagrams, by reason. */
+	PTAH_STAT_UDP_IN,           /* datagrams read from plain sides */
+	PTAH_STAT_UDP_OUT,          /* ... and sent to them */
+	PTAH_STAT_UDP_EVICTED,      /* sources that had to go for a new one */
+	PTAH_STAT_UDP_DROP_WAITING, /* the link was not there yet, and nothing holds it */
+	PTAH_STAT_UDP_DROP_ALIEN,   /* not of the mode */
+	PTAH_STAT_UDP_DROP_FULL,    /* the link's send queue was */
+	PTAH_STAT_UDP_DROP_REFUSED, /* no link could be made, or none is any more */
+	PTAH_STAT_UDP_DROP_SEND,    /* the kernel took it not: too long, no room, no route */
 	PTAH_STAT_N
 };
 

@@ -7,19 +7,50 @@
 #ifndef PTAH_WIRE_UDP_H
 #define PTAH_WIRE_UDP_H
 
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ptah/span.h>
+
 #include "base/addr.h"
 
-/** Datagrams in one call, at most. */
+/** Pieces that are read in one call, at most. */
 #define PTAH_UDP_BATCH 32
+/** Datagrams that are sent in one call, at most. */
+#define PTAH_UDP_SEND_MOST 64
 
-/** A datagram that came: 'at' is good until the next call on the same batch. */
+/** Our own address that a datagram was sent to; AF_UNSPEC: not known. */
+struct ptah_udp_local {
+	sa_family_t family;
+	union {
+		struct in_pktinfo v4;
+		struct in6_pktinfo v6;
+	};
+};
+
+/**
+ * What came from one source: a datagram, or several that the kernel put
+ * together, each 'each' bytes long but the last, which may be shorter.  'at' is
+ * good until the next call on the same batch.
+ */
 struct ptah_udp_got {
 	const uint8_t *at;
-	size_t len;
+	size_t len, each;
 	struct ptah_addr from;
+	struct ptah_udp_local local;
+};
+
+/** What sending has taught about a socket; {0} knows nothing. */
+struct ptah_udp_out {
+	uint16_t no_join; /* datagrams of this length and more are not joined (GSO); 0: no limit is known */
+};
+
+/** Where to: both NULL on a connected socket. */
+struct ptah_udp_to {
+	const struct ptah_addr *addr;
+	const struct ptah_udp_local *local; /* leave from there; NULL or AF_UNSPEC: from where the kernel likes */
 };
 
 /** Room for a batch, for ptah_udp_batch_free(); about 2 MiB of address space, of which only what is used is memory. */
@@ -27,16 +58,23 @@ struct ptah_udp_batch;
 struct ptah_udp_batch *ptah_udp_batch_new(void);
 void ptah_udp_batch_free(struct ptah_udp_batch *batch);
 
-/** A socket bound to this address, and which that came to be.  -errno, or the descriptor. */
-int ptah_udp_listen(const struct ptah_addr *addr, struct ptah_addr *bound);
+/**
+ * Bind sockets for 'n' workers to one address; the kernel keeps each source
+ * with one of them.  Gives: n descriptors, and the address that was bound.  -errno.
+ */
+int ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound);
 
 /** A socket of the target's family, connected to it, so that the kernel drops what others send.  -errno, or the descriptor. */
 int ptah_udp_connect(const struct ptah_addr *target);
 
-/** Read what is there, at most a batch.  Datagrams, 0 for none, or -errno. */
+/** Read what is there, at most a batch.  How many of 'got', 0 for none, or -errno. */
 int ptah_udp_read(int fd, struct ptah_udp_batch *batch, struct ptah_udp_got *got);
 
-/** Send one; 'to' NULL for a connected socket.  0 or -errno; UDP may lose it, so callers seldom care. */
-int ptah_udp_send(int fd, const struct ptah_addr *to, const uint8_t *at, size_t len);
+/**
+ * Send 'n' datagrams (at most PTAH_UDP_SEND_MOST) to one place, in order, in as
+ * few calls as the kernel allows.  Returns how many it took; UDP may lose any.
+ */
+size_t ptah_udp_send(int fd, struct ptah_udp_out *out, const struct ptah_udp_to *to, const struct ptah_span *datagrams,
+    size_t n);
 
 #endif

@@ -19,7 +19,7 @@ struct sum {
 };
 
 static void
-on_datagram(struct ptah_span datagram, void *arg)
+note(struct ptah_span datagram, void *arg)
 {
 	static uint8_t frame[PTAH_FRAME_MAX];
 	struct sum *sum = arg;
@@ -32,6 +32,13 @@ on_datagram(struct ptah_span datagram, void *arg)
 		sum->hash = sum->hash * 1099511628211u + datagram.at[i];
 }
 
+static void
+on_datagrams(const struct ptah_span *datagrams, size_t n, void *arg)
+{
+	for (size_t i = 0; i < n; i++)
+		note(datagrams[i], arg);
+}
+
 static int
 feed(struct ptah_span in, size_t piece, struct sum *sum)
 {
@@ -40,7 +47,7 @@ feed(struct ptah_span in, size_t piece, struct sum *sum)
 
 	for (size_t at = 0; at < in.len && rc == 0; at += piece)
 		rc = ptah_unframer_feed(&unframer, sum->framing,
-		    (struct ptah_span){ in.at + at, in.len - at < piece ? in.len - at : piece }, on_datagram, sum);
+		    (struct ptah_span){ in.at + at, in.len - at < piece ? in.len - at : piece }, on_datagrams, sum);
 	ptah_unframer_clear(&unframer);
 	return rc;
 }

@@ -3,7 +3,9 @@
 
 import contextlib
 import os
+import re
 import select
+import signal
 import socket
 import struct
 import time
@@ -270,6 +272,56 @@ def test_ipc_303_longest_idle_goes():
         lines.expect(wire_one, HELLO)
         three.send(b"hello")
         lines.expect(wire_three, HELLO)
+
+
+def test_ipc_303_longest_idle_goes_from_any_worker():
+    """The kernel spreads sources over workers, and the limit and the order are of all of them."""
+    with Client("-udpMaxPeers", "6", "-workers", "4") as c:
+        flows = [c.up() for _ in range(6)]
+        for app, wire in flows:  # the order of last traffic is that of the list
+            app.send(b"hello")
+            lines.expect(wire, HELLO)
+        for i in range(6):
+            flows.append(c.up())
+            flows[-1][0].send(b"hello")
+            lines.expect(flows[-1][1], HELLO)
+            lines.expect_closed(flows[i][1])
+        for app, wire in flows[6:]:
+            app.send(b"hello")
+            lines.expect(wire, HELLO)
+
+
+def test_ipc_303_counted():
+    """Every drop has its reason, and every eviction is counted."""
+    with Client("-udpMaxPeers", "1", "-ipcLogLevel", "INFO", mode="STUN") as c:
+        one, wire = c.up(first=BINDING)
+        for alien in (b"\x80rtp", b"", b"\x00\x01\x00\x08" + COOKIE + b"transaction."):
+            one.send(alien)
+        one.send(BINDING)
+        lines.expect(wire, BINDING)
+        c.up(first=BINDING)
+        lines.expect_closed(wire)
+        c.p.signal(signal.SIGUSR1)
+        text = str(c.p.wait_line(r".*counters:.*udp_drop_send=\d+", "out"))
+        counted = dict(re.findall(r"(udp_\w+)=(\d+)", text))
+        assert counted["udp_drop_alien"] == "3"
+        assert counted["udp_evicted"] == "1"
+        assert int(counted["udp_drop_waiting"]) >= 2
+        assert int(counted["udp_in"]) >= 4
+
+
+def test_replies_leave_from_the_address_that_was_asked():
+    """A listener on the wildcard answers from 127.0.0.5 if it was asked there, so that a connected socket hears it."""
+    with lines.listen() as far, Ptah(F3C(far.getsockname()[1]).plus(
+            "-mode", "transparent-UDP", "-proxylistenaddr", "0.0.0.0:0")) as p:
+        p.wait_done()
+        port = p.methods()["dummy"][1][1]
+        with udp(connect=("127.0.0.5", port)) as app:
+            app.send(b"first")
+            with lines.accept(far) as wire:
+                wire.sendall(HELLO * 3)
+                for _ in range(3):
+                    assert app.recv(100) == b"hello"
 
 
 def test_ipc_304_queue():

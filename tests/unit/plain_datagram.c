@@ -61,7 +61,7 @@ struct heard {
 };
 
 static void
-on_datagram(struct ptah_span datagram, void *arg)
+note(struct ptah_span datagram, void *arg)
 {
 	struct heard *heard = arg;
 
@@ -69,6 +69,13 @@ on_datagram(struct ptah_span datagram, void *arg)
 	heard->bytes += datagram.len;
 	heard->last_len = datagram.len < sizeof(heard->last) ? datagram.len : sizeof(heard->last);
 	memcpy(heard->last, datagram.at, heard->last_len);
+}
+
+static void
+on_datagrams(const struct ptah_span *datagrams, size_t n, void *arg)
+{
+	for (size_t i = 0; i < n; i++)
+		note(datagrams[i], arg);
 }
 
 static void
@@ -93,7 +100,7 @@ finds_every_datagram_however_the_stream_is_cut(void **state)
 			}
 			for (size_t at = 0; at < len; at += piece)
 				assert_int_equal(ptah_unframer_feed(&unframer, framing,
-				    (struct ptah_span){ stream + at, len - at < piece ? len - at : piece }, on_datagram, &heard), 0);
+				    (struct ptah_span){ stream + at, len - at < piece ? len - at : piece }, on_datagrams, &heard), 0);
 			assert_int_equal(heard.n, n);
 			assert_int_equal(heard.last_len, last.len);
 			if (last.len > 0)
@@ -114,9 +121,9 @@ carries_the_longest_frame(void **state)
 	(void)state;
 	assert_non_null(stream);
 	stream[0] = stream[1] = 0xff;
-	assert_int_equal(ptah_unframer_feed(&unframer, PTAH_FRAMING_BE, (struct ptah_span){ stream, 40000 }, on_datagram, &heard), 0);
+	assert_int_equal(ptah_unframer_feed(&unframer, PTAH_FRAMING_BE, (struct ptah_span){ stream, 40000 }, on_datagrams, &heard), 0);
 	assert_int_equal(heard.n, 0);
-	assert_int_equal(ptah_unframer_feed(&unframer, PTAH_FRAMING_BE, (struct ptah_span){ stream + 40000, 25537 }, on_datagram, &heard), 0);
+	assert_int_equal(ptah_unframer_feed(&unframer, PTAH_FRAMING_BE, (struct ptah_span){ stream + 40000, 25537 }, on_datagrams, &heard), 0);
 	assert_int_equal(heard.n, 1);
 	assert_int_equal(heard.bytes, 65535);
 	ptah_unframer_clear(&unframer);
@@ -136,7 +143,7 @@ says_when_a_stream_is_broken(void **state)
 		struct ptah_unframer unframer = { 0 };
 		struct heard heard = { 0 };
 
-		assert_int_equal(ptah_unframer_feed(&unframer, PTAH_FRAMING_STUN, broken[i], on_datagram, &heard), -EPROTO);
+		assert_int_equal(ptah_unframer_feed(&unframer, PTAH_FRAMING_STUN, broken[i], on_datagrams, &heard), -EPROTO);
 		assert_int_equal(heard.n, 0);
 		ptah_unframer_clear(&unframer);
 	}

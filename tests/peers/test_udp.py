@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Programs that speak UDP, through ptah's UDP modes: dig, WireGuard, OpenVPN, coturn.
+
+WireGuard, OpenVPN and coturn run the examples of conf/ as they stand there,
+with the words in capitals replaced.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from conftest import need
+from household import free_ports, wait_for
+from netns import Two, can
+from pair import _last_field, module_env, program_path, split_args
+
+CONF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "conf")
+TRANSPORTS = ("dummy", "obfs4")
+MEGABYTES = 96
+
+
+def has_transport(transport):
+    folder = module_env()["PTAH_MODULE_PATH"]
+    if not os.path.exists(os.path.join(folder, transport + ".so")):
+        pytest.skip("the build has no " + transport)
+
+
+def example(name, **words):
+    """The text of an example with its words replaced, and ptah's command lines in it, by role."""
+    with open(os.path.join(CONF, name)) as f:
+        text = f.read()
+    for word, value in words.items():
+        text = re.sub(r"\b%s\b" % word, value, text)
+    commands = {}
+    for block in re.findall(r"(?m)^#\tptah (.*(?:\n#\t    .*)*)", text):
+        argv = shlex.split(block.replace("\n#\t", " "))
+        commands["server" if "-server" in argv else "client"] = argv
+    return text, commands
+
+
+class Example:
+    """ptah as an example starts it, with its state in our folder and, maybe, another transport."""
+
+    def __init__(self, house, hosts, transport):
+        self.house, self.hosts, self.transport = house, hosts, transport
+        self.cert = ""
+
+    def start(self, side, argv):
+        argv = list(argv)
+        role = {"s": "server", "c": "client"}[side]
+        argv[argv.index("-state") + 1] = self.house.path("state-" + role)
+        argv[argv.index("-transport") + 1] = self.transport
+        if self.transport != "obfs4" and "-options" in argv:
+            at = argv.index("-options") + 1
+            argv[at] = json.dumps({"serverAddress": json.loads(argv[at])["serverAddress"]})
+        word = {"s": "SMETHOD", "c": "CMETHOD"}[side]
+        process = self.house.start("ptah-" + role, self.hosts.on(side, program_path("ptah"), *argv),
+            module_env())
+        for field in _last_field(process, word, self.transport):
+            if field.startswith("ARGS:"):
+                self.cert = dict(split_args(field[5:])).get("cert", "")
+        return process
+
+
+@pytest.fixture
+def hosts():
+    need("ip", "iptables")
+    if not can():
+        pytest.skip("no network namespaces, or no /dev/net/tun")
+    two = Two()
+    yield two
+    two.close()
+
+
+def connects(hosts, address):
+    """iperf3 listens there from the start."""
+    return subprocess.run(hosts.on("c", "iperf3", "-c", address, "-n", "1K", "--connect-timeout", "1000"),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20).returncode == 0
+
+
+def carry(house, hosts, address):
+    """Megabytes over the tunnel each way, then some at 1 % and 5 % loss on the outer path."""
+    house.start("iperf3", hosts.on("s", "iperf3", "-s"))
+    wait_for("the tunnel is up", 25, lambda: connects(hosts, address), 0.3)
+    for percent, more in ((0, ["-n", "%dM" % MEGABYTES]), (0, ["-R", "-n", "%dM" % (MEGABYTES // 2)]),
+            (1, ["-t", "2"]), (5, ["-t", "2"])):
+        hosts.lose(percent)
+        out = subprocess.run(hosts.on("c", "iperf3", "-J", "-c", address, *more), stdout=subprocess.PIPE,
+            text=True, timeout=60).stdout
+        said = json.loads(out)
+        assert "error" not in said, said["error"]
+        received = said["end"]["sum_received"]["bytes"]
+        sent = said["end"]["sum_sent"]["bytes"]
+        print("%d %% loss: %d of %d bytes, %.0f Mbit/s" % (percent, received, sent,
+            said["end"]["sum_received"]["bits_per_second"] / 1e6))
+        if "-n" in more:
+            assert received >= (int(more[-1][:-1]) << 20) * 0.9
+        else:
+            assert received > 100000, "it stalls"
+    hosts.lose(0)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_wireguard(house, hosts, transport):
+    """A tunnel of WireGuard, by the examples, carries all at 0, 1 and 5 % loss."""
+    need("wg", "wireguard-go", "iperf3")
+    has_transport(transport)
+    ptah = Example(house, hosts, transport)
+    words = {}
+    for side in ("CLIENT", "SERVER"):
+        key = subprocess.run(["wg", "genkey"], stdout=subprocess.PIPE, text=True).stdout.strip()
+        words[side + "_PRIVATE_KEY"] = key
+        words[side + "_PUBLIC_KEY"] = subprocess.run(["wg", "pubkey"], input=key, stdout=subprocess.PIPE,
+            text=True).stdout.strip()
+    for side, role in (("s", "server"), ("c", "client")):
+        text, commands = example("wireguard.%s.conf" % role, SERVER=hosts.server, CERT=ptah.cert, **words)
+        # Two namespaces share /var/run, where wireguard-go has its socket by interface name.
+        tunnel = "wg%d%s" % (os.getpid() % 100000, side)
+        process = house.start("wireguard-" + role, hosts.on(side, "wireguard-go", "-f", tunnel),
+            {"LOG_LEVEL": "error"})
+        house.add(Gone("/var/run/wireguard/%s.sock" % tunnel))
+        wait_for("wireguard-go runs", 10,
+            lambda p=process, t=tunnel: p.alive() and os.path.exists("/var/run/wireguard/%s.sock" % t))
+        with open(house.path(role + ".conf"), "w") as f:
+            f.write("".join(x for x in text.splitlines(True) if not x.startswith(("Address", "MTU"))))
+        hosts.run(side, "wg", "setconf", tunnel, house.path(role + ".conf"))
+        hosts.run(side, "ip", "addr", "add", re.search(r"Address = (\S+)", text)[1], "dev", tunnel)
+        hosts.run(side, "ip", "link", "set", tunnel, "mtu", re.search(r"MTU = (\d+)", text)[1], "up")
+        ptah.start(side, commands[role])
+    carry(house, hosts, "10.9.0.1")
+
+
+class Gone:
+    """A file that a program leaves behind."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def close(self):
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+
+
+def certify(folder):
+    """A certificate authority, and a server and a client of it."""
+    def openssl(*argv):
+        subprocess.run(["openssl", *argv], cwd=folder, check=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=ca")
+    for name in ("server", "client"):
+        openssl("req", *new, "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)
+        with open(os.path.join(folder, name + ".ext"), "w") as f:
+            f.write("extendedKeyUsage=%sAuth\nkeyUsage=digitalSignature\n" % name)
+        openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", name + ".ext", "-out", name + ".crt")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_openvpn(house, hosts, transport):
+    """OpenVPN over UDP with TLS, by the examples, the same."""
+    need("openvpn", "openssl", "iperf3")
+    has_transport(transport)
+    certify(house.folder)
+    ptah = Example(house, hosts, transport)
+    for side, role in (("s", "server"), ("c", "client")):
+        text, commands = example("openvpn.%s.conf" % role, SERVER=hosts.server, CERT=ptah.cert)
+        with open(house.path(role + ".conf"), "w") as f:
+            f.write(text)
+        ptah.start(side, commands[role])
+        process = house.start("openvpn-" + role, hosts.on(side, program_path("openvpn"), "--config",
+            role + ".conf"))
+        if side == "s":
+            process.wait_text("Initialization Sequence Completed", 15)
+    process.wait_text("Initialization Sequence Completed", 25)
+    carry(house, hosts, "10.8.0.1")
+
+
+@pytest.mark.parametrize("transport, how", (("dummy", "indications"), ("obfs4", "channels")))
+def test_coturn(house, hosts, transport, how):
+    """Applications of a TURN server by STUN mode: what its own test client sends to a peer comes back."""
+    need("turnserver", "turnutils_uclient", "turnutils_peer")
+    has_transport(transport)
+    ptah = Example(house, hosts, transport)
+    text, commands = example("turn.server.conf", RELAY_ADDRESS=hosts.server, PASSWORD="secret")
+    with open(house.path("turn.conf"), "w") as f:
+        f.write(text)
+    house.start("turnserver", hosts.on("s", "turnserver", "-c", house.path("turn.conf"), "--log-file", "stdout",
+        "--userdb", house.path("turn.db"), "--pidfile", house.path("turn.pid")))
+    house.start("peer", hosts.on("s", "turnutils_peer", "-L", hosts.server, "-p", "3480"))
+    ptah.start("s", commands["server"])
+    _, commands = example("turn.server.conf", SERVER=hosts.server, CERT=ptah.cert)
+    ptah.start("c", commands["client"])
+    n = 200
+    got = subprocess.run(hosts.on("c", "turnutils_uclient", "-u", "ptah", "-w", "secret", "-e", hosts.server,
+        "-r", "3480", "-n", str(n), "-m", "2", "-l", "171", "-z", "5", "-c",
+        *(["-s"] if how == "indications" else []), "-p", "3478", "127.0.0.1"),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=40)
+    assert got.returncode == 0, got.stdout[-2000:]
+    said = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", got.stdout)
+    assert said and said[-1] == (str(2 * n), str(2 * n)), got.stdout[-2000:]
+
+
+def test_dig(house):
+    """A name asked of a server behind transparent UDP, many at once."""
+    need("dig", "dnsmasq")
+    port, = free_ports(1)
+    house.start("dnsmasq", [program_path("dnsmasq"), "-k", "-C", "/dev/null", "-p", str(port), "-R", "-h",
+        "-i", "lo", "--bind-interfaces", "-a", "127.0.0.1", "--pid-file=", "-u", "root",
+        "--address=/example.test/192.0.2.77", "--txt-record=long.example.test," + ",".join(["x" * 250] * 4)])
+    command = [program_path("ptah"), "-ptversion", "3.0", "-transport", "dummy", "-mode", "transparent-UDP"]
+    server = house.start("ptah-server", command + ["-server", "-bindhost", "127.0.0.1", "-bindport", "0",
+        "-target", "127.0.0.1:%d" % port], module_env())
+    to = _last_field(server, "SMETHOD", "dummy")[0]
+    client = house.start("ptah-client", command + ["-client", "-udpQueue", "8", "-options",
+        json.dumps({"serverAddress": to})], module_env())
+    at = _last_field(client, "CMETHOD", "dummy")[1].rsplit(":", 1)[1]
+    ask = ["dig", "@127.0.0.1", "-p", at, "+short", "+tries=5", "+time=1"]
+    for i in range(10):
+        assert subprocess.run(ask + ["host%d.example.test" % i], stdout=subprocess.PIPE,
+            text=True).stdout == "192.0.2.77\n"
+    long = subprocess.run(ask + ["+bufsize=4096", "+ignore", "long.example.test", "TXT"], stdout=subprocess.PIPE,
+        text=True).stdout
+    assert long.count("x") == 1000

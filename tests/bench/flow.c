@@ -400,6 +400,7 @@ begin(struct end *e)
 	uint32_t word[4] = { HEADER_WORD, id, ~id, HEADER_WORD };
 
 	e->state = STATE_OPEN;
+	e->s->opened = bench_now();
 	mark(e, MARK_OPEN);
 	if (!e->loop->flow->bare)
 		say(e, word, sizeof(word));

@@ -56,7 +56,7 @@ struct plan {
 struct stream {
 	uint32_t id;
 	uint32_t kind; /* the caller's */
-	double born;
+	double born, opened; /* when it was asked for; of the near end, open */
 	struct plan plan[2];
 	_Atomic uint64_t sent[2];
 	_Atomic uint64_t got[2];

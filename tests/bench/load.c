@@ -46,8 +46,10 @@ struct bench {
 	struct loop *far;
 	pthread_t far_thread;
 	uint32_t n_used; /* streams that were opened */
+	uint32_t n_took;
 	uint32_t n_done; /* streams whose near end has gone */
 	double stop_at;
+	double *took; /* conns: the first TOOK_MAX of them, from asking to open */
 	uint64_t seed;
 	struct audit audit;
 };
@@ -324,6 +326,14 @@ mode_bulk(struct bench *b)
 
 /* ----------------------------------------------------------------- conns */
 
+static int
+by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void
 open_conn(struct bench *b, struct stream *s)
 {
@@ -336,6 +346,8 @@ open_conn(struct bench *b, struct stream *s)
 	loop_open(b->near, s, &b->o.by);
 }
 
+#define TOOK_MAX (1u << 20)
+
 static void
 on_conn_gone(struct loop *loop, struct stream *s, void *arg)
 {
@@ -346,6 +358,8 @@ on_conn_gone(struct loop *loop, struct stream *s, void *arg)
 	b->audit.n_streams++;
 	if ((s->marks[NEAR] & MARK_OPEN) == 0)
 		b->audit.n_refused++;
+	else if (b->n_took < TOOK_MAX)
+		b->took[b->n_took++] = s->opened - s->born;
 	if ((s->marks[NEAR] & MARK_BAD) != 0)
 		b->audit.n_changed++;
 	b->audit.n_bytes += s->got[NEAR];
@@ -358,6 +372,9 @@ static void
 mode_conns(struct bench *b)
 {
 	b->flow.bare = true;
+	b->took = calloc(TOOK_MAX, sizeof(*b->took));
+	if (b->took == NULL)
+		bench_die("no memory");
 	b->stop_at = bench_now() + b->o.seconds;
 	loop_on_gone(b->near, on_conn_gone, b);
 
@@ -369,6 +386,12 @@ mode_conns(struct bench *b)
 	out_begin("conns");
 	out_num("count", b->n_done);
 	out_cost(b, &from_here);
+	qsort(b->took, b->n_took, sizeof(*b->took), by_value);
+	if (b->n_took > 0) {
+		out_num("p50_ms", b->took[b->n_took / 2] * 1e3);
+		out_num("p99_ms", b->took[b->n_took - 1 - b->n_took / 100] * 1e3);
+	}
+	free(b->took);
 }
 
 /* ------------------------------------------------------------------- rtt */
@@ -380,14 +403,6 @@ stream_is_even(void *arg)
 
 	return s->got[NEAR] >= s->plan[NEAR].want ||
 	    (s->marks[NEAR] & (MARK_GONE | MARK_FAIL)) != 0;
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 /* Send 'n' bytes more on a stream that is echoed, and wait for them. */
@@ -682,7 +697,8 @@ mode_churn(struct bench *b)
 		const struct stream *s = &b->flow.streams[i];
 		int asks = s->kind == CHURN_NEAR_HALF ? NEAR : FAR;
 
-		audit_stream(b, s, s->kind >= CHURN_NEAR_RESET);
+		audit_stream(b, s, s->kind >= CHURN_NEAR_RESET ||
+		    (b->o.whole && s->kind <= CHURN_FAR_HALF));
 		if (s->kind != CHURN_NEAR_HALF && s->kind != CHURN_FAR_HALF)
 			continue;
 		n_half++;
@@ -903,6 +919,7 @@ static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
 	{ "n", required_argument, NULL, 'n' },
 	{ "down", no_argument, NULL, 'd' },
+	{ "whole", no_argument, NULL, 'w' },
 	{ "seconds", required_argument, NULL, 's' },
 	{ "settle", required_argument, NULL, 'S' },
 	{ "size", required_argument, NULL, 'z' },
@@ -917,7 +934,7 @@ static const char usage[] =
     "load bulk|conns|rtt|idle|stall|churn --to ADDR --far-fd FD\n"
     "     [--socks-target ADDR [--socks-args TEXT]] [--pid NAME=PID]...\n"
     "     [--n STREAMS] [--down] [--seconds S] [--settle S] [--size BYTES]\n"
-    "     [--seed N]\n"
+    "     [--seed N] [--whole]\n"
     "load start [--n TIMES] [--ready WORD | --listen-fd FD] -- PROGRAM ...\n"
     "load relay --listen-fd FD --to ADDR\n"
     "load --selftest";
@@ -954,6 +971,9 @@ main(int argc, char **argv)
 			break;
 		case 'd':
 			o.down = true;
+			break;
+		case 'w':
+			o.whole = true;
 			break;
 		case 's':
 			o.seconds = strtod(optarg, NULL);

@@ -20,6 +20,7 @@ struct options {
 	int n; /* streams, or round trips, or starts */
 	bool down;
 	bool quiet; /* print nothing */
+	bool whole; /* churn: an EOF ends a stream both ways, as obfs4proxy does */
 	double seconds;
 	double settle;
 	uint64_t size;

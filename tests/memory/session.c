@@ -147,6 +147,7 @@ struct house {
 	struct ptah_client *client;
 	struct ptah_server *server;
 	struct ptah_udpclient *udpclient;
+	struct ptah_udppool *pool;
 	struct ptah_udpserver *udpserver;
 	struct ptah_quota quota;
 	struct ptah_proxy proxy;
@@ -254,8 +255,8 @@ open_listener(struct ptah_addr *at, bool udp)
 	int rc = ptah_addr_parse(&any, "127.0.0.1:0");
 
 	if (rc == 0 && udp)
-		return ptah_udp_listen(&any, at);
-	if (rc == 0)
+		rc = ptah_udp_listen(&any, &fd, 1, at);
+	else if (rc == 0)
 		rc = ptah_listen_open(&any, &fd, 1, at);
 	return rc < 0 ? rc : fd;
 }
@@ -314,12 +315,15 @@ open_client(struct house *h)
 		.dialect = PTAH_D3,
 		.dial_ms = 2000,
 	};
+	h->pool = h->s->udp ? ptah_udppool_new(4) : NULL;
+	if (h->s->udp && h->pool == NULL)
+		return -errno;
 	const struct ptah_udpclient_how udp = {
 		.instance = h->out,
 		.dial = &h->directly,
 		.quota = &h->quota,
 		.framing = PTAH_FRAMING_BE,
-		.peers_most = 4,
+		.pool = h->pool,
 		.queue_most = 4,
 		.idle_ms = 2000,
 		.dial_ms = 2000,
@@ -413,6 +417,7 @@ house_close(struct house *h)
 		ptah_client_free(h->client);
 		ptah_server_free(h->server);
 		ptah_udpclient_free(h->udpclient);
+		ptah_udppool_unref(h->pool);
 		ptah_udpserver_free(h->udpserver);
 		ptah_links_free(h->worker);
 		stop_instance(h, h->in);

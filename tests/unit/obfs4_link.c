@@ -277,7 +277,8 @@ static void
 bytes_eat(struct bytes *bytes, size_t n)
 {
 	bytes->len -= n;
-	memmove(bytes->at, bytes->at + n, bytes->len);
+	if (n > 0)
+		memmove(bytes->at, bytes->at + n, bytes->len);
 }
 
 /* One call of a hook, and what the host does with the answers. */

@@ -115,12 +115,11 @@ describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
 	fact(out, "is a", carrier ? "carrier: it makes its own streams" : "codec: it turns bytes into bytes on a stream");
 	fact(out, "stack", carrier ? "others can stand on it; it stands on nothing" :
 	    "stands on any other transport, and others on it");
-	if ((can & PTAH_CAN_MESSAGE) == 0)
-		fact(out, "messages", "framed on a stream, above it");
-	else if ((can & PTAH_CAN_STREAM) == 0)
-		fact(out, "messages", "keeps each one whole, end to end, if every layer of its stack does; carries nothing else");
+	/* The driver of message links is still to come. */
+	if ((can & PTAH_CAN_STREAM) == 0)
+		fact(out, "messages", "could keep each one whole, and carries nothing else: this ptah cannot use it");
 	else
-		fact(out, "messages", "keeps each one whole, end to end, if every layer of its stack does");
+		fact(out, "messages", "framed on a stream, above it");
 	fact(out, "half-close", (can & PTAH_CAN_HALF_CLOSE) != 0 ? "an EOF of one side goes through" :
 	    "as the transport says; the host may hold the wire open instead (option half-close)");
 	if ((can & PTAH_IS_FREE) != 0)

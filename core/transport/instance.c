@@ -81,8 +81,8 @@ check_abilities(const struct ptah_module *module, const struct ptah_instance_wis
 		return refuse(why, why_room, "has no client side");
 	if (wish->role == PTAH_SERVER && (can & PTAH_CAN_SERVER) == 0)
 		return refuse(why, why_room, "has no server side");
-	if (!wish->messages && (can & PTAH_CAN_STREAM) == 0)
-		return refuse(why, why_room, "carries messages only: use a UDP mode");
+	if ((can & PTAH_CAN_STREAM) == 0)
+		return refuse(why, why_room, "carries messages only, and this ptah carries datagrams as frames of a stream");
 	if (wish->role == PTAH_CLIENT && wish->has_proxy && (can & PTAH_OWN_SOCKETS) != 0)
 		return refuse(why, why_room, "cannot use the upstream proxy");
 	return 0;

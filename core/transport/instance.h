@@ -92,7 +92,6 @@ struct ptah_instance {
 struct ptah_instance_wish {
 	const char *name;                /* a transport, or "top+below" */
 	uint32_t role;
-	bool messages;
 	const struct ptah_json *options; /* lent; may be NULL */
 	const char *state_folder;        /* lent for the life of the instance */
 	const char *bind;                /* server: where it will listen, "ip:port"; NULL: not known */

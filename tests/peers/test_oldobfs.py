@@ -12,7 +12,7 @@ from household import wait_for
 from pair import Client, Server, program_path
 from servers import HttpServer, digest, payload
 
-TRANSPORTS = ["obfs3"]
+TRANSPORTS = ["obfs3", "obfs2"]
 PAIRS = [("ptah", "obfs4proxy"), ("obfs4proxy", "ptah"), ("ptah", "ptah")]
 SIZES = [0, 1, 20000, 3 * 1024 * 1024 + 17]
 

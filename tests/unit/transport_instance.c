@@ -516,6 +516,8 @@ waits_until_all_lives_are_ready(void **state)
 			assert_int_equal(worker_events, 3);
 		}
 		stage_close(&stage, one);
+		stage_wait_ready(&stage); /* one that ended before it was ready is told of, too, perhaps after its end */
+		assert_int_equal(stage.n_ready, 1);
 		assert_int_equal(homes_open, 1);
 		assert_int_equal(homes_closed, 1);
 		assert_int_equal(workers_open, 3);

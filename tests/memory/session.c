@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -813,6 +814,8 @@ carry_datagrams(struct house *h, bool must)
 	ssize_t n;
 
 	faults_off = true;
+	/* A target is no part of ptah, and has each datagram by itself. */
+	(void)setsockopt(h->target_fd, IPPROTO_UDP, UDP_GRO, &(int){ 0 }, sizeof(int));
 	int app = peer_connect(&h->client_at, SOCK_DGRAM);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = pattern(i);

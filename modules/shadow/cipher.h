@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * cipher.h: the ciphers of Shadowsocks AEAD, and their keys.
+ *
+ *     master key    MD5 chain over the password (EVP_BytesToKey, no salt)
+ *     session key   HKDF-SHA1 of it, with the salt that each direction sends first
+ *
+ * Threads: no state; call from any.
+ */
+#ifndef PTAH_SHADOW_CIPHER_H
+#define PTAH_SHADOW_CIPHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHADOW_KEY_MAX 32
+#define SHADOW_SALT_MAX SHADOW_KEY_MAX
+#define SHADOW_TAG 16
+#define SHADOW_NONCE 12
+
+struct shadow_cipher {
+	const char *name, *alias;
+	const char *evp;    /* OpenSSL's name of it */
+	uint8_t key_len;    /* and of the salt */
+	uint16_t chunk_max; /* what a length may say */
+};
+
+/** The one of this name, in any case, or NULL. */
+const struct shadow_cipher *shadow_cipher_find(const char *name);
+/** Is it one that Shadowsocks had before it authenticated anything? */
+bool shadow_cipher_is_stream(const char *name);
+/** All names, with commas. */
+const char *shadow_cipher_names(void);
+
+/** -ENOMEM, as below. */
+int shadow_key_of_password(const struct shadow_cipher *cipher, const char *password, uint8_t *key);
+int shadow_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, uint8_t *session);
+
+#endif

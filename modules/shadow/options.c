@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <sodium.h>
+
+#include "address.h"
+
+#define HERE(field) .offset = offsetof(struct shadow_options, field)
+#define CLIENT (PTAH_LINK | PTAH_CLIENT_ONLY)
+#define SERVER PTAH_SERVER_ONLY
+
+#define CIPHER_DEFAULT "CHACHA20-IETF-POLY1305"
+#define PASSWORD_HELP "what both ends know; best 22 random characters or more"
+#define CIPHER_HELP "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM or AES-128-GCM, in any case"
+#define PROFILE_HELP "raw: the stream alone; ss: with the address of its destination, as other Shadowsocks programs have it"
+#define GENERATED 24 /* random bytes of a password */
+
+static const char *const cipher_aliases[] = { "method", NULL };
+static const char *const profiles[] = { [SHADOW_RAW] = "raw", [SHADOW_SS] = "ss", NULL };
+
+const struct ptah_option shadow_options[] = {
+	{ .name = "password", .type = PTAH_STRING, .flags = SERVER | PTAH_REQUIRED | PTAH_SECRET, HERE(password),
+	    .min = 1, .max = 1024, .help = PASSWORD_HELP },
+	{ .name = "password", .type = PTAH_STRING, .flags = CLIENT | PTAH_REQUIRED | PTAH_SECRET, HERE(password),
+	    .min = 1, .max = 1024, .help = PASSWORD_HELP },
+	{ .name = "cipherName", .aliases = cipher_aliases, .type = PTAH_STRING, .flags = SERVER, HERE(cipher),
+	    .def = CIPHER_DEFAULT, .help = CIPHER_HELP },
+	{ .name = "cipherName", .aliases = cipher_aliases, .type = PTAH_STRING, .flags = CLIENT, HERE(cipher),
+	    .def = CIPHER_DEFAULT, .help = CIPHER_HELP },
+	{ .name = "profile", .type = PTAH_WORD, .words = profiles, .flags = SERVER, HERE(profile),
+	    .def = "raw", .help = PROFILE_HELP },
+	{ .name = "profile", .type = PTAH_WORD, .words = profiles, .flags = CLIENT, HERE(profile),
+	    .def = "raw", .help = PROFILE_HELP },
+	{ .name = "allow", .type = PTAH_STRING, .flags = SERVER | PTAH_LIST, HERE(allow),
+	    .help = "profile ss: addresses that a client may go to (HOST:PORT, HOST:*, *:PORT; * is an open proxy); "
+		    "without it all go to the server's target" },
+	{ .name = "target", .type = PTAH_ADDRESS, .flags = CLIENT, HERE(target),
+	    .help = "profile ss: where the stream goes; without it, where the application asked to go" },
+	{ .name = "prefix", .type = PTAH_STRING, .flags = CLIENT, HERE(prefix),
+	    .help = "first bytes of the salt, percent-encoded, at most 16: what the stream shall begin with" },
+	{ .name = NULL },
+};
+
+static int
+check_cipher(const char *name, char *why, size_t room)
+{
+	if (shadow_cipher_find(name) != NULL)
+		return 0;
+	if (shadow_cipher_is_stream(name))
+		snprintf(why, room, "option \"cipherName\": \"%.40s\" authenticates nothing, and others can make a server "
+		    "decrypt it for them; use one of %s", name, shadow_cipher_names());
+	else
+		snprintf(why, room, "option \"cipherName\": \"%.40s\" is not one of %s", name, shadow_cipher_names());
+	return -EINVAL;
+}
+
+int
+shadow_conf_check(const void *conf, uint32_t role, char *why, size_t room)
+{
+	const struct shadow_options *mine = conf;
+	const char *const *items = mine->allow.items;
+
+	if (role != PTAH_SERVER)
+		return 0;
+	for (size_t i = 0; i < mine->allow.n; i++) {
+		if (shadow_address_may_be_allowed(items[i]))
+			continue;
+		snprintf(why, room, "option \"allow\": \"%.64s\" is not HOST:PORT, HOST:*, *:PORT or *", items[i]);
+		return -EINVAL;
+	}
+	if (mine->allow.n > 0 && mine->profile != SHADOW_SS) {
+		snprintf(why, room, "option \"allow\" needs profile ss: in profile raw a client names no address");
+		return -EINVAL;
+	}
+	return check_cipher(mine->cipher, why, room);
+}
+
+int
+shadow_args_check(const void *conf, const void *args, uint32_t role, char *why, size_t room)
+{
+	const struct shadow_options *mine = args;
+	uint8_t prefix[SHADOW_PREFIX_MAX], header[SHADOW_ADDRESS_MAX];
+
+	(void)conf;
+	if (role != PTAH_CLIENT)
+		return 0;
+	if (mine->prefix != NULL && shadow_prefix_read(mine->prefix, prefix) < 0) {
+		snprintf(why, room, "option \"prefix\": is not at most %d bytes, percent-encoded", SHADOW_PREFIX_MAX);
+		return -EINVAL;
+	}
+	if (mine->target != NULL && mine->profile != SHADOW_SS) {
+		snprintf(why, room, "option \"target\" needs profile ss: in profile raw the server alone knows where to go");
+		return -EINVAL;
+	}
+	if (mine->target != NULL && shadow_address_write(mine->target, header) < 0) {
+		snprintf(why, room, "option \"target\": \"%.64s\" is not a host and a port from 1 to 65535", mine->target);
+		return -EINVAL;
+	}
+	return check_cipher(mine->cipher, why, room);
+}
+
+static int
+hex_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 32;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int
+shadow_prefix_read(const char *text, uint8_t out[SHADOW_PREFIX_MAX])
+{
+	int n = 0;
+
+	while (*text != '\0') {
+		int byte = (uint8_t)*text++;
+
+		if (n == SHADOW_PREFIX_MAX)
+			return -EINVAL;
+		if (byte == '%') {
+			int high = hex_of(text[0]), low = high < 0 ? -1 : hex_of(text[1]);
+
+			if (low < 0)
+				return -EINVAL;
+			byte = high << 4 | low;
+			text += 2;
+		}
+		out[n++] = (uint8_t)byte;
+	}
+	return n;
+}
+
+int
+shadow_generate(const void *conf, const char *advertise, struct ptah_room server, struct ptah_room client)
+{
+	uint8_t random[GENERATED];
+	char password[sodium_base64_ENCODED_LEN(GENERATED, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
+	int n, m;
+
+	(void)conf;
+	randombytes_buf(random, sizeof(random));
+	sodium_bin2base64(password, sizeof(password), random, sizeof(random), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	n = snprintf((char *)server.at, server.len, "{\"password\": \"%s\", \"cipherName\": \"%s\"}", password, CIPHER_DEFAULT);
+	m = snprintf((char *)client.at, client.len,
+	    "{\"password\": \"%s\", \"cipherName\": \"%s\", \"serverAddress\": \"%s\"}", password, CIPHER_DEFAULT, advertise);
+	sodium_memzero(random, sizeof(random));
+	sodium_memzero(password, sizeof(password));
+	return n > 0 && (size_t)n < server.len && m > 0 && (size_t)m < client.len ? 0 : -ENOSPC;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shadow: Shadowsocks AEAD.  README.md draws the wire; the code is read from
+ * the link outwards:
+ *
+ *     link.c      salt, address, stream        chunks.c   boxes and chunks
+ *     address.c   the header of profile ss     cipher.c   ciphers and keys
+ *     options.c   what the operator says
+ */
+#include <ptah/module.h>
+
+#include "link.h"
+#include "options.h"
+
+static const char *const counters[] = {
+	[SHADOW_COUNT_REPLAYED] = "replayed",
+	[SHADOW_COUNT_BROKEN] = "broken",
+	[SHADOW_COUNT_FORBIDDEN] = "forbidden",
+	NULL,
+};
+
+static const char *const aliases[] = { "shadowsocks", NULL };
+
+/* Its idle limit and its closing moments are the host's. */
+PTAH_MODULE(shadow) = {
+	.head = PTAH_HEAD(0),
+	.name = "shadow",
+	.aliases = aliases,
+	.version = "1",
+	.summary = "Shadowsocks AEAD, with or without the address of a destination",
+	.example = "{\"server\": {\"password\": \"only for trials, please\"}, "
+	    "\"client\": {\"password\": \"only for trials, please\"}}",
+	.counters = counters,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
+	.options = shadow_options,
+	.conf_size = sizeof(struct shadow_options),
+	.args_size = sizeof(struct shadow_options),
+	.link_size = sizeof(struct shadow_link),
+	.unit = SHADOW_UNIT,
+	.conf_check = shadow_conf_check,
+	.args_check = shadow_args_check,
+	.open = shadow_link_open,
+	.wrap = shadow_link_wrap,
+	.unwrap = shadow_link_unwrap,
+	.event = shadow_link_event,
+	.close = shadow_link_close,
+	.generate = shadow_generate,
+};

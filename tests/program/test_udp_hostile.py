@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The UDP modes under what nobody should send."""
+
+import os
+import random
+import socket
+import struct
+import time
+
+import lines
+from harness import F3C, F3S, SLOW, Ptah
+
+SIZES = (0, 1, 1472, 9000, 65507)
+
+
+def udp(timeout=5.0):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    s.settimeout(timeout * SLOW)
+    s.bind(("127.0.0.1", 0))
+    return s
+
+
+class Both:
+    """A client and a server of ptah, and a target of ours."""
+
+    def __init__(self, *words, mode="transparent-UDP"):
+        self.words, self.mode = words, mode
+
+    def __enter__(self):
+        self.target = udp()
+        self.server = Ptah(F3S(self.target.getsockname()[1]).plus("-mode", self.mode))
+        self.server.__enter__()
+        self.server.wait_done()
+        port = self.server.methods()["dummy"][1][1]
+        self.client = Ptah(F3C(port).plus("-mode", self.mode, "-udpQueue", "8", *self.words))
+        self.client.__enter__()
+        self.client.wait_done()
+        self.where = self.client.methods()["dummy"][1]
+        return self
+
+    def __exit__(self, *why):
+        self.client.__exit__(*why)
+        self.server.__exit__(*why)
+        self.target.close()
+
+    def app(self):
+        s = udp()
+        s.connect(self.where)
+        return s
+
+    def works(self, timeout=5.0):
+        """A new source reaches the target and hears of it."""
+        with self.app() as app:
+            app.settimeout(timeout * SLOW)
+            word = os.urandom(8)
+            app.send(word)
+            while True:
+                got, at = self.target.recvfrom(65536)
+                if got == word:
+                    break
+            self.target.sendto(b"back", at)
+            assert app.recv(100) == b"back"
+
+
+def test_every_size_there_and_back():
+    """Datagrams of each size arrive whole, alone and in a run of one size, both ways."""
+    with Both() as b, b.app() as app:
+        for size in SIZES:
+            words = [os.urandom(size) for _ in range(3)]
+            for word in words:
+                app.send(word)
+            for word in words:
+                got, at = b.target.recvfrom(65536)
+                assert got == word
+            for word in words:
+                b.target.sendto(word, at)
+            for word in words:
+                assert app.recv(65536) == word
+
+
+def test_mixed_sizes_keep_their_borders():
+    """A run of many sizes is joined and taken apart without an error at any border."""
+    rng = random.Random(4)
+    with Both() as b, b.app() as app:
+        for _ in range(20):
+            words = [rng.randbytes(rng.choice((0, 1, 100, 100, 1400, 1400, 1400))) for _ in range(30)]
+            for word in words:
+                app.send(word)
+            for word in words:
+                got, at = b.target.recvfrom(65536)
+                assert got == word
+            for word in words:
+                b.target.sendto(word, at)
+            assert [app.recv(65536) for _ in words] == words
+
+
+def test_flood_from_ten_thousand_sources():
+    """They are evicted in turn; memory stays bounded, and a new source is served."""
+    with Both("-udpMaxPeers", "64") as b:
+        def resident():
+            with open("/proc/%d/statm" % b.client.pid) as f:
+                return int(f.read().split()[1]) * 4096
+        b.works()
+        before = resident()
+        for n in range(10000):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.sendto(b"flood", b.where)
+        # What is left of the flood may evict us, too, so ask again.
+        end = time.monotonic() + 20 * SLOW
+        while True:
+            try:
+                b.works(1.0)
+                break
+            except socket.timeout:
+                assert time.monotonic() < end, "no new source is served"
+        assert resident() - before < 64 << 20
+        assert b.client.alive() and b.server.alive()
+
+
+def test_garbage_like_stun_opens_nothing():
+    """Random and nearly right datagrams are dropped, and the mode goes on."""
+    rng = random.Random(5)
+    cookie = bytes.fromhex("2112a442")
+    with Both(mode="STUN") as b, b.app() as app:
+        for _ in range(2000):
+            body = rng.randbytes(rng.randrange(60))
+            app.send(rng.choice((body, struct.pack(">HH", rng.randrange(0x4000), len(body)) + rng.randbytes(16) + body,
+                b"\x00\x01" + struct.pack(">H", len(body) | 1) + cookie + rng.randbytes(12) + body)))
+        right = b"\x00\x01\x00\x00" + cookie + b"transaction."
+        end = time.monotonic() + 10 * SLOW
+        got = b""
+        b.target.settimeout(0.2)
+        while got != right:
+            assert time.monotonic() < end
+            app.send(right)
+            try:
+                got = b.target.recvfrom(65536)[0]
+            except socket.timeout:
+                pass
+        assert b.client.alive() and b.server.alive()
+
+
+def test_stream_cut_in_a_frame():
+    """A peer that goes in the middle of a frame hurts itself alone."""
+    with Both() as b:
+        to = b.server.methods()["dummy"][1]
+        for cut in (b"\x00", b"\xff\xff", b"\x00\x05hel", b"\xff\xff" + bytes(60000)):
+            for _ in range(5):
+                with lines.connect(*to) as wire:
+                    wire.sendall(cut)
+        b.works()
+
+
+def test_dead_target_and_its_return():
+    """ICMP errors end nothing: when the target is back, the same flow reaches it."""
+    with Both() as b, b.app() as app:
+        app.send(b"one")
+        assert b.target.recv(100) == b"one"
+        at = b.target.getsockname()
+        b.target.close()
+        for _ in range(50):
+            app.send(b"into the void")
+            time.sleep(0.002)
+        b.target = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        b.target.settimeout(0.2)
+        b.target.bind(at)
+        end = time.monotonic() + 10 * SLOW
+        got = b""
+        while got != b"again":
+            assert time.monotonic() < end
+            app.send(b"again")
+            try:
+                got = b.target.recv(100)
+            except socket.timeout:
+                pass

@@ -8,12 +8,17 @@
 #define TIMER_REFILL 0u
 /* Soon, but not in the turn of the loop that took a pair. */
 #define REFILL_AFTER_NS UINT64_C(1000000)
-#define REFILL_AT_ONCE 4u
+/* A pair of a batch costs two thirds of a pair made alone. */
+#define BATCH_LEAST 8u
+#define BATCH_MOST 16u
 
+/* Who takes pairs faster than the timer rings must not put it off each time. */
 static void
 refill_soon(struct obfs4_bench *bench)
 {
-	(void)bench->host->timer(bench->self, TIMER_REFILL, REFILL_AFTER_NS);
+	if (bench->refilling || bench->n_pairs + BATCH_LEAST > OBFS4_PAIRS_MAX)
+		return;
+	bench->refilling = bench->host->timer(bench->self, TIMER_REFILL, REFILL_AFTER_NS) == 0;
 }
 
 static void
@@ -21,12 +26,11 @@ refill(struct obfs4_bench *bench)
 {
 	unsigned n = OBFS4_PAIRS_MAX - bench->n_pairs;
 
-	if (n > REFILL_AT_ONCE)
-		n = REFILL_AT_ONCE;
+	if (n > BATCH_MOST)
+		n = BATCH_MOST;
 	ptah_ell2_make(&bench->pairs[bench->n_pairs], n);
 	bench->n_pairs += n;
-	if (bench->n_pairs < OBFS4_PAIRS_MAX)
-		refill_soon(bench);
+	refill_soon(bench);
 }
 
 int
@@ -49,8 +53,12 @@ obfs4_bench_open(void *bench, const struct ptah_start *start)
 int
 obfs4_bench_event(void *bench, const struct ptah_event *event)
 {
-	if (event->what == PTAH_EV_TIMER && event->val == TIMER_REFILL)
-		refill(bench);
+	struct obfs4_bench *mine = bench;
+
+	if (event->what == PTAH_EV_TIMER && event->val == TIMER_REFILL) {
+		mine->refilling = false;
+		refill(mine);
+	}
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 #ifndef PTAH_OBFS4_BENCH_H
 #define PTAH_OBFS4_BENCH_H
 
+#include <stdbool.h>
+
 #include <ptah/host.h>
 
 #include "elligator2.h"
@@ -26,6 +28,7 @@ struct obfs4_bench {
 	const struct ptah_host *host;
 	struct ptah_self *self;
 	unsigned n_pairs;
+	bool refilling; /* the timer runs */
 	struct ptah_ell2 pairs[OBFS4_PAIRS_MAX];
 };
 

@@ -34,10 +34,27 @@ obfs4_reject(const struct obfs4_link *link, struct ptah_io *io, const char *reas
 	return PTAH_REJECT;
 }
 
-static struct obfs4_chance
-chance_of(const struct obfs4_link *link)
+/* Padding is kilobytes, for which the kernel takes several times as long as a stream cipher. */
+static void
+random_of_link(struct ptah_self *self, void *out, size_t len)
 {
-	return (struct obfs4_chance){ link->host->random, link->self };
+	static const uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
+	const struct obfs4_link *link = (const void *)self;
+	uint8_t key[crypto_stream_chacha20_KEYBYTES];
+
+	if (len <= sizeof(key)) {
+		link->host->random(link->self, out, len);
+		return;
+	}
+	link->host->random(link->self, key, sizeof(key));
+	(void)crypto_stream_chacha20(out, len, nonce, key); /* a fresh key each time */
+	sodium_memzero(key, sizeof(key));
+}
+
+static struct obfs4_chance
+chance_of(struct obfs4_link *link)
+{
+	return (struct obfs4_chance){ random_of_link, (struct ptah_self *)(void *)link };
 }
 
 static uint64_t

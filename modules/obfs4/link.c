@@ -25,6 +25,8 @@
  */
 #define PACKET_WORD 112u
 #define WORD_LEN 3u
+/* Mostly our own EOF comes at once, and then that is said alone: one message, and one wake-up, less. */
+#define ACK_AFTER_NS UINT64_C(2000000)
 #define TRIES_MOST 64u
 
 /*
@@ -145,7 +147,7 @@ static bool
 has_words(const struct obfs4_link *link, const struct ptah_io *io)
 {
 	return link->pieces.at == NULL &&
-	    (link->owes_ack || (io->plain.ended && io->plain.in.len == 0 && !link->said_eof));
+	    (link->ack_due || (io->plain.ended && io->plain.in.len == 0 && !link->said_eof));
 }
 
 static int
@@ -159,7 +161,7 @@ send_words(struct obfs4_link *link, struct ptah_io *io)
 		if (link->heard_eof)
 			io->wire.finish = PTAH_FINISH_STREAM;
 	}
-	link->owes_ack = 0; /* an EOF says it too */
+	link->owes_ack = link->ack_due = 0; /* an EOF says it too */
 	return send_word(link, io, word);
 }
 
@@ -258,8 +260,8 @@ after_words(struct obfs4_link *link, struct ptah_io *io)
 		link->owes_ack = 0; /* who has said all waits for nothing */
 		io->wire.finish = PTAH_FINISH_STREAM;
 	}
-	if (link->owes_ack)
-		io->wire.more = 1;
+	if (link->owes_ack && link->host->timer(link->self, OBFS4_TIMER_ACK, ACK_AFTER_NS) < 0)
+		io->wire.more = link->ack_due = 1;
 	return PTAH_GO;
 }
 
@@ -333,9 +335,12 @@ obfs4_link_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 	if (event->val == OBFS4_TIMER_NUDGE && !mine->heard && !mine->resting && mine->pieces.at == NULL &&
 	    io->wire.out.len >= OBFS4_UNIT)
 		return send_word(mine, io, NULL);
-	if (event->val != OBFS4_TIMER_REST || !mine->resting)
+	if (event->val == OBFS4_TIMER_ACK)
+		mine->ack_due = mine->owes_ack;
+	else if (event->val == OBFS4_TIMER_REST)
+		mine->resting = 0;
+	else
 		return PTAH_GO;
-	mine->resting = 0;
 	return wrap(mine, io);
 }
 

@@ -30,6 +30,7 @@ struct obfs4_link {
 	/* Half-close, which is ptah's own: obfs4proxy ignores such packets. */
 	uint8_t said_eof, heard_eof;
 	uint8_t owes_ack; /* the peer's EOF was heard, and it waits for a word */
+	uint8_t ack_due;  /* ... and has waited long enough for our EOF, which says it too */
 	uint8_t acked;    /* the peer has heard ours */
 	/* A server that speaks first. */
 	uint8_t heard, spoke; /* bytes came, went, since the handshake */

@@ -12,6 +12,7 @@
 #define OBFS4_TIMER_REST 0u
 #define OBFS4_TIMER_HELLO 1u
 #define OBFS4_TIMER_NUDGE 2u
+#define OBFS4_TIMER_ACK 3u
 
 /** A client may wait for its bridge so long; the host watches it. */
 #define OBFS4_CLIENT_MS 60000u

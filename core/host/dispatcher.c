@@ -244,6 +244,7 @@ set_quota(struct ptah_dispatcher *d, unsigned descriptors)
 	if (most == 0)
 		most = 1;
 	d->quota.most = most < LINKS_MOST ? most : LINKS_MOST;
+	d->quota.spilled_most = PTAH_SPILLED_MOST / d->n_workers;
 }
 /* What a home asks the main thread to do for it. */
 struct errand {

@@ -18,8 +18,6 @@
 #define TAKE_MOST 32
 /* How soon a resting listener looks again. */
 #define REST_MS 100
-/* Bytes that all stalled links of a worker may hold before new ones wait. */
-#define SPILLED_MOST ((size_t)128 * 1024 * 1024)
 
 struct ptah_listener {
 	struct ptah_worker *worker;
@@ -114,6 +112,12 @@ ptah_quota_add(struct ptah_quota *quota)
 	atomic_fetch_add_explicit(&quota->used, 1, memory_order_relaxed);
 }
 
+static size_t
+spilled_most(const struct ptah_quota *quota)
+{
+	return quota->spilled_most > 0 ? quota->spilled_most : PTAH_SPILLED_MOST;
+}
+
 static bool
 quota_take(struct ptah_quota *quota)
 {
@@ -156,7 +160,7 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (int i = 0; i < TAKE_MOST; i++) {
-		if (listener->worker->spilled > SPILLED_MOST) {
+		if (listener->worker->spilled > spilled_most(listener->quota)) {
 			rest(listener, "stalled links hold too much memory");
 			return;
 		}

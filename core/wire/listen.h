@@ -13,17 +13,22 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/addr.h"
 
 struct ptah_worker;
 struct ptah_listener;
 
-/** How many connections may be open at once in the process. */
+/** How many connections may be open at once in the process, and what they may hold. */
 struct ptah_quota {
 	atomic_uint used;
 	unsigned most;
+	size_t spilled_most; /* bytes that all stalled links of one worker may hold before new ones wait; 0: PTAH_SPILLED_MOST */
 };
+
+/** The same for the whole process; each worker has its part. */
+#define PTAH_SPILLED_MOST ((size_t)256 * 1024 * 1024)
 
 /**
  * Open listening sockets for 'n' workers on one address.  The first binds

@@ -890,6 +890,32 @@ keeps_no_more_rejected_peers_than_it_may(void **state)
 	pair_close(&pair);
 }
 
+/* New links wait while the old ones hold more than they may; then they come. */
+static void
+lets_new_links_wait_while_memory_is_short(void **state)
+{
+	struct pair pair;
+	uint64_t until = ptah_clock_now_ns() + 10 * PTAH_NS_PER_S;
+
+	(void)state;
+	pair_open(&pair, just_pass, just_pass, PTAH_HALF_CLOSE_AUTO);
+	pair.quota.spilled_most = 1000;
+	pair.worker->spilled += 1001; /* as if stalled links held it */
+	for (int i = 0; i < 50; i++) {
+		turn(&pair);
+		usleep(1000);
+	}
+	assert_int_equal(pair.far, -1);
+	assert_int_equal(atomic_load(&pair.quota.used), 0);
+	pair.worker->spilled -= 1001;
+	while (pair.far == -1) {
+		turn(&pair);
+		assert_true(ptah_clock_now_ns() < until);
+	}
+	expect_bytes(&pair, &pair.far, "early");
+	pair_close(&pair);
+}
+
 int
 main(void)
 {
@@ -902,6 +928,7 @@ main(void)
 		cmocka_unit_test(ends_the_link_of_a_module_that_lies_about_lengths),
 		cmocka_unit_test(keeps_a_rejected_peer_in_the_dark),
 		cmocka_unit_test(keeps_no_more_rejected_peers_than_it_may),
+		cmocka_unit_test(lets_new_links_wait_while_memory_is_short),
 		cmocka_unit_test(closes_a_rejected_peer_when_the_codec_says),
 		cmocka_unit_test(goes_on_unadmitted_when_a_codec_wants_to),
 		cmocka_unit_test(calls_a_step_again_that_has_more_to_say),

@@ -596,6 +596,19 @@ peer_connect(const struct ptah_addr *to, int type)
 	return fd;
 }
 
+/* A UDP socket that is told of each datagram by itself, as a target's is. */
+static int
+peer_bind(struct ptah_addr *at)
+{
+	socklen_t len = sizeof(at->v4);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)ptah_addr_parse(at, "127.0.0.1:0");
+	if (fd == -1 || bind(fd, &at->sa, len) == -1 || getsockname(fd, &at->sa, &len) == -1)
+		wrong("a peer cannot bind: %s", strerror(errno));
+	return fd;
+}
+
 static int
 peer_accept(int listen_fd)
 {
@@ -874,7 +887,7 @@ run_house(const struct scenario *s, enum faults_kind kind, long n)
 	bool refused, whole = false;
 
 	faults_off = true;
-	h.target_fd = open_listener(&h.target_at, s->udp);
+	h.target_fd = s->udp ? peer_bind(&h.target_at) : open_listener(&h.target_at, false);
 	if (s->proxy != NULL)
 		h.proxy_fd = open_listener(&h.proxy_at, false);
 	if (s->extor)

@@ -21,6 +21,8 @@
 struct ptah_spill {
 	uint8_t *at;
 	size_t off, len, room; /* [off, len) is what waits */
+	bool moved;            /* since 'stall' began */
+	struct ptah_deadline stall;
 	struct event event;
 };
 
@@ -46,6 +48,7 @@ spill_free(struct ptah_end *end)
 	if (end->spill == NULL)
 		return;
 	event_del(&end->spill->event);
+	ptah_deadline_clear(&end->spill->stall);
 	worker->spilled -= end->spill->len - end->spill->off;
 	worker->n_spills--;
 	worker->freed += end->spill->room;
@@ -183,6 +186,25 @@ fail(struct ptah_end *end, int rc)
 	end->ops->on_failed(end, rc);
 }
 
+/*
+ * A reader may rest as long as it likes, but not at the cost of others: once
+ * new links had to wait, those go that took nothing for a while, until half of
+ * what all may keep is free.
+ */
+static void
+on_stall(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_end *end = arg;
+	struct ptah_worker *worker = end->worker;
+
+	if (!end->spill->moved && worker->spilled_most > 0 && worker->spilled > worker->spilled_most / 2) {
+		fail(end, -ETIMEDOUT);
+		return;
+	}
+	end->spill->moved = false;
+	(void)ptah_deadline_set(worker, deadline, worker->stall_ms, on_stall, end); /* it is reserved */
+}
+
 static void
 on_write_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -197,6 +219,7 @@ on_write_event(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	spill->off += (size_t)n;
+	spill->moved = spill->moved || n > 0;
 	end->worker->spilled -= (size_t)n;
 	if (spill->off < spill->len)
 		return;
@@ -228,6 +251,7 @@ keep(struct ptah_end *end, const uint8_t *at, size_t len)
 		}
 		end->spill = spill;
 		end->worker->n_spills++;
+		(void)ptah_deadline_set(end->worker, &spill->stall, end->worker->stall_ms, on_stall, end);
 	}
 	if (spill->room - spill->len < len && spill->off > 0) {
 		memmove(spill->at, spill->at + spill->off, spill->len - spill->off);

@@ -17,6 +17,7 @@
 /* A thread of ours calls no deep recursion; the default of 8 MiB is address
  * space that sanitizers and core dumps would have to walk. */
 #define STACK_LEN ((size_t)1024 * 1024)
+#define STALL_MS 60000
 
 struct ptah_mailbox {
 	pthread_mutex_t lock;
@@ -89,13 +90,15 @@ ptah_worker_new(unsigned index)
 		return NULL;
 	}
 	worker->index = index;
+	worker->stall_ms = STALL_MS;
 	worker->mailbox = box;
 	pthread_mutex_init(&box->lock, NULL);
 	box->last = &box->first;
 	box->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->stats = calloc(1, PTAH_WORKER_STATS_LEN);
 	worker->base = base_new();
-	if (box->bell == -1 || worker->stats == NULL || worker->base == NULL || ptah_deadlines_new(worker) != 0)
+	if (box->bell == -1 || worker->stats == NULL || worker->base == NULL || ptah_deadlines_new(worker) != 0 ||
+	    ptah_deadline_reserve(worker, STALL_MS) != 0)
 		goto fail;
 	box->on_bell = event_new(worker->base, box->bell, EV_READ | EV_PERSIST, on_bell, worker);
 	if (box->on_bell == NULL || event_add(box->on_bell, NULL) == -1)

@@ -136,8 +136,7 @@ touch(struct source *source)
 		unlist(source);
 		list_as_newest(source);
 	}
-	if (ptah_deadline_set(client->worker, &source->idle, client->how.idle_ms, on_idle, source) != 0)
-		ptah_warn_often(&client->refused, AREA_LINK, "out of memory: an idle source is not watched");
+	(void)ptah_deadline_set(client->worker, &source->idle, client->how.idle_ms, on_idle, source); /* it is reserved */
 	if (was_oldest)
 		publish(client);
 }
@@ -551,7 +550,9 @@ ptah_udpclient_new(struct ptah_worker *worker, const struct ptah_udpclient_how *
 		client->batch = ptah_udp_batch_new();
 		client->gather = malloc(GATHER_LEN);
 		client->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, client);
-		if (client->batch != NULL && client->gather != NULL && client->event != NULL && event_add(client->event, NULL) == 0)
+		if (client->batch != NULL && client->gather != NULL && client->event != NULL &&
+		    ptah_deadline_reserve(worker, how->idle_ms) == 0 && ptah_deadline_reserve(worker, 0) == 0 &&
+		    event_add(client->event, NULL) == 0)
 			return client;
 		ptah_udpclient_free(client);
 	} else {

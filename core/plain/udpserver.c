@@ -286,7 +286,8 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 		server->batch = ptah_udp_batch_new();
 		server->gather = malloc(GATHER_LEN);
 	}
-	if (server == NULL || server->batch == NULL || server->gather == NULL) {
+	if (server == NULL || server->batch == NULL || server->gather == NULL ||
+	    ptah_deadline_reserve(worker, how->idle_ms) != 0) {
 		if (listen_fd != -1)
 			close(listen_fd);
 		ptah_udpserver_free(server);

@@ -161,6 +161,7 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < TAKE_MOST; i++) {
 		if (listener->worker->spilled > spilled_most(listener->quota)) {
+			listener->worker->spilled_most = spilled_most(listener->quota);
 			rest(listener, "stalled links hold too much memory");
 			return;
 		}

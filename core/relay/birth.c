@@ -192,6 +192,8 @@ client_opens(struct ptah_link *link)
 {
 	struct ptah_span reply = link->ops->on_open(link, link->arg);
 
+	/* From here on it is open for its owner, so it can only be closed. */
+	link->stage = STAGE_RELAY;
 	if (reply.len > 0 && ptah_end_write(&link->end[PLAIN], reply.at, reply.len) == -ENOMEM)
 		ptah_link_die(link, -ENOMEM);
 	else

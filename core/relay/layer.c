@@ -23,6 +23,8 @@
 /* Room for what a step makes towards the side where its input comes from. */
 #define SIDE_SCRATCH (PTAH_LAYERS_MAX - 1)
 #define ROOM_LEN (PTAH_SCRATCH_OUT_LEN - PTAH_SCRATCH_HEAD)
+/* So often in a row a step may be called that only changes its mind. */
+#define IDLE_CALLS_MOST 64
 
 static size_t
 unit_of(const struct layer *layer)
@@ -277,19 +279,20 @@ wants_call(const struct ptah_link *link, int i, int s, size_t len)
 
 /* Nothing moved: is that fine, or will it never move again? */
 static int
-park(struct ptah_link *link, struct layer *layer, int s, size_t len, size_t room)
+park(struct ptah_link *link, struct layer *layer, int s, size_t len, size_t room, size_t room_to_answer)
 {
 	/* In a handshake there never is room for plain bytes: what it lacks is input. */
 	bool handshake = s == WIRE && layer->phase < PHASE_OPEN;
 	bool boasts = room > 0 && layer->starved[!s];
 
 	layer->parked[s] = true;
+	layer->waits[s] = room_to_answer == 0 && !layer->finished[s];
 	if (room == 0 && !handshake) {
 		/* Where its EOF has gone it will never have room again, and need none. */
 		layer->starved[!s] = !layer->finished[!s];
 		return 0;
 	}
-	if (!boasts && (layer->ended[s] || len == 0))
+	if (!boasts && (layer->ended[s] || len == 0 || layer->waits[s]))
 		return 0;
 	/* From half of it on no more is read than was wanted: who waits for more would wait for ever. */
 	if (boasts || (len >= layer->want[s] && (layer->want[s] > 0 || len >= TAIL_MOST / 2))) {
@@ -308,6 +311,9 @@ end_of_input(struct ptah_link *link, int i, int s)
 	bool pass = s == WIRE || (abilities & PTAH_CAN_HALF_CLOSE) != 0 ||
 	    link->half_close == PTAH_HALF_CLOSE_SEND;
 
+	/* In its handshake the end of the wire says nothing to the plain side, which must still hear why. */
+	if (s == WIRE && layer->phase < PHASE_OPEN)
+		return 0;
 	/* A side that is held has more to say of what it took. */
 	if (!layer->ended[s] || !layer->told[s] || layer->starved[!s] || layer->finished[!s] || layer->hold[s])
 		return 0;
@@ -326,6 +332,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 	uint8_t *scratch = ptah_worker_scratch(link->worker, (unsigned)i);
 	uint8_t *aside = ptah_worker_scratch(link->worker, SIDE_SCRATCH);
 	size_t made = 0;
+	unsigned idle = 0;
 	int rc = 0;
 
 	if (scratch == NULL || aside == NULL)
@@ -386,7 +393,13 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		if (rc == 0)
 			rc = also;
 		if (rc == 0 && !call.moved)
-			rc = park(link, layer, s, in.len, to->out.len);
+			rc = park(link, layer, s, in.len, to->out.len, from->out.len);
+		/* It changes its mind and nothing else. */
+		idle = from->eaten + from->made + to->eaten + to->made > 0 ? 0 : idle + 1;
+		if (rc == 0 && idle > IDLE_CALLS_MOST) {
+			link->reason = "the module neither takes nor gives anything, and wants to be called again";
+			rc = -EPROTO;
+		}
 	}
 	if (made > 0 && (rc == 0 || layer->phase >= PHASE_OPENING)) {
 		int also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
@@ -476,8 +489,14 @@ ptah_layer_kick(struct ptah_link *link)
 			} else {
 				if (layer->starved[!s] && has_room(link, i, !s))
 					layer->parked[s] = false;
-				if (!wants_call(link, i, s, tail->len))
+				if (layer->waits[s] && has_room(link, i, s))
+					layer->waits[s] = layer->parked[s] = false;
+				if (!wants_call(link, i, s, tail->len)) {
+					rc = end_of_input(link, i, s);
+					if (rc != 0)
+						return rc;
 					continue;
+				}
 				rc = run(link, i, s, (struct ptah_span){ tail->at, tail->len }, NULL, NULL);
 				moved = 1;
 			}

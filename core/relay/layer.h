@@ -48,6 +48,7 @@ struct layer {
 	bool hold[2];
 	bool parked[2];   /* its step wants more than there is */
 	bool starved[2];  /* its step wants more room towards that side */
+	bool waits[2];    /* its step for that side's input may want room to answer there */
 	size_t want[2];
 	struct tail tail[2];
 };

@@ -131,7 +131,11 @@ on_failed(struct ptah_end *end, int rc)
 {
 	struct ptah_link *link = end->arg;
 
-	(void)rc; /* end->failed is set, and ptah_link_settle() knows what that means */
+	/* It was given up, though it may still speak; else end->failed is set, and ptah_link_settle() knows what that means. */
+	if (rc == -ETIMEDOUT) {
+		link->reason = "it held memory that others need, and nobody took it";
+		ptah_link_die(link, rc);
+	}
 	ptah_link_settle(link);
 }
 
@@ -225,6 +229,27 @@ look_whether_flushed(struct ptah_link *link)
 	ptah_link_die(link, link->rc);
 }
 
+/* Is something that came from side 's' still in a layer's hands? */
+static bool
+is_under_way(const struct ptah_link *link, int s)
+{
+	for (unsigned i = 0; i < link->n_layers; i++) {
+		const struct layer *layer = &link->layers[i];
+
+		if (layer->carrier)
+			continue;
+		if (layer->tail[s].len > 0 || (layer->phase != PHASE_PASSED && layer->ended[s] && (!layer->told[s] || layer->hold[s])))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_gone(const struct ptah_link *link, int s)
+{
+	return link->end[s].failed && link->eof[s] && ptah_end_spilled(&link->end[!s]) == 0 && !is_under_way(link, s);
+}
+
 void
 ptah_link_look_whether_over(struct ptah_link *link)
 {
@@ -235,11 +260,10 @@ ptah_link_look_whether_over(struct ptah_link *link)
 	if (is_done(link, WIRE) && (is_done(link, PLAIN) || link->ops->on_bytes != NULL))
 		end_after_carrier(link);
 	/* An end that can neither be written to nor read from any more, and all that it said is passed on. */
-	else if ((link->end[WIRE].failed && link->eof[WIRE] && ptah_end_spilled(&link->end[PLAIN]) == 0) ||
-	    (link->end[PLAIN].failed && link->eof[PLAIN] && ptah_end_spilled(&link->end[WIRE]) == 0))
+	else if (is_gone(link, WIRE) || is_gone(link, PLAIN))
 		ptah_link_die(link, 0);
 	/* The peer has closed, and this transport has no half-close: it cannot want our bytes any more. */
-	else if (is_done(link, WIRE) && (!codecs_can_half_close(link) || link->half_close == PTAH_HALF_CLOSE_HOLD))
+	else if (is_done(link, WIRE) && !(link->end[PLAIN].failed && is_under_way(link, PLAIN)) && (!codecs_can_half_close(link) || link->half_close == PTAH_HALF_CLOSE_HOLD))
 		ptah_link_die(link, 0);
 	/* We have said all, and may not say EOF: wait for the peer's. */
 	else if (link->eof[PLAIN] && !link->end[WIRE].finished && !link->end[WIRE].finishing && !is_said_inside(link) &&

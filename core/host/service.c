@@ -381,7 +381,7 @@ open_instance(struct ptah_service_run *run)
 	run->instance = ptah_instance_open(run->how.registry, &wish, on_ready, run, why, sizeof(why));
 	run->opening = false;
 	if (!run->instance && errno == ENOENT) {
-		ptah_info(AREA_HOST, "there is no transport called %s", run->name);
+		ptah_warn(AREA_HOST, "there is no transport \"%s\", so it is left out; `ptah modules` lists what there is", run->name);
 		settle(run, PTAH_SERVICE_ABSENT);
 	} else if (!run->instance) {
 		fail(run, "%s", why[0] ? why : strerror(errno));

@@ -52,8 +52,10 @@ def test_ipc_055_empty_transports():
 
 def test_ipc_056_unknown_transports():
     """An unknown name is ignored: no method, no error, alive."""
-    comes_up(Start().plus("-ptversion", "3.0", "-transports", "ghost"),
-             ["VERSION 3.0", DONE])
+    p = comes_up(Start().plus("-ptversion", "3.0", "-transports", "ghost"),
+                 ["VERSION 3.0", DONE])
+    # Whoever wrote it by mistake finds it in the log.
+    assert [line for line in p.err_lines if '"ghost"' in line]
 
 
 def test_ipc_057_unknown_transport():

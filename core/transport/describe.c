@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "transport/check.h"
@@ -49,6 +51,19 @@ longest_name(const struct ptah_registry_row *rows, size_t n)
 	return longest < 40 ? (int)longest : 40;
 }
 
+/* A folder that is not there is no error, but perhaps a slip of the pen. */
+static const char *
+folder_note(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return errno == ENOENT ? " (not there)" : " (cannot be looked at)";
+	if (!S_ISDIR(st.st_mode))
+		return " (not a folder)";
+	return access(path, R_OK | X_OK) == 0 ? "" : " (cannot be read)";
+}
+
 int
 ptah_describe_modules(struct ptah_registry *registry, struct ptah_buf *out)
 {
@@ -76,7 +91,7 @@ ptah_describe_modules(struct ptah_registry *registry, struct ptah_buf *out)
 		ptah_buf_puts(out, "no modules\n");
 	ptah_buf_puts(out, "\nsearched, in this order:\n");
 	for (size_t i = 0; folders[i] != NULL; i++)
-		ptah_buf_printf(out, "    %s\n", folders[i]);
+		ptah_buf_printf(out, "    %s%s\n", folders[i], folder_note(folders[i]));
 	ptah_registry_rows_free(rows, n);
 	return out->rc;
 }

@@ -466,11 +466,34 @@ describes_what_there_is(void **state)
 	place_clear(&place);
 }
 
+static void
+says_which_folder_is_none(void **state)
+{
+	struct place place;
+	struct ptah_registry *registry;
+	struct ptah_buf out = { 0 };
+	char path[512];
+
+	(void)state;
+	place_make(&place);
+	put_text(place.one, "file", "");
+	snprintf(path, sizeof(path), "%s:%s/nowhere:%s/file", place.two, place.one, place.one);
+	registry = ptah_registry_new(path, NULL);
+	assert_int_equal(ptah_describe_modules(registry, &out), 0);
+	assert_non_null(strstr((const char *)out.at, "/two\n"));
+	assert_non_null(strstr((const char *)out.at, "/one/nowhere (not there)\n"));
+	assert_non_null(strstr((const char *)out.at, "/one/file (not a folder)\n"));
+	ptah_buf_clear(&out);
+	ptah_registry_free(registry);
+	place_clear(&place);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_a_module_by_its_name),
+		cmocka_unit_test(says_which_folder_is_none),
 		cmocka_unit_test(says_why_a_module_is_refused),
 		cmocka_unit_test(takes_the_first_folder_and_says_what_that_hides),
 		cmocka_unit_test(names_all_but_the_named_only),

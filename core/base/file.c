@@ -256,14 +256,14 @@ static const char *
 distrusted(const struct stat *st, bool above)
 {
 	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return "is owned by another user";
+		return "is owned by another user: root or who runs ptah must own it";
 	/* In a sticky folder others can add names, but not change ours. */
 	if (above && S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) != 0)
 		return NULL;
 	if ((st->st_mode & S_IWOTH) != 0)
-		return "can be written to by everyone";
+		return "can be written to by everyone: chmod o-w";
 	if ((st->st_mode & S_IWGRP) != 0 && st->st_gid >= SYSTEM_GIDS)
-		return "can be written to by its group";
+		return "can be written to by its group: chmod g-w";
 	return NULL;
 }
 

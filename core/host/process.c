@@ -9,7 +9,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sysexits.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include "base/log.h"
 
@@ -51,6 +54,30 @@ ptah_process_next_signal(int fd)
 	struct signalfd_siginfo info;
 
 	return read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+static void
+on_words(int severity, const char *words)
+{
+	if (severity == EVENT_LOG_ERR)
+		ptah_error(AREA_LOOP, "libevent cannot go on: %s", words);
+	else if (severity == EVENT_LOG_WARN)
+		ptah_warn(AREA_LOOP, "libevent: %s", words);
+}
+
+/* It must not return.  Workers may run, so nothing is torn down. */
+static void
+on_fatal(int status)
+{
+	(void)status;
+	_exit(EX_SOFTWARE);
+}
+
+void
+ptah_process_hear_libevent(void)
+{
+	event_set_log_callback(on_words);
+	event_set_fatal_callback(on_fatal);
 }
 
 unsigned

@@ -25,6 +25,12 @@ int ptah_process_take_signals(struct ptah_signals *signals);
 /** The next signal of a descriptor, or 0 if there is none now. */
 int ptah_process_next_signal(int fd);
 
+/**
+ * Let libevent speak by our log, which it would else pass by, and end with
+ * EX_SOFTWARE where it cannot go on and would exit by itself.
+ */
+void ptah_process_hear_libevent(void);
+
 /** Raise the soft limit of descriptors to the hard one; say so in the log.  The limit now. */
 unsigned ptah_process_raise_descriptors(void);
 

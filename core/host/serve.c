@@ -367,6 +367,9 @@ int
 ptah_serve(int argc, char *argv[], char *envp[], pid_t parent)
 {
 	struct serve s = { .plan = { 0 } };
+
+	ptah_process_hear_libevent();
+
 	int rc = ptah_process_take_signals(&s.signals);
 
 	if (rc != 0) {

@@ -95,10 +95,16 @@ ptah_worker_new(unsigned index)
 	pthread_mutex_init(&box->lock, NULL);
 	box->last = &box->first;
 	box->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int rc = box->bell == -1 ? errno : ENOMEM;
 	worker->stats = calloc(1, PTAH_WORKER_STATS_LEN);
 	worker->base = base_new();
-	if (box->bell == -1 || worker->stats == NULL || worker->base == NULL || ptah_deadlines_new(worker) != 0 ||
-	    ptah_deadline_reserve(worker, STALL_MS) != 0)
+	if (box->bell == -1 || worker->stats == NULL || worker->base == NULL)
+		goto fail;
+	rc = -ptah_deadlines_new(worker);
+	if (rc != 0)
+		goto fail;
+	rc = ENOMEM;
+	if (ptah_deadline_reserve(worker, STALL_MS) != 0)
 		goto fail;
 	box->on_bell = event_new(worker->base, box->bell, EV_READ | EV_PERSIST, on_bell, worker);
 	if (box->on_bell == NULL || event_add(box->on_bell, NULL) == -1)
@@ -107,7 +113,7 @@ ptah_worker_new(unsigned index)
 
 fail:
 	ptah_worker_free(worker);
-	errno = ENOMEM;
+	errno = rc;
 	return NULL;
 }
 

@@ -579,6 +579,28 @@ def test_descriptor_limit_is_raised(echo):
         assert any("3210" in line for line in p.logs()), p.out_lines
 
 
+@pytest.mark.skipif(SLOW > 1, reason="sanitizers open files of their own")
+def test_too_few_descriptors_to_start(echo):
+    """However few there are: it comes up, or says what it lacks and ends
+    with 70."""
+    ended = 0
+    for n in range(4, 30):
+        # With fewer than it was linked from, the loader itself gives up.
+        with Ptah(F3C(echo.port).plus("-workers", "2"),
+                  wrapper=["prlimit", "--nofile=%d:%d" % (n, n)]) as p:
+            poll(lambda: DONE in p.out_lines or not p.alive(), 10,
+                 "a decision with %d descriptors" % n)
+            if p.alive():
+                continue
+            assert p.exit() == 70, (n, p.err_lines)
+            assert p.err_lines and all(
+                line.startswith("ptah: ") for line in p.err_lines), n
+            assert any("Too many open files" in line
+                       for line in p.err_lines), (n, p.err_lines)
+            ended += 1
+    assert ended > 3
+
+
 def test_out_of_descriptors(echo, state):
     """New links wait, nothing spins, and service comes back."""
     start = E1C(state).plus("-workers", "1")

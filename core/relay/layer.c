@@ -376,7 +376,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		layer->starved[s] = layer->starved[s] || (from->more != 0 && !layer->finished[s]);
 		int also = push_back(link, i, s, (struct ptah_span){ aside, from->made });
 		if (to->eaten > 0 && also == 0)
-			also = tail_set(&layer->tail[o], (struct ptah_span){ to->in.at + to->eaten, to->in.len - to->eaten });
+			also = tail_set(&layer->tail[o], ptah_span_from(to->in, to->eaten));
 		if (also == 0 && call.io.flush && made > 0) {
 			also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
 			made = 0;

@@ -18,4 +18,15 @@ struct ptah_room {
 	size_t len;
 };
 
+/** What of 'span' stands behind its first 'n' bytes, which it must have; an empty span may point at nothing. */
+static inline struct ptah_span
+ptah_span_from(struct ptah_span span, size_t n)
+{
+	if (n > 0) {
+		span.at += n;
+		span.len -= n;
+	}
+	return span;
+}
+
 #endif

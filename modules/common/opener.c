@@ -196,7 +196,7 @@ ptah_opener_open(struct ptah_opener *opener, struct ptah_boxer *boxer, struct pt
 	if (opener->key.counter == 0)
 		return -EOVERFLOW;
 	do {
-		struct ptah_span rest = { in.at + opened->eaten, in.len - opened->eaten };
+		struct ptah_span rest = ptah_span_from(in, opened->eaten);
 
 		n = cut(opener, rest, out.len - opened->made, boxes, &opened->need);
 		for (size_t i = 0; i < n; i += n_opened) {

@@ -203,7 +203,7 @@ want_of(const struct obfs2_link *link)
 static int
 eat(struct obfs2_link *link, struct ptah_io *io)
 {
-	struct ptah_span in = { io->wire.in.at + io->wire.eaten, io->wire.in.len - io->wire.eaten };
+	struct ptah_span in = ptah_span_from(io->wire.in, io->wire.eaten);
 	struct shake *shake = link->shake;
 	uint8_t head[OBFS2_HEAD_LEN];
 	size_t n;

@@ -90,7 +90,7 @@ shadow_chunks_seal(struct shadow_boxes *boxes, struct ptah_span plain, struct pt
 {
 	*eaten = *made = 0;
 	while (plain.len > *eaten && out.len - *made > SHADOW_CHUNK_HEAD) {
-		struct ptah_span part = { plain.at + *eaten, plain.len - *eaten };
+		struct ptah_span part = ptah_span_from(plain, *eaten);
 		size_t room = out.len - *made - SHADOW_CHUNK_HEAD;
 		long n;
 

@@ -137,7 +137,7 @@ shadow_link_wrap(void *link, struct ptah_io *io)
 static int
 keep_early(struct shadow_link *link, struct ptah_io *io)
 {
-	struct ptah_span in = { io->wire.in.at + io->wire.eaten, io->wire.in.len - io->wire.eaten };
+	struct ptah_span in = ptah_span_from(io->wire.in, io->wire.eaten);
 	size_t need = link->opener.has_length ? (size_t)link->opener.length + SHADOW_TAG : SHADOW_LENGTH_BOX;
 	uint8_t *more;
 	int rc;

@@ -10,15 +10,18 @@
 
 #include <ptah/host.h>
 
+/** Fills 'out'; the host's own service has this shape. */
+typedef void ptah_random_fn(struct ptah_self *self, void *out, size_t len);
+
 struct ptah_chance {
-	const struct ptah_host *host;
+	ptah_random_fn *random;
 	struct ptah_self *self;
 };
 
 static inline void
 ptah_chance_bytes(const struct ptah_chance *chance, void *out, size_t len)
 {
-	chance->host->random(chance->self, out, len);
+	chance->random(chance->self, out, len);
 }
 
 /** Uniform in 0 .. n-1, n at least 1. */

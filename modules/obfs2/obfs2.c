@@ -59,6 +59,7 @@ struct obfs2_link {
 	struct ptah_aesctr send, receive;
 	struct shake *shake;
 	struct obfs2_bench *bench;
+	const struct ptah_host *host;
 	struct ptah_chance chance;
 	uint8_t role, stage;
 };
@@ -154,7 +155,7 @@ be_open(struct obfs2_link *link, struct ptah_io *io)
 	OPENSSL_cleanse(link->shake, sizeof(*link->shake));
 	free(link->shake);
 	link->shake = NULL;
-	(void)link->chance.host->timer(link->chance.self, TIMER_HANDSHAKE, 0);
+	(void)link->host->timer(link->chance.self, TIMER_HANDSHAKE, 0);
 	io->wire.want = 0;
 	io->plain.want = 0;
 	link->stage = STREAM;
@@ -248,7 +249,7 @@ handshake(struct obfs2_link *link, struct ptah_io *io)
 		}
 		if (link->shake->key.left > 0) {
 			io->wire.hold = 1;
-			rc = link->chance.host->timer(link->chance.self, TIMER_DERIVE, 1);
+			rc = link->host->timer(link->chance.self, TIMER_DERIVE, 1);
 			return rc < 0 ? rc : PTAH_GO;
 		}
 		rc = use_key(link, io);
@@ -280,7 +281,8 @@ obfs2_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 
 	mine->role = (uint8_t)open->role;
 	mine->bench = open->worker;
-	mine->chance = (struct ptah_chance){ open->host, open->self };
+	mine->host = open->host;
+	mine->chance = (struct ptah_chance){ open->host->random, open->self };
 	mine->shake = calloc(1, sizeof(*mine->shake));
 	if (mine->shake == NULL)
 		return -ENOMEM;

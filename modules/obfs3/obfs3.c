@@ -50,6 +50,7 @@ struct obfs3_link {
 	struct ptah_aesctr send, receive;
 	struct shake *shake;
 	struct obfs3_bench *bench;
+	const struct ptah_host *host;
 	struct ptah_chance chance;
 	uint8_t role, stage;
 	bool spoke; /* our magic is on its way */
@@ -92,11 +93,12 @@ obfs3_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 
 	mine->role = (uint8_t)open->role;
 	mine->bench = open->worker;
-	mine->chance = (struct ptah_chance){ open->host, open->self };
+	mine->host = open->host;
+	mine->chance = (struct ptah_chance){ open->host->random, open->self };
 	mine->shake = calloc(1, sizeof(*mine->shake));
 	if (mine->shake == NULL)
 		return -ENOMEM;
-	rc = obfs3_bench_take(mine->bench, &mine->shake->pair);
+	rc = ptah_udhpool_take(&mine->bench->pool, &mine->shake->pair);
 	if (rc < 0)
 		return rc;
 	pad_len = ptah_chance_below(&mine->chance, OBFS3_PAD_MAX + 1);
@@ -131,7 +133,7 @@ start_streams(struct obfs3_link *link, const struct obfs3_keys *keys)
 static int
 take_public(struct obfs3_link *link, struct ptah_io *io)
 {
-	const struct ptah_host *host = link->chance.host;
+	const struct ptah_host *host = link->host;
 	uint8_t secret[PTAH_UDH_LEN];
 	struct obfs3_keys keys;
 	int rc;
@@ -140,7 +142,7 @@ take_public(struct obfs3_link *link, struct ptah_io *io)
 		io->reason = "the peer closed before it said its key";
 		return io->wire.ended ? -ECONNRESET : PTAH_GO;
 	}
-	rc = ptah_udh_secret(link->bench->udh, &link->shake->pair, io->wire.in.at, secret);
+	rc = ptah_udh_secret(link->bench->pool.udh, &link->shake->pair, io->wire.in.at, secret);
 	if (rc == -EBADMSG) {
 		link->stage = MUTE; /* and the clock goes on as if nothing had come */
 		io->wire.want = 0;
@@ -182,7 +184,7 @@ seek_magic(struct obfs3_link *link, struct ptah_io *io)
 	io->wire.want = 0;
 	link->stage = AWAIT_NOTHING;
 	if (link->role == PTAH_SERVER)
-		(void)link->chance.host->timer(link->chance.self, TIMER_MAGIC, 0);
+		(void)link->host->timer(link->chance.self, TIMER_MAGIC, 0);
 	end_shake_if_over(link);
 	return PTAH_GO;
 }
@@ -219,7 +221,7 @@ speak(struct obfs3_link *link, struct ptah_io *io)
 	memcpy(io->wire.out.at + pad_len, link->shake->magic, OBFS3_MAGIC_LEN);
 	link->spoke = true;
 	io->flush = 1;
-	(void)link->chance.host->timer(link->chance.self, TIMER_MAGIC, 0);
+	(void)link->host->timer(link->chance.self, TIMER_MAGIC, 0);
 	end_shake_if_over(link);
 	return pad_len + OBFS3_MAGIC_LEN;
 }

@@ -5,6 +5,8 @@
 
 #include <sodium.h>
 
+#include "seed.h"
+
 #define TIMER_REFILL 0u
 /* Soon, but not in the turn of the loop that took a pair. */
 #define REFILL_AFTER_NS UINT64_C(1000000)
@@ -41,6 +43,7 @@ obfs4_bench_open(void *bench, const struct ptah_start *start)
 	if (sodium_init() < 0)
 		return -ENOSYS;
 	mine->host = start->host;
+	mine->cache.shape = &obfs4_shape;
 	mine->self = start->self;
 	mine->hmac = ptah_hmac_new();
 	mine->boxer = ptah_boxer_new();
@@ -69,7 +72,7 @@ obfs4_bench_close(void *bench)
 
 	ptah_hmac_free(mine->hmac);
 	ptah_boxer_free(mine->boxer);
-	obfs4_cache_clear(&mine->cache);
+	ptah_tables_cache_clear(&mine->cache);
 	sodium_memzero(mine->pairs, sizeof(mine->pairs));
 }
 

@@ -24,7 +24,7 @@
 struct obfs4_bench {
 	struct ptah_hmac *hmac;
 	struct ptah_boxer *boxer;
-	struct obfs4_cache cache;
+	struct ptah_tables_cache cache;
 	const struct ptah_host *host;
 	struct ptah_self *self;
 	unsigned n_pairs;

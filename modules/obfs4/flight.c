@@ -38,33 +38,33 @@ obfs4_flight_passes(struct ptah_span segment)
 
 /* Somewhere near the beginning, text. */
 static void
-pad_with_run(const struct obfs4_chance *chance, struct ptah_room pad)
+pad_with_run(const struct ptah_chance *chance, struct ptah_room pad)
 {
 	size_t within = pad.len < RUN_WITHIN ? pad.len : RUN_WITHIN;
-	size_t len = TEXT_RUN + 1 + obfs4_chance_below(chance, RUN_MORE_MAX);
-	size_t at = obfs4_chance_below(chance, (uint32_t)(within - len + 1));
+	size_t len = TEXT_RUN + 1 + ptah_chance_below(chance, RUN_MORE_MAX);
+	size_t at = ptah_chance_below(chance, (uint32_t)(within - len + 1));
 
-	obfs4_chance_bytes(chance, pad.at, pad.len);
+	ptah_chance_bytes(chance, pad.at, pad.len);
 	for (size_t i = 0; i < len; i++)
-		pad.at[at + i] = (uint8_t)(0x20 + obfs4_chance_below(chance, 0x7f - 0x20));
+		pad.at[at + i] = (uint8_t)(0x20 + ptah_chance_below(chance, 0x7f - 0x20));
 }
 
 /* Bits that are mostly set, or mostly not. */
 static void
-pad_with_density(const struct obfs4_chance *chance, struct ptah_room pad)
+pad_with_density(const struct ptah_chance *chance, struct ptah_room pad)
 {
 	uint8_t how[2], more[2 * 256];
 	bool set;
 
-	obfs4_chance_bytes(chance, how, sizeof(how));
+	ptah_chance_bytes(chance, how, sizeof(how));
 	set = (how[0] & 1) != 0;
 	how[1] = (uint8_t)(DENSE_LEAST + how[1] % (256 - DENSE_LEAST));
-	obfs4_chance_bytes(chance, pad.at, pad.len);
+	ptah_chance_bytes(chance, pad.at, pad.len);
 	for (size_t i = 0; i < pad.len; i++) {
 		size_t slot = 2 * (i % 256);
 
 		if (slot == 0)
-			obfs4_chance_bytes(chance, more, sizeof(more));
+			ptah_chance_bytes(chance, more, sizeof(more));
 		if (more[slot] < how[1])
 			pad.at[i] = set ? pad.at[i] | more[slot + 1] : pad.at[i] & more[slot + 1];
 	}
@@ -87,9 +87,9 @@ is_enough(struct ptah_room pad, size_t before, size_t after)
 }
 
 void
-obfs4_flight_pad(const struct obfs4_chance *chance, struct ptah_room pad, size_t before, size_t after)
+obfs4_flight_pad(const struct ptah_chance *chance, struct ptah_room pad, size_t before, size_t after)
 {
-	if (obfs4_chance_below(chance, 2) == 0) {
+	if (ptah_chance_below(chance, 2) == 0) {
 		pad_with_density(chance, pad);
 		if (is_enough(pad, before, after))
 			return;

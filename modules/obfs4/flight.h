@@ -25,6 +25,6 @@
 bool obfs4_flight_passes(struct ptah_span segment);
 
 /** Write padding of 77 bytes or more that stands 'before' bytes into its hello, 'after' bytes of noise behind it. */
-void obfs4_flight_pad(const struct obfs4_chance *chance, struct ptah_room pad, size_t before, size_t after);
+void obfs4_flight_pad(const struct ptah_chance *chance, struct ptah_room pad, size_t before, size_t after);
 
 #endif

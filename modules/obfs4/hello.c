@@ -4,61 +4,32 @@
 #include <errno.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "flight.h"
 
-int
-obfs4_mark_make(struct ptah_hmac *hmac, const uint8_t mac_key[static OBFS4_MAC_KEY_LEN],
-    struct ptah_span bytes, uint8_t mark[static OBFS4_MARK_LEN])
-{
-	uint8_t mac[PTAH_HMAC_LEN];
-	int rc = ptah_hmac_once(hmac, (struct ptah_span){ mac_key, OBFS4_MAC_KEY_LEN }, bytes, mac);
-
-	if (rc == 0)
-		memcpy(mark, mac, OBFS4_MARK_LEN);
-	return rc;
-}
-
-/* The MAC of a message: of its first 'len' bytes and the hour. */
-static int
-mac_of(struct ptah_hmac *hmac, const struct obfs4_hello *hello, const uint8_t *at, size_t len, uint8_t mac[PTAH_HMAC_LEN])
-{
-	int rc = ptah_hmac_start(hmac, (struct ptah_span){ hello->mac_key, OBFS4_MAC_KEY_LEN });
-
-	if (rc == 0)
-		rc = ptah_hmac_add(hmac, (struct ptah_span){ at, len });
-	if (rc == 0)
-		rc = ptah_hmac_add(hmac, (struct ptah_span){ (const uint8_t *)hello->epoch, hello->epoch_len });
-	return rc == 0 ? ptah_hmac_end(hmac, mac) : rc;
-}
-
 long
-obfs4_hello_make(struct obfs4_hello *hello, struct ptah_hmac *hmac, const struct obfs4_chance *chance,
+obfs4_hello_make(struct obfs4_hello *hello, struct ptah_hmac *hmac, const struct ptah_chance *chance,
     uint64_t hour, size_t pad_len, struct ptah_room out)
 {
 	size_t len = PTAH_ELL2_LEN + pad_len + OBFS4_TRAILER_LEN;
-	uint8_t mac[PTAH_HMAC_LEN], *mark = out.at + PTAH_ELL2_LEN + pad_len;
+	uint8_t *mark = out.at + PTAH_ELL2_LEN + pad_len;
+	struct ptah_span key = { hello->mac_key, OBFS4_MAC_KEY_LEN };
 	int rc;
 
 	if (pad_len > OBFS4_HELLO_PAD_MAX || out.len < len)
 		return -ENOSPC;
 	obfs4_mac_key(&hello->bridge, hello->mac_key);
-	hello->epoch_len = ptah_epoch_text(hello->epoch, hour);
+	hello->hour = hour;
 	hello->searched = OBFS4_REPLY_HEAD;
 	hello->has_mark = false;
 	memcpy(out.at, hello->pair.repr, PTAH_ELL2_LEN);
 	if (hello->shaped && pad_len >= OBFS4_HELLO_PAD_MIN)
 		obfs4_flight_pad(chance, (struct ptah_room){ out.at + PTAH_ELL2_LEN, pad_len }, PTAH_ELL2_LEN, OBFS4_TRAILER_LEN);
 	else
-		obfs4_chance_bytes(chance, out.at + PTAH_ELL2_LEN, pad_len);
-	rc = obfs4_mark_make(hmac, hello->mac_key, (struct ptah_span){ out.at, PTAH_ELL2_LEN }, mark);
+		ptah_chance_bytes(chance, out.at + PTAH_ELL2_LEN, pad_len);
+	rc = ptah_mark_make(hmac, key, (struct ptah_span){ out.at, PTAH_ELL2_LEN }, mark);
 	if (rc == 0)
-		rc = mac_of(hmac, hello, out.at, len - OBFS4_MARK_LEN, mac);
-	if (rc < 0)
-		return rc;
-	memcpy(mark + OBFS4_MARK_LEN, mac, OBFS4_MARK_LEN);
-	return (long)len;
+		rc = ptah_mark_mac(hmac, key, (struct ptah_span){ out.at, len - OBFS4_MARK_LEN }, hour, mark + OBFS4_MARK_LEN);
+	return rc < 0 ? rc : (long)len;
 }
 
 /* Where the mark stands, 0 if it is not there yet, -errno. */
@@ -68,7 +39,8 @@ find_mark(struct obfs4_hello *hello, struct ptah_hmac *hmac, struct ptah_span wi
 	const uint8_t *at;
 
 	if (!hello->has_mark) {
-		int rc = obfs4_mark_make(hmac, hello->mac_key, (struct ptah_span){ window.at, PTAH_ELL2_LEN }, hello->mark);
+		int rc = ptah_mark_make(hmac, (struct ptah_span){ hello->mac_key, OBFS4_MAC_KEY_LEN },
+		    (struct ptah_span){ window.at, PTAH_ELL2_LEN }, hello->mark);
 
 		if (rc < 0)
 			return rc;
@@ -108,7 +80,7 @@ obfs4_reply_read(struct obfs4_hello *hello, struct ptah_hmac *hmac, struct ptah_
     uint8_t keys[static PTAH_NTOR_LINK_KEYS_LEN], size_t *eaten, const char **why)
 {
 	struct ptah_span window = { in.at, in.len < OBFS4_SHAKE_MAX ? in.len : OBFS4_SHAKE_MAX };
-	uint8_t mac[PTAH_HMAC_LEN];
+	struct ptah_span key = { hello->mac_key, OBFS4_MAC_KEY_LEN };
 	long mark;
 	int rc;
 
@@ -121,10 +93,11 @@ obfs4_reply_read(struct obfs4_hello *hello, struct ptah_hmac *hmac, struct ptah_
 		*why = "what answers is no obfs4 bridge, or not the one that the cert names";
 		return window.len < OBFS4_SHAKE_MAX ? 0 : -EPROTO;
 	}
-	rc = mac_of(hmac, hello, window.at, (size_t)mark + OBFS4_MARK_LEN, mac);
+	rc = ptah_mark_is(hmac, key, (struct ptah_span){ window.at, (size_t)mark + OBFS4_MARK_LEN }, hello->hour,
+	    window.at + mark + OBFS4_MARK_LEN);
 	if (rc < 0)
 		return rc;
-	if (sodium_memcmp(mac, window.at + mark + OBFS4_MARK_LEN, OBFS4_MARK_LEN) != 0) {
+	if (rc == 0) {
 		*why = "the MAC of the bridge's answer is wrong";
 		return -EBADMSG;
 	}

@@ -20,14 +20,14 @@
 
 #include "chance.h"
 #include "elligator2.h"
-#include "epoch.h"
 #include "hmac.h"
+#include "hourmark.h"
 #include "identity.h"
 #include "ntor.h"
 
 #define OBFS4_SHAKE_MAX 8192u /* longest message, either way */
-#define OBFS4_MARK_LEN 16u
-#define OBFS4_TRAILER_LEN 32u /* mark and MAC */
+#define OBFS4_MARK_LEN PTAH_MARK_LEN
+#define OBFS4_TRAILER_LEN PTAH_MARK_TRAILER_LEN
 #define OBFS4_AUTH_LEN 32u
 
 #define OBFS4_HELLO_PAD_MIN 77u
@@ -45,21 +45,16 @@ struct obfs4_hello {
 	uint8_t mac_key[OBFS4_MAC_KEY_LEN];
 	uint8_t mark[OBFS4_MARK_LEN]; /* of the reply */
 	bool has_mark;
-	char epoch[PTAH_EPOCH_MAX]; /* the hour of the hello; the reply must say the same */
-	size_t epoch_len;
+	uint64_t hour; /* of the hello; the reply must say the same */
 	size_t searched; /* up to here the reply holds no mark */
 	bool shaped;     /* let the padding be that of flight.h */
 };
-
-/** First 16 bytes of the HMAC of 'bytes' under the bridge's key: a mark.  -ENOMEM. */
-int obfs4_mark_make(struct ptah_hmac *hmac, const uint8_t mac_key[static OBFS4_MAC_KEY_LEN],
-    struct ptah_span bytes, uint8_t mark[static OBFS4_MARK_LEN]);
 
 /**
  * Write the hello of 'hello->bridge' and 'hello->pair' with so much padding.
  * Returns its length; -ENOSPC, -ENOMEM.
  */
-long obfs4_hello_make(struct obfs4_hello *hello, struct ptah_hmac *hmac, const struct obfs4_chance *chance,
+long obfs4_hello_make(struct obfs4_hello *hello, struct ptah_hmac *hmac, const struct ptah_chance *chance,
     uint64_t hour, size_t pad_len, struct ptah_room out);
 
 /**

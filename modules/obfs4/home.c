@@ -88,7 +88,7 @@ write_state(struct obfs4_home *home)
 static int
 find_identity(struct obfs4_home *home, const struct obfs4_conf *conf, char *why, size_t room)
 {
-	const struct obfs4_chance chance = { home->host->random, home->self };
+	const struct ptah_chance chance = { home->host->random, home->self };
 	int rc = obfs4_conf_identity(conf, home->identity);
 
 	if (rc == 0)

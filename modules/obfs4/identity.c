@@ -9,7 +9,7 @@
 #include <yajl/yajl_tree.h>
 
 #include "ntor.h"
-#include "tables.h"
+#include "seed.h"
 
 void
 obfs4_mac_key(const struct obfs4_bridge *bridge, uint8_t out[static OBFS4_MAC_KEY_LEN])
@@ -90,15 +90,6 @@ obfs4_iat_read(const char *text, uint8_t *out)
 
 /* ---- a new one ------------------------------------------------------------ */
 
-int
-obfs4_seed_has_zero(const uint8_t seed[static OBFS4_SEED_LEN])
-{
-	struct ptah_probdist lengths;
-
-	obfs4_lengths_make(&lengths, seed);
-	return ptah_probdist_has(&lengths, 0);
-}
-
 void
 obfs4_identity_finish(struct obfs4_identity *identity)
 {
@@ -106,12 +97,12 @@ obfs4_identity_finish(struct obfs4_identity *identity)
 }
 
 void
-obfs4_identity_new(struct obfs4_identity *out, const struct obfs4_chance *chance)
+obfs4_identity_new(struct obfs4_identity *out, const struct ptah_chance *chance)
 {
-	obfs4_chance_bytes(chance, out->bridge.node_id, sizeof(out->bridge.node_id));
-	obfs4_chance_bytes(chance, out->private_key, sizeof(out->private_key));
+	ptah_chance_bytes(chance, out->bridge.node_id, sizeof(out->bridge.node_id));
+	ptah_chance_bytes(chance, out->private_key, sizeof(out->private_key));
 	do {
-		obfs4_chance_bytes(chance, out->seed, sizeof(out->seed));
+		ptah_chance_bytes(chance, out->seed, sizeof(out->seed));
 	} while (obfs4_seed_has_zero(out->seed));
 	obfs4_identity_finish(out);
 }

@@ -51,12 +51,9 @@ int obfs4_cert_read(const char *text, struct obfs4_bridge *out, const char **why
 int obfs4_iat_read(const char *text, uint8_t *out);
 
 /** Draw a new one; its seed never gives a burst of length 0, which would end obfs4proxy 0.0.14. */
-void obfs4_identity_new(struct obfs4_identity *out, const struct obfs4_chance *chance);
+void obfs4_identity_new(struct obfs4_identity *out, const struct ptah_chance *chance);
 /** Compute the public key. */
 void obfs4_identity_finish(struct obfs4_identity *identity);
-
-/** Does the length distribution of this seed hold a 0? */
-int obfs4_seed_has_zero(const uint8_t seed[static OBFS4_SEED_LEN]);
 
 /** Read obfs4_state.json.  Fails: -EBADMSG, and *why. */
 int obfs4_state_read(const char *text, size_t len, struct obfs4_identity *out, const char **why);

@@ -36,24 +36,24 @@
  */
 #define NUDGE_AFTER_NS UINT64_C(200000000)
 
-static struct obfs4_chance
+static struct ptah_chance
 chance_of(const struct obfs4_link *link)
 {
-	return (struct obfs4_chance){ link->host->random, link->self };
+	return (struct ptah_chance){ link->host->random, link->self };
 }
 
 /* A client that has not heard its bridge's seed draws one of its own. */
 static int
 need_tables(struct obfs4_link *link)
 {
-	const struct obfs4_chance chance = chance_of(link);
+	const struct ptah_chance chance = chance_of(link);
 
 	if (link->tables != NULL)
 		return 0;
 	if (link->role == PTAH_SERVER)
-		link->tables = obfs4_tables_get(&link->bench->cache, link->home->identity->seed);
+		link->tables = ptah_tables_get(&link->bench->cache, link->home->identity->seed);
 	else
-		link->tables = obfs4_tables_draw(&chance);
+		link->tables = ptah_tables_draw(&link->bench->cache, &chance);
 	return link->tables != NULL ? 0 : -ENOMEM;
 }
 
@@ -79,11 +79,11 @@ next_burst(const struct ptah_io *io)
 static int
 send_burst(struct obfs4_link *link, struct ptah_io *io)
 {
-	const struct obfs4_chance chance = chance_of(link);
+	const struct ptah_chance chance = chance_of(link);
 	struct ptah_span plain = next_burst(io);
 	ssize_t n;
 
-	n = ptah_sealer_burst(&link->sealer, link->bench->boxer, plain, 0, obfs4_tables_length(link->tables, &chance),
+	n = ptah_sealer_burst(&link->sealer, link->bench->boxer, plain, 0, ptah_tables_length(link->tables, &chance),
 	    io->wire.out);
 	if (n < 0)
 		return fail(io, (int)n);
@@ -124,13 +124,13 @@ send_piece(struct obfs4_link *link, struct ptah_io *io)
 static int
 send_word(struct obfs4_link *link, struct ptah_io *io, const char *word)
 {
-	const struct obfs4_chance chance = chance_of(link);
+	const struct ptah_chance chance = chance_of(link);
 	struct ptah_span payload = { (const uint8_t *)word, word != NULL ? WORD_LEN : 0 };
 	unsigned least = PTAH_FRAME_EMPTY + WORD_LEN, len = 0;
 	ssize_t n;
 
 	for (unsigned i = 0; i < TRIES_MOST && len < least; i++)
-		len = obfs4_tables_length(link->tables, &chance);
+		len = ptah_tables_length(link->tables, &chance);
 	if (len < least)
 		len = PTAH_FRAME_MAX;
 	n = ptah_sealer_packet(&link->sealer, link->bench->boxer, word != NULL ? PACKET_WORD : PTAH_PACKET_PAYLOAD, payload,
@@ -217,7 +217,7 @@ static void
 on_packet(uint8_t type, struct ptah_span payload, void *arg)
 {
 	struct obfs4_link *link = arg;
-	struct obfs4_tables *tables;
+	struct ptah_tables *tables;
 
 	if (type == PACKET_WORD && payload.len == WORD_LEN) {
 		if (memcmp(payload.at, "eof", WORD_LEN) == 0 && !link->heard_eof)
@@ -227,10 +227,10 @@ on_packet(uint8_t type, struct ptah_span payload, void *arg)
 	}
 	if (type != PTAH_PACKET_SEED || payload.len != OBFS4_SEED_LEN || link->role != PTAH_CLIENT)
 		return;
-	tables = obfs4_tables_get(&link->bench->cache, payload.at);
+	tables = ptah_tables_get(&link->bench->cache, payload.at);
 	if (tables == NULL)
 		return; /* out of memory: the old ones do as well */
-	obfs4_tables_unref(link->tables);
+	ptah_tables_unref(link->tables);
 	link->tables = tables;
 }
 
@@ -351,7 +351,7 @@ obfs4_link_close(void *link, int why)
 
 	(void)why;
 	obfs4_shake_end(mine);
-	obfs4_tables_unref(mine->tables);
+	ptah_tables_unref(mine->tables);
 	obfs4_pieces_clear(&mine->pieces);
 	ptah_sealer_clear(&mine->sealer);
 	ptah_opener_clear(&mine->opener);

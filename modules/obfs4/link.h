@@ -20,7 +20,7 @@ struct obfs4_link {
 	const struct ptah_host *host;
 	struct ptah_self *self;
 	struct obfs4_shake *shake;   /* heap, until the handshake is over */
-	struct obfs4_tables *tables; /* NULL: not needed so far */
+	struct ptah_tables *tables; /* NULL: not needed so far */
 	struct ptah_sealer sealer;
 	struct ptah_opener opener;
 	struct obfs4_pieces pieces;

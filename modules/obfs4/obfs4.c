@@ -5,7 +5,7 @@
  *
  *     link.c     bursts and frames            shake.c   a handshake under way
  *     pieces.c   bursts in pieces (iat-mode)  hello.c, reply.c   its messages
- *     tables.c   lengths and delays           bench.c   what a worker has ready
+ *     seed.c     what a seed stands for       bench.c   what a worker has ready
  *     options.c, identity.c, home.c           who the bridge is
  */
 #include <ptah/module.h>

@@ -162,7 +162,7 @@ fits(int n, size_t room)
 int
 obfs4_generate(const void *conf, const char *advertise, struct ptah_room server, struct ptah_room client)
 {
-	static const struct obfs4_chance chance = { from_sodium, NULL };
+	static const struct ptah_chance chance = { from_sodium, NULL };
 	const struct obfs4_conf *mine = conf;
 	struct obfs4_identity identity = { 0 };
 	char cert[OBFS4_CERT_LEN + 1], node_id[2 * OBFS4_NODE_ID_LEN + 1];

@@ -14,7 +14,7 @@ int
 obfs4_pieces_fill(struct obfs4_pieces *pieces, const struct obfs4_tools *tools, unsigned mode,
     struct ptah_span plain)
 {
-	unsigned target = mode == 1 ? obfs4_tables_length(tools->tables, &tools->chance) : PTAH_FRAME_NO_PADDING;
+	unsigned target = mode == 1 ? ptah_tables_length(tools->tables, &tools->chance) : PTAH_FRAME_NO_PADDING;
 	ssize_t n;
 
 	pieces->room = ptah_frame_sealed_len(plain.len) + PADDING_MOST;
@@ -55,7 +55,7 @@ static ssize_t
 draw(struct obfs4_pieces *pieces, const struct obfs4_tools *tools)
 {
 	for (unsigned zeros = 0;;) {
-		unsigned target = obfs4_tables_length(tools->tables, &tools->chance);
+		unsigned target = ptah_tables_length(tools->tables, &tools->chance);
 		int rc;
 
 		/* Some seeds give lengths of 0, which obfs4proxy does not survive. */
@@ -91,7 +91,7 @@ obfs4_pieces_next(struct obfs4_pieces *pieces, const struct obfs4_tools *tools, 
 		return n;
 	memcpy(out.at, pieces->at + pieces->from, (size_t)n);
 	pieces->from += (size_t)n;
-	*rest_ns = obfs4_tables_delay_ns(tools->tables, &tools->chance);
+	*rest_ns = ptah_tables_delay_ns(tools->tables, &tools->chance);
 	return n;
 }
 

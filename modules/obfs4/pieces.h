@@ -33,8 +33,8 @@ struct obfs4_pieces {
 struct obfs4_tools {
 	struct ptah_sealer *sealer;
 	struct ptah_boxer *boxer;
-	const struct obfs4_tables *tables;
-	struct obfs4_chance chance;
+	const struct ptah_tables *tables;
+	struct ptah_chance chance;
 };
 
 /** Seal a burst that is to be sent in pieces, by mode 1 or 2.  'pieces' is empty.  0 or -errno. */

@@ -40,7 +40,7 @@ int obfs4_hello_skew(struct ptah_hmac *hmac, const uint8_t mac_key[static OBFS4_
  * Returns the reply's length, without frames, and the keys of the link.
  * Fails: -EBADMSG (its key is worth nothing), -ENOSPC, -ENOMEM.
  */
-long obfs4_reply_make(const struct obfs4_heard *heard, struct ptah_hmac *hmac, const struct obfs4_chance *chance,
+long obfs4_reply_make(const struct obfs4_heard *heard, struct ptah_hmac *hmac, const struct ptah_chance *chance,
     const struct obfs4_identity *identity, const struct ptah_ell2 *pair, const uint8_t *hello, size_t pad_len,
     struct ptah_room out, uint8_t keys[static PTAH_NTOR_LINK_KEYS_LEN]);
 

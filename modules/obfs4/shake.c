@@ -13,6 +13,7 @@
 #include "home.h"
 #include "options.h"
 #include "reply.h"
+#include "seed.h"
 
 /* A hello is good for the hour of its making and one on either side. */
 #define REPLAY_TTL_S (3u * 3600u)
@@ -51,10 +52,10 @@ random_of_link(struct ptah_self *self, void *out, size_t len)
 	sodium_memzero(key, sizeof(key));
 }
 
-static struct obfs4_chance
+static struct ptah_chance
 chance_of(struct obfs4_link *link)
 {
-	return (struct obfs4_chance){ random_of_link, (struct ptah_self *)(void *)link };
+	return (struct ptah_chance){ random_of_link, (struct ptah_self *)(void *)link };
 }
 
 static uint64_t
@@ -93,7 +94,7 @@ be_open(struct obfs4_link *link, struct ptah_io *io, uint8_t keys[static PTAH_NT
 static int
 open_client(struct obfs4_link *link, const struct ptah_open *open, struct ptah_io *io)
 {
-	const struct obfs4_chance chance = chance_of(link);
+	const struct ptah_chance chance = chance_of(link);
 	const struct obfs4_args *args = open->args;
 	struct obfs4_hello *hello = &link->shake->hello;
 	size_t pad_len;
@@ -103,7 +104,7 @@ open_client(struct obfs4_link *link, const struct ptah_open *open, struct ptah_i
 	if (obfs4_args_bridge(args, &hello->bridge, &link->iat_mode) < 0)
 		return -EINVAL;
 	obfs4_bench_take(link->bench, &hello->pair);
-	pad_len = OBFS4_HELLO_PAD_MIN + obfs4_chance_below(&chance, OBFS4_HELLO_PAD_MAX - OBFS4_HELLO_PAD_MIN + 1);
+	pad_len = OBFS4_HELLO_PAD_MIN + ptah_chance_below(&chance, OBFS4_HELLO_PAD_MAX - OBFS4_HELLO_PAD_MIN + 1);
 	n = obfs4_hello_make(hello, link->bench->hmac, &chance, hour_of(link), pad_len, io->wire.out);
 	if (n < 0)
 		return (int)n;
@@ -174,7 +175,7 @@ static int
 answer(struct obfs4_link *link, struct ptah_io *io)
 {
 	const struct obfs4_identity *identity = link->home->identity;
-	const struct obfs4_chance chance = chance_of(link);
+	const struct ptah_chance chance = chance_of(link);
 	uint8_t keys[PTAH_NTOR_LINK_KEYS_LEN];
 	struct ptah_ell2 pair;
 	size_t pad_len;
@@ -184,7 +185,7 @@ answer(struct obfs4_link *link, struct ptah_io *io)
 	if (io->wire.in.len != link->shake->heard.len)
 		return obfs4_reject(link, io, "there were bytes behind the hello");
 	obfs4_bench_take(link->bench, &pair);
-	pad_len = obfs4_chance_below(&chance, OBFS4_REPLY_PAD_MAX + 1);
+	pad_len = ptah_chance_below(&chance, OBFS4_REPLY_PAD_MAX + 1);
 	n = obfs4_reply_make(&link->shake->heard, link->bench->hmac, &chance, identity, &pair, io->wire.in.at, pad_len,
 	    io->wire.out, keys);
 	ptah_ell2_clear(&pair);

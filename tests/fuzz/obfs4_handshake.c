@@ -40,7 +40,7 @@ from_zero(struct ptah_self *self, void *out, size_t len)
 	memset(out, 0x5a, len);
 }
 
-static const struct obfs4_chance chance = { from_zero, NULL };
+static const struct ptah_chance chance = { from_zero, NULL };
 
 /* Both sides, by fixed keys, and what they say by the book. */
 struct scene {
@@ -137,23 +137,18 @@ at_client(struct scene *scene, const uint8_t *at, size_t len, size_t piece)
 static void
 raw(struct scene *scene, uint8_t how, const uint8_t *data, size_t len)
 {
-	uint8_t *at = malloc(len + 1), mac[PTAH_HMAC_LEN];
-	char epoch[PTAH_EPOCH_MAX];
+	uint8_t *at = malloc(len + 1);
+	struct ptah_span key = { scene->mac_key, OBFS4_MAC_KEY_LEN };
 	size_t mark = len >= OBFS4_TRAILER_LEN ? len - OBFS4_TRAILER_LEN : 0;
 
 	expect(at != NULL);
 	if (len > 0)
 		memcpy(at, data, len);
 	if ((how & 4) != 0 && len >= OBFS4_REPLY_MIN)
-		expect(obfs4_mark_make(scene->hmac, scene->mac_key, (struct ptah_span){ at, PTAH_ELL2_LEN }, at + mark) == 0);
-	if ((how & 8) != 0 && len >= OBFS4_REPLY_MIN) {
-		size_t n = ptah_epoch_text(epoch, HOUR);
-
-		expect(ptah_hmac_start(scene->hmac, (struct ptah_span){ scene->mac_key, OBFS4_MAC_KEY_LEN }) == 0);
-		expect(ptah_hmac_add(scene->hmac, (struct ptah_span){ at, len - OBFS4_MARK_LEN }) == 0);
-		expect(ptah_hmac_peek(scene->hmac, (struct ptah_span){ (uint8_t *)epoch, n }, mac) == 0);
-		memcpy(at + len - OBFS4_MARK_LEN, mac, OBFS4_MARK_LEN);
-	}
+		expect(ptah_mark_make(scene->hmac, key, (struct ptah_span){ at, PTAH_ELL2_LEN }, at + mark) == 0);
+	if ((how & 8) != 0 && len >= OBFS4_REPLY_MIN)
+		expect(ptah_mark_mac(scene->hmac, key, (struct ptah_span){ at, len - OBFS4_MARK_LEN }, HOUR,
+		    at + len - OBFS4_MARK_LEN) == 0);
 	if ((how & 1) != 0)
 		(void)at_client(scene, at, len, len + 1);
 	else

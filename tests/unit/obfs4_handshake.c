@@ -83,11 +83,11 @@ from_vector(struct ptah_self *self, void *out, size_t len)
 	vector->next += len;
 }
 
-static struct obfs4_chance
+static struct ptah_chance
 chance_of(struct vector *vector, const uint8_t *next)
 {
 	vector->next = next;
-	return (struct obfs4_chance){ from_vector, (struct ptah_self *)(void *)vector };
+	return (struct ptah_chance){ from_vector, (struct ptah_self *)(void *)vector };
 }
 
 static void
@@ -97,13 +97,13 @@ from_sodium(struct ptah_self *self, void *out, size_t len)
 	randombytes_buf(out, len);
 }
 
-static const struct obfs4_chance any = { from_sodium, NULL };
+static const struct ptah_chance any = { from_sodium, NULL };
 
 /* A client that has just sent the vector's hello. */
 static struct obfs4_hello
 client_of(struct vector *vector)
 {
-	struct obfs4_chance chance = chance_of(vector, vector->hello + PTAH_ELL2_LEN);
+	struct ptah_chance chance = chance_of(vector, vector->hello + PTAH_ELL2_LEN);
 	struct obfs4_hello hello = { .bridge = vector->identity.bridge, .pair = vector->x };
 	uint8_t out[OBFS4_SHAKE_MAX];
 	long n = obfs4_hello_make(&hello, hmac, &chance, vector->hour, vector->hello_pad, (struct ptah_room){ out, sizeof(out) });
@@ -136,7 +136,7 @@ the_reply_and_its_keys_are_those_of_the_vectors(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_VECTORS; i++) {
 		struct vector *vector = &vectors[i];
-		struct obfs4_chance chance = chance_of(vector, vector->reply + OBFS4_REPLY_HEAD);
+		struct ptah_chance chance = chance_of(vector, vector->reply + OBFS4_REPLY_HEAD);
 		struct obfs4_heard heard = { .has_mark = false };
 		uint8_t out[OBFS4_SHAKE_MAX], keys[PTAH_NTOR_LINK_KEYS_LEN];
 
@@ -327,7 +327,7 @@ no_changed_bit_of_a_reply_goes_through(void **state)
 	uint8_t keys[PTAH_NTOR_LINK_KEYS_LEN];
 	size_t eaten;
 	const char *why;
-	late.epoch_len = ptah_epoch_text(late.epoch, vector->hour + 1);
+	late.hour = vector->hour + 1;
 	assert_int_equal(obfs4_reply_read(&late, hmac, (struct ptah_span){ vector->reply, vector->reply_len }, keys, &eaten, &why),
 	    -EBADMSG);
 }

@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "identity.h"
 #include "options.h"
-#include "tables.h"
+#include "seed.h"
 
 static struct ptah_json *all;
 static const char *cert, *state_text;
@@ -46,7 +46,7 @@ from_sodium(struct ptah_self *self, void *out, size_t len)
 	randombytes_buf(out, len);
 }
 
-static const struct obfs4_chance any = { from_sodium, NULL };
+static const struct ptah_chance any = { from_sodium, NULL };
 
 static int
 read_state(const char *text, struct obfs4_identity *out)

@@ -24,6 +24,7 @@
 #include "home.h"
 #include "link.h"
 #include "options.h"
+#include "seed.h"
 
 #define ROOM ((size_t)256 * 1024)
 #define MS UINT64_C(1000000)
@@ -695,18 +696,18 @@ mode_2_survives_a_table_of_zeros(void **state)
 	(void)state;
 	for (uint64_t i = 0;; i++) {
 		memcpy(seed, &i, sizeof(i));
-		obfs4_lengths_make(&lengths, seed);
+		ptah_tables_lengths(&lengths, &obfs4_shape, seed);
 		if (ptah_probdist_has(&lengths, 0))
 			break;
 	}
 	home.args.iat_mode = "2";
 	meet(0);
-	struct obfs4_tables *only_zero = obfs4_tables_get(&home.bench.cache, seed);
+	struct ptah_tables *only_zero = ptah_tables_get(&home.bench.cache, seed);
 	only_zero->lengths.n = 1;
 	only_zero->lengths.value[0] = 0;
 	only_zero->lengths.cut[0] = UINT64_C(1) << 53;
 	only_zero->lengths.alias[0] = 0;
-	obfs4_tables_unref(client.link->tables);
+	ptah_tables_unref(client.link->tables);
 	client.link->tables = only_zero;
 	fill(&sent, 10000);
 	bytes_add(&client.plain_in, sent.at, sent.len);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * tables.h: the lengths and delays that a seed stands for, in obfs4 and
+ * ScrambleSuit.
+ *
+ * A table is as large as ten idle links, so a worker keeps one for each seed
+ * and its links share it.
+ *
+ * Threads: a cache, and what it gives out, belong to one worker.
+ */
+#ifndef PTAH_COMMON_TABLES_H
+#define PTAH_COMMON_TABLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chance.h"
+#include "probdist.h"
+
+#define PTAH_TABLES_DELAY_UNIT_NS UINT64_C(100000)
+/** Seeds that a worker remembers without a link that uses them. */
+#define PTAH_TABLES_CACHE_LEN 4u
+
+/** What a transport draws its tables from a seed by. */
+struct ptah_tables_shape {
+	uint16_t length_min, length_max;
+	bool biased;
+};
+
+struct ptah_tables {
+	struct ptah_probdist lengths; /* of a burst's last segment */
+	struct ptah_probdist delays;  /* 0 .. 100, in units of 100 us */
+	uint8_t seed[PTAH_DRBG_SEED_LEN];
+	unsigned refs;
+};
+
+/** Embed it, and say the shape. */
+struct ptah_tables_cache {
+	const struct ptah_tables_shape *shape;
+	struct ptah_tables *kept[PTAH_TABLES_CACHE_LEN];
+	unsigned next;
+};
+
+/** Only the table of lengths. */
+void ptah_tables_lengths(struct ptah_probdist *lengths, const struct ptah_tables_shape *shape,
+    const uint8_t seed[static PTAH_DRBG_SEED_LEN]);
+
+/**
+ * Gives: the tables of a seed; give them back with ptah_tables_unref().
+ * Fails: NULL (ENOMEM).
+ */
+struct ptah_tables *ptah_tables_get(struct ptah_tables_cache *cache, const uint8_t seed[static PTAH_DRBG_SEED_LEN]);
+/** The same for a seed that nobody else has, of the cache's shape. */
+struct ptah_tables *ptah_tables_draw(const struct ptah_tables_cache *cache, const struct ptah_chance *chance);
+void ptah_tables_unref(struct ptah_tables *tables);
+void ptah_tables_cache_clear(struct ptah_tables_cache *cache);
+
+unsigned ptah_tables_length(const struct ptah_tables *tables, const struct ptah_chance *chance);
+uint64_t ptah_tables_delay_ns(const struct ptah_tables *tables, const struct ptah_chance *chance);
+
+#endif

@@ -199,6 +199,16 @@ advertised(const struct ptah_instance *layer)
 	return address;
 }
 
+/* Of a stack, the lowest layer is what a peer meets first. */
+static void
+warn_of_probes(const struct ptah_service_run *run)
+{
+	uint32_t abilities = ptah_instance_bottom(run->instance)->module->abilities;
+
+	if (!is_client(run) && (abilities & PTAH_ANSWERS_ALL) != 0)
+		ptah_warn(AREA_HOST, "%s answers whoever connects, by design: who probes its port knows what it is", run->name);
+}
+
 /* It is ready and bound: say so to peers and to whoever asked. */
 static void
 announce(struct ptah_service_run *run, const int *fds)
@@ -225,6 +235,7 @@ announce(struct ptah_service_run *run, const int *fds)
 		fail(run, "%s", why[0] ? why : strerror(-rc));
 	} else {
 		ptah_info(AREA_HOST, "%s listens on %s", run->name, text);
+		warn_of_probes(run);
 		settle(run, PTAH_SERVICE_LISTENS);
 	}
 }

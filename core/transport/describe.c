@@ -147,6 +147,8 @@ describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
 		fact(out, "programs", "starts other programs");
 	if ((can & PTAH_NAMED_ONLY) != 0)
 		fact(out, "asked for", "by name only; \"*\" leaves it out");
+	if ((can & PTAH_ANSWERS_ALL) != 0)
+		fact(out, "probes", "a server answers whoever connects: who probes it knows what it is");
 	ptah_buf_printf(out, "%-12swithin %u s\n", "handshake",
 	    ((module->handshake_ms != 0 ? module->handshake_ms : PTAH_HANDSHAKE_MS) + 999) / 1000);
 }

@@ -148,6 +148,7 @@ struct ptah_open {
 #define PTAH_NAMED_ONLY 0x0200u  /* '*' leaves it out */
 #define PTAH_UNMAPS 0x0400u      /* may be unloaded when its last instance is gone */
 #define PTAH_SPAWNS 0x0800u      /* starts programs */
+#define PTAH_ANSWERS_ALL 0x2000u /* a server answers whoever connects, by design: a probe finds it, and the host warns */
 
 /* ---- the descriptor ---------------------------------------------------- */
 

@@ -310,6 +310,7 @@ static const struct {
 	TO(IPC_STATUS, read_switch, ipc_status),
 	TO(IPC_MESSAGES, read_switch, ipc_messages),
 	TO(DIAL_TIMEOUT, read_number, dial_timeout_s),
+	TO(PEER_TIMEOUT, read_number, peer_timeout_s),
 	TO(LEGACY_SOCKS80, read_switch, legacy_socks80),
 	TO(UDP_TIMEOUT, read_number, udp_timeout_s),
 	TO(UDP_MAX_PEERS, read_number, udp_max_peers),
@@ -328,6 +329,7 @@ set_defaults(struct ptah_plan *plan, const struct ptah_source *source)
 	plan->ipc_log_level = PTAH_LOG_NONE;
 	plan->parent_death = true;
 	plan->dial_timeout_s = 30;
+	plan->peer_timeout_s = 900;
 	plan->udp_timeout_s = 120;
 	plan->udp_max_peers = 1024;
 	if (plan->role == PTAH_ROLE_CLIENT)

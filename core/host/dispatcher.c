@@ -140,6 +140,7 @@ make_workers(struct ptah_dispatcher *d)
 
 		if (!worker)
 			return -errno;
+		worker->gone_s = d->plan->peer_timeout_s;
 		d->workers[d->n_workers] = worker;
 		d->crews[d->n_workers] = (struct crew){ .dispatcher = d, .worker = worker };
 		if (ptah_deadline_reserve(worker, DRAIN_LOOK_MS) != 0) {

@@ -47,6 +47,7 @@ struct ptah_worker {
 	size_t spilled;           /* bytes kept by all its ends */
 	size_t spilled_most;      /* new links had to wait for that much to become less; 0: never yet */
 	unsigned stall_ms;        /* an end that keeps some for so long untouched is given up then */
+	unsigned gone_s;          /* a peer of which nothing is heard for so long is gone; 0: never */
 	unsigned n_spills;        /* ends that keep some */
 	size_t freed;             /* bytes of spills freed since memory was last given back */
 	void *rooms[4];           /* what higher rooms keep per worker: PTAH_ROOM_... */

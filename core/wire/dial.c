@@ -15,6 +15,7 @@
 #include "loop/deadline.h"
 #include "loop/dns.h"
 #include "loop/worker.h"
+#include "wire/keepalive.h"
 #include "wire/tunnel.h"
 
 /* RFC 8305, section 8: the pause before the next address is tried beside the
@@ -59,7 +60,7 @@ by_proxy(const struct ptah_dial_how *how)
 
 /* 0: connected; -EINPROGRESS; or -errno with nothing open. */
 static int
-connect_begin(const struct ptah_dial_how *how, const struct ptah_addr *to, int *out)
+connect_begin(const struct ptah_worker *worker, const struct ptah_dial_how *how, const struct ptah_addr *to, int *out)
 {
 	const struct ptah_addr *from = to->sa.sa_family == AF_INET ? &how->bind_v4 : &how->bind_v6;
 	int on = 1, rc;
@@ -75,6 +76,7 @@ connect_begin(const struct ptah_dial_how *how, const struct ptah_addr *to, int *
 	}
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
 		goto fail;
+	ptah_keepalive_set(fd, worker->gone_s);
 	rc = connect(fd, &to->sa, ptah_addr_len(to));
 	/* A near peer has answered by the time that the call returns, yet the
 	 * first call never says so; the second does, and saves a turn of the
@@ -288,7 +290,7 @@ attempt_next(struct ptah_dial *dial)
 	while (dial->next < dial->n_addrs) {
 		size_t i = dial->next++;
 		int fd;
-		int rc = connect_begin(dial->how, &dial->addrs[i], &fd);
+		int rc = connect_begin(dial->worker, dial->how, &dial->addrs[i], &fd);
 
 		if (rc == 0) {
 			connected(dial, fd);
@@ -372,7 +374,7 @@ ptah_dial_start(struct ptah_worker *worker, const struct ptah_dial_how *how, con
 	int fd = -1, rc = 0;
 
 	if (to != NULL) {
-		rc = connect_begin(how, to, &fd);
+		rc = connect_begin(worker, how, to, &fd);
 		if (rc == 0 && !by_proxy(how))
 			return fd;
 		if (rc != 0 && rc != -EINPROGRESS)

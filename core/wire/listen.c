@@ -12,6 +12,7 @@
 #include "loop/deadline.h"
 #include "loop/worker.h"
 #include "stats/stats.h"
+#include "wire/keepalive.h"
 
 #define BACKLOG 1024
 /* Connections taken in one turn of the loop, so that live links get theirs. */
@@ -195,6 +196,7 @@ ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota, 
 {
 	struct ptah_listener *listener = calloc(1, sizeof(*listener));
 
+	ptah_keepalive_set(fd, worker->gone_s); /* accepted sockets inherit that, too */
 	if (listener != NULL) {
 		*listener = (struct ptah_listener){ .worker = worker, .fd = fd, .quota = quota, .fn = fn, .arg = arg };
 		listener->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_connection, listener);

@@ -111,6 +111,7 @@ a_client_of_tor(void **state)
 	assert_int_equal(plan.error_streams, PTAH_STREAM_OUT);
 	assert_int_equal(plan.ipc_log_level, PTAH_LOG_NONE);
 	assert_int_equal(plan.dial_timeout_s, 30);
+	assert_int_equal(plan.peer_timeout_s, 900);
 	assert_int_equal(plan.workers, 0);
 	assert_false(plan.has_target);
 	assert_int_equal(plan.n_warnings, 0);
@@ -170,13 +171,14 @@ flags_fill_the_plan(void **state)
 	(void)state;
 	assert_non_null(getcwd(cwd, sizeof(cwd)));
 	read_well(&plan, WORDS(F3C, "-state", "a/b", "-proxylistenhost", "::1", "-proxylistenport=1080",
-	    "-workers", "3", "-dialTimeout", "7", "-moduleDir", "m", "-ipcLogLevel", "info"),
+	    "-workers", "3", "-dialTimeout", "7", "-peerTimeout", "0", "-moduleDir", "m", "-ipcLogLevel", "info"),
 	    WORDS("PTAH_MODULE_PATH=/x:/y"));
 	snprintf(want, sizeof(want), "%s/a/b", cwd);
 	assert_string_equal(plan.state_dir, want);
 	listens_at(&plan.services[0], "[::1]:1080");
 	assert_int_equal(plan.workers, 3);
 	assert_int_equal(plan.dial_timeout_s, 7);
+	assert_int_equal(plan.peer_timeout_s, 0);
 	assert_string_equal(plan.module_dir, "m");
 	assert_string_equal(plan.module_path, "/x:/y");
 	assert_int_equal(plan.ipc_log_level, PTAH_LOG_INFO);
@@ -274,6 +276,7 @@ every_bad_value_is_told_with_its_place(void **state)
 		{ { F3C, "-logLevel", "loud" }, { NULL }, "-logLevel: 'loud' is not one of ERROR" },
 		{ { F3C, "-logLevel", "NONE" }, { NULL }, "-logLevel: 'NONE'" },
 		{ { F3C, "-dialTimeout", "0" }, { NULL }, "-dialTimeout: '0'" },
+		{ { F3C, "-peerTimeout", "36001" }, { NULL }, "-peerTimeout: '36001' is no number from 0" },
 		{ { F3C, "-udpTimeout", "86401" }, { NULL }, "-udpTimeout" },
 		{ { F3C, "-udpMaxPeers", "0" }, { NULL }, "-udpMaxPeers" },
 		{ { F3C, "-udpQueue", "65" }, { NULL }, "-udpQueue" },

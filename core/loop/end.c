@@ -326,6 +326,25 @@ ptah_end_is_flushed(const struct ptah_end *end)
 }
 
 size_t
+ptah_end_waiting(const struct ptah_end *end)
+{
+	int waiting = 0;
+
+	if (end->fd == -1 || end->failed || ioctl(end->fd, SIOCOUTQ, &waiting) == -1)
+		waiting = 0;
+	return ptah_end_spilled(end) + (size_t)waiting;
+}
+
+int
+ptah_end_error(const struct ptah_end *end)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	return getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1 ? 0 : -error;
+}
+
+size_t
 ptah_end_spilled(const struct ptah_end *end)
 {
 	return end->spill == NULL ? 0 : end->spill->len - end->spill->off;

@@ -73,6 +73,10 @@ int ptah_end_finish(struct ptah_end *end);
 
 /** Has the other side acknowledged all that was written?  (Nobody can say: yes.) */
 bool ptah_end_is_flushed(const struct ptah_end *end);
+/** Bytes written that the other side has not taken yet, as far as the kernel knows. */
+size_t ptah_end_waiting(const struct ptah_end *end);
+/** Did the connection break?  For an end that nobody reads: 0, or -errno, once. */
+int ptah_end_error(const struct ptah_end *end);
 /** Bytes kept. */
 size_t ptah_end_spilled(const struct ptah_end *end);
 

@@ -75,17 +75,20 @@ struct ptah_link {
 	bool plain_told; /* the layers know */
 	bool eof[2];     /* read from that end */
 	bool dead, aborting;
+	bool held;       /* all is said but for the wire's EOF, and 'deadline' waits for that */
 	bool rejected;
 	uint8_t manner;
-	uint32_t close_s;        /* as io->close_s */
-	uint8_t half_close;      /* PTAH_HALF_CLOSE_ */
+	uint8_t half_close; /* PTAH_HALF_CLOSE_ */
 	uint8_t busy;    /* we are inside one of its entry points */
+	uint8_t n_still; /* half-closed: looks since what waits became less */
+	uint32_t close_s; /* as io->close_s */
+	uint32_t waited; /* half-closed: bytes that waited at the last look */
 	int rc;
 	const char *reason;
 	uint64_t born_ns;
 	struct birth *birth; /* what only the handshake needs; freed when it is over */
 	struct layer *layers; /* n_layers of them; 0 is the top */
-	uint64_t moved;      /* bytes, to see whether a held link still lives */
+	uint64_t moved;      /* bytes read since 'deadline' was set, to see whether a half-closed link still lives */
 };
 
 /** What a link needs until it relays. */

@@ -15,6 +15,8 @@
 /* A link whose one end is gone still hands what it holds to the other, but not for ever. */
 #define FLUSH_MS 30000
 #define FLUSH_LOOK_MS 50
+/* So often a half-closed link is looked at before it counts as stuck. */
+#define LOOKS 4
 /* After a refused write, reads shrink to this, and grow again when writes go through. */
 #define READ_LEAST_KIB 32
 #define READ_MOST_KIB (PTAH_SCRATCH_LEN / 1024)
@@ -150,24 +152,6 @@ is_said_inside(const struct ptah_link *link)
 	return top < link->n_layers && link->layers[top].inside;
 }
 
-/* Half-closed and held: alive as long as bytes come. */
-static void
-on_hold(struct ptah_deadline *deadline, void *arg)
-{
-	struct ptah_link *link = arg;
-
-	(void)deadline;
-	if (is_said_inside(link))
-		return;
-	if (link->moved != 0) {
-		link->moved = 0;
-		if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) == 0)
-			return;
-	}
-	ptah_link_die(link, 0);
-	ptah_link_settle(link);
-}
-
 /* Is that direction over: all that came from side 's' has gone out, or cannot any more? */
 static bool
 is_done(const struct ptah_link *link, int s)
@@ -188,18 +172,96 @@ codecs_can_half_close(const struct ptah_link *link)
 	return true;
 }
 
-/* Both ends have said and heard all; but what a carrier took from us may still be on its way. */
-static void
-end_after_carrier(struct ptah_link *link)
+/* Both ends have said and heard all. */
+static bool
+is_all_done(const struct ptah_link *link)
 {
-	bool busy = false;
-
-	for (unsigned i = 0; i < link->n_layers; i++)
-		busy = busy || (link->layers[i].carrier && ptah_streams_busy(&link->layers[i].self));
-	if (!busy || (!ptah_deadline_is_set(&link->deadline) &&
-	    ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) != 0))
-		ptah_link_die(link, 0);
+	return is_done(link, WIRE) && (is_done(link, PLAIN) || link->ops->on_bytes != NULL);
 }
+
+/* ... but what a carrier took from us may still be on its way. */
+static bool
+is_carrier_busy(struct ptah_link *link)
+{
+	for (unsigned i = 0; i < link->n_layers; i++)
+		if (link->layers[i].carrier && ptah_streams_busy(&link->layers[i].self))
+			return true;
+	return false;
+}
+
+/* ---- a link of which one end has said all ------------------------------------------- */
+
+/* An end at EOF is not read, so it says only when asked that it broke. */
+static bool
+find_broken(struct ptah_link *link)
+{
+	for (int s = PLAIN; s <= WIRE; s++) {
+		const struct ptah_end *end = &link->end[s];
+		int rc = end->fd != -1 && link->eof[s] && !end->failed ? ptah_end_error(end) : 0;
+
+		if (rc != 0) {
+			on_end_broken(link, s, rc);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* For too long nothing came, and nothing that waits went. */
+static bool
+is_stuck(struct ptah_link *link)
+{
+	size_t waits = ptah_end_waiting(&link->end[PLAIN]) + ptah_end_waiting(&link->end[WIRE]);
+
+	if (waits == 0 || waits != link->waited || link->moved != 0) {
+		link->waited = waits < UINT32_MAX ? (uint32_t)waits : UINT32_MAX;
+		link->n_still = 0;
+		return false;
+	}
+	return ++link->n_still == LOOKS;
+}
+
+static void
+on_look(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_link *link = arg;
+
+	(void)deadline;
+	if (link->held && link->moved == 0) {
+		ptah_link_die(link, 0);
+	} else if (link->worker->gone_s > 0 && !find_broken(link) && is_stuck(link)) {
+		link->reason = "one side has said all, and takes nothing more";
+		ptah_link_die(link, -ETIMEDOUT);
+	}
+	if (!link->aborting)
+		link->moved = 0;
+	link->held = false; /* for another turn, if it still is */
+	ptah_link_settle(link);
+}
+
+/* It ends unless a byte comes. */
+static void
+hold(struct ptah_link *link)
+{
+	if (link->held)
+		return;
+	link->held = true;
+	link->moved = 0;
+	if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_look, link) != 0)
+		ptah_link_die(link, -ENOMEM);
+}
+
+/* It may be slow, and it may be silent while nothing waits; but both its ends must be there. */
+static void
+watch(struct ptah_link *link)
+{
+	link->held = false;
+	if (link->worker->gone_s > 0 && !ptah_deadline_is_set(&link->deadline) &&
+	    ptah_deadline_set(link->worker, &link->deadline, link->worker->gone_s * 1000 / LOOKS, on_look, link) != 0)
+		ptah_link_die(link, -ENOMEM);
+}
+
+/* ---- when it is over ----------------------------------------------------------------- */
 
 static void
 on_flush_look(struct ptah_deadline *deadline, void *arg)
@@ -257,8 +319,12 @@ ptah_link_look_whether_over(struct ptah_link *link)
 		look_whether_flushed(link);
 		return;
 	}
-	if (is_done(link, WIRE) && (is_done(link, PLAIN) || link->ops->on_bytes != NULL))
-		end_after_carrier(link);
+	if (is_all_done(link)) {
+		if (is_carrier_busy(link))
+			hold(link);
+		else
+			ptah_link_die(link, 0);
+	}
 	/* An end that can neither be written to nor read from any more, and all that it said is passed on. */
 	else if (is_gone(link, WIRE) || is_gone(link, PLAIN))
 		ptah_link_die(link, 0);
@@ -267,11 +333,10 @@ ptah_link_look_whether_over(struct ptah_link *link)
 		ptah_link_die(link, 0);
 	/* We have said all, and may not say EOF: wait for the peer's. */
 	else if (link->eof[PLAIN] && !link->end[WIRE].finished && !link->end[WIRE].finishing && !is_said_inside(link) &&
-	    ptah_end_spilled(&link->end[WIRE]) == 0 && !ptah_deadline_is_set(&link->deadline)) {
-		link->moved = 0;
-		if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_hold, link) != 0)
-			ptah_link_die(link, -ENOMEM);
-	}
+	    ptah_end_spilled(&link->end[WIRE]) == 0)
+		hold(link);
+	else if (link->eof[PLAIN] || link->eof[WIRE])
+		watch(link);
 }
 
 /* ---- who reads ------------------------------------------------------------------ */

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The other side of a connection goes without a word,."""
+"""The other side of a connection goes without a word, or says all and stays away."""
 
 import contextlib
+import select
 import socket
+import time
 
 import pytest
 
 import harness
 import lines
 from harness import Ptah
-from test_links import client_start, server_start
+from socks import Client
+from test_links import (Sender, chain, client_start, far, kernel_holds, receive, server_start, steps)
 
 CLIENT, SERVER = "10.98.0.1", "10.98.0.2"
 
@@ -71,3 +74,85 @@ def test_idle_link_is_kept_when_nobody_asks():
         b.ip("link", "del", "w0")
         assert not ends(app, 3)
         assert not ends(there, 1)
+
+
+def test_half_closed_link_ends_when_the_wire_is_cut():
+    """The server's wire end has said all, so nobody reads it, and yet its end is seen."""
+    with two_hosts() as (a, b), link_between(a, b, "-peerTimeout", "2") as (app, there):
+        app.shutdown(socket.SHUT_WR)
+        assert there.recv(1) == b""
+        assert not ends(app, 3)
+        b.ip("link", "del", "w0")
+        assert ends(app, 8)
+        harness.poll(lambda: is_broken(there), what="the server's end of it")
+
+
+def is_broken(sock):
+    """Looked at from outside, for to write would be news for the kernel."""
+    look = select.poll()
+    look.register(sock, 0)
+    return bool(look.poll(0))
+
+
+# Half-closed, and a reader that does not read
+
+@contextlib.contextmanager
+def half_closed(far, *more, options):
+    """An application that has said all, and a target that says more than can be on the way."""
+    with chain(far, *more, **options) as (c, _), Client(c.where, rcvbuf=65536) as app:
+        app.open()
+        with lines.accept(far) as f:
+            app.sock.shutdown(socket.SHUT_WR)
+            assert f.recv(1) == b""
+            sender = Sender(f, kernel_holds(3) + (40 << 20))
+            yield app.sock, sender
+
+
+@steps
+def test_half_closed_and_nobody_reads(far, options):
+    """It ends although both sides are there and nobody is short of memory."""
+    with half_closed(far, "-peerTimeout", "2", options=options) as (app, sender):
+        sender.join(10 * harness.SLOW)
+        assert isinstance(sender.error, ConnectionError)
+        with pytest.raises(ConnectionError):
+            while app.recv(1 << 20):
+                pass
+
+
+@steps
+def test_half_closed_and_a_slow_reader(far, options):
+    """Who takes a little now and then is left alone, far beyond the limit."""
+    with half_closed(far, "-peerTimeout", "2", options=options) as (app, sender):
+        end = time.monotonic() + 6
+        got = 0
+        while time.monotonic() < end:
+            got += len(app.recv(65536))
+            time.sleep(0.01)
+        assert got > 0 and sender.error is None and sender.is_alive()
+
+
+def test_open_and_nobody_reads(far):
+    """Who has not said all may rest as long as he likes."""
+    with chain(far, "-peerTimeout", "1") as (c, _), Client(c.where, rcvbuf=65536) as app:
+        app.open()
+        with lines.accept(far) as f:
+            sender = Sender(f, kernel_holds(3) + (16 << 20))
+            sender.stalled_at()
+            time.sleep(4)
+            assert sender.error is None and sender.is_alive()
+            receive(app.sock)
+            sender.join(lines.PATIENCE)
+            assert sender.error is None
+
+
+def test_half_closed_and_silent(far):
+    """Nothing waits: an answer may take long."""
+    with chain(far, "-peerTimeout", "1") as (c, _), Client(c.where) as app:
+        app.open()
+        with lines.accept(far) as f:
+            app.sock.shutdown(socket.SHUT_WR)
+            assert f.recv(1) == b""
+            time.sleep(4)
+            f.sendall(b"late")
+            f.close()
+            assert harness.recv_all(app.sock) == b"late"

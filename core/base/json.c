@@ -33,11 +33,10 @@ ptah_json_new_text(int type, const char *text)
 	return json;
 }
 
-void
-ptah_json_free(struct ptah_json *json)
+/* All that it holds, wiped. */
+static void
+clear(struct ptah_json *json)
 {
-	if (json == NULL)
-		return;
 	for (size_t i = 0; i < json->n; i++) {
 		if (json->keys != NULL)
 			free(json->keys[i]);
@@ -48,7 +47,22 @@ ptah_json_free(struct ptah_json *json)
 	free(json->text);
 	free(json->keys);
 	free(json->items);
+}
+
+void
+ptah_json_free(struct ptah_json *json)
+{
+	if (json == NULL)
+		return;
+	clear(json);
 	free(json);
+}
+
+void
+ptah_json_forget(struct ptah_json *json)
+{
+	clear(json);
+	*json = (struct ptah_json){ .type = PTAH_JSON_NULL };
 }
 
 /*

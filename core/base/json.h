@@ -47,6 +47,9 @@ struct ptah_json *ptah_json_parse(const char *text, size_t len, unsigned flags, 
 /** Free the tree; string values are overwritten first (they may be keys). */
 void ptah_json_free(struct ptah_json *json);
 
+/** Make it a null where it stands; what it held is overwritten. */
+void ptah_json_forget(struct ptah_json *json);
+
 struct ptah_json *ptah_json_new(int type);
 struct ptah_json *ptah_json_new_text(int type, const char *text);
 struct ptah_json *ptah_json_copy(const struct ptah_json *json);

@@ -2,6 +2,7 @@
 #include "config/argv.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ struct reader {
 	struct ptah_argv *out;
 	char *const *argv;
 	int argc, at, who;
+	bool hide; /* overwrite secrets instead */
 };
 
 /* Only the first thing wrong is told. */
@@ -36,11 +38,17 @@ ptah_argv_who(const char *argv0)
 }
 
 static void
-set(struct ptah_argv *out, int id, const char *value)
+set(struct reader *r, int id, const char *value)
 {
 	const struct ptah_flag *flag = &ptah_flags[id];
+	struct ptah_argv *out = r->out;
 	const char *old = out->value[id];
 
+	if (r->hide) {
+		if ((flag->marks & PTAH_FLAG_SECRET) != 0)
+			memset((char *)(uintptr_t)value, '*', strlen(value)); /* it lies in argv, which is ours */
+		return;
+	}
 	if ((flag->marks & PTAH_FLAG_REFUSED) != 0)
 		wrong(out, "-%s is not taken here: %s", flag->name, flag->help);
 	if ((flag->marks & PTAH_FLAG_ONE) != 0 && old && strcmp(old, value) != 0)
@@ -67,7 +75,7 @@ set_switch(struct reader *r, int id, const char *value)
 		    ptah_flags[id].name, ptah_flags[id].name);
 		return;
 	}
-	set(out, id, value);
+	set(r, id, value);
 	if (out->error[0] || !out->truth[id])
 		return;
 	if (id == PTAH_FLAG_HELP || id == PTAH_FLAG_HELP_SHORT)
@@ -87,7 +95,7 @@ set_version(struct reader *r, const char *value)
 		r->at++;
 	}
 	if (value && r->who == PTAH_AS_PTAH)
-		set(r->out, PTAH_FLAG_PTVERSION, value);
+		set(r, PTAH_FLAG_PTVERSION, value);
 	else
 		set_switch(r, PTAH_FLAG_SHOW_VERSION, value);
 }
@@ -149,18 +157,18 @@ read_flag(struct reader *r, const char *token)
 		}
 		value = r->argv[r->at++];
 	}
-	set(out, id, value);
+	set(r, id, value);
 }
 
-void
-ptah_argv_read(struct ptah_argv *out, int who, int argc, char *const argv[])
+static void
+read_all(struct reader *r)
 {
-	struct reader r = { .out = out, .argv = argv, .argc = argc, .at = 1, .who = who };
+	struct ptah_argv *out = r->out;
 	bool flags_end = false;
 
 	memset(out, 0, sizeof(*out));
-	while (r.at < r.argc) {
-		const char *token = r.argv[r.at++];
+	while (r->at < r->argc) {
+		const char *token = r->argv[r->at++];
 
 		if (!flags_end && strcmp(token, "--") == 0) {
 			flags_end = true;
@@ -168,7 +176,24 @@ ptah_argv_read(struct ptah_argv *out, int who, int argc, char *const argv[])
 			wrong(out, "'%.100s' is one word too many: flags begin with '-', and a switch "
 			    "takes its value as -NAME=VALUE", token);
 		} else {
-			read_flag(&r, token);
+			read_flag(r, token);
 		}
 	}
+}
+
+void
+ptah_argv_read(struct ptah_argv *out, int who, int argc, char *const argv[])
+{
+	struct reader r = { .out = out, .argv = argv, .argc = argc, .at = 1, .who = who };
+
+	read_all(&r);
+}
+
+void
+ptah_argv_hide(int who, int argc, char *const argv[])
+{
+	struct ptah_argv ignored;
+	struct reader r = { .out = &ignored, .argv = argv, .argc = argc, .at = 1, .who = who, .hide = true };
+
+	read_all(&r);
 }

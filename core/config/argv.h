@@ -34,4 +34,7 @@ int ptah_argv_who(const char *argv0);
  */
 void ptah_argv_read(struct ptah_argv *out, int who, int argc, char *const argv[]);
 
+/** Overwrite the values of secret flags where they lie: every user of a machine may read a command line. */
+void ptah_argv_hide(int who, int argc, char *const argv[]);
+
 #endif

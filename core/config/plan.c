@@ -347,12 +347,43 @@ ptah_plan_expand(struct ptah_plan *plan, const char *const names[], size_t n)
 }
 
 void
-ptah_plan_clear(struct ptah_plan *plan)
+ptah_plan_forget_options(struct ptah_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_services; i++) {
-		free(plan->services[i].name);
 		ptah_json_free(plan->services[i].options);
+		plan->services[i].options = NULL;
 	}
+	ptah_options_clear(&plan->options);
+}
+
+static void
+hide_variable(char *const envp[], const char *name)
+{
+	size_t len = name ? strlen(name) : 0;
+
+	for (char *const *at = envp; name && *at; at++)
+		if (strncmp(*at, name, len) == 0 && (*at)[len] == '=')
+			memset(*at + len + 1, '*', strlen(*at + len + 1));
+}
+
+void
+ptah_plan_hide_sources(int argc, char *const argv[], char *const envp[])
+{
+	ptah_argv_hide(ptah_argv_who(argc > 0 ? argv[0] : NULL), argc, argv);
+	for (int id = 0; id < PTAH_FLAG_COUNT; id++) {
+		if ((ptah_flags[id].marks & PTAH_FLAG_SECRET) == 0)
+			continue;
+		hide_variable(envp, ptah_flags[id].env);
+		hide_variable(envp, ptah_flags[id].env_server);
+	}
+}
+
+void
+ptah_plan_clear(struct ptah_plan *plan)
+{
+	ptah_plan_forget_options(plan);
+	for (size_t i = 0; i < plan->n_services; i++)
+		free(plan->services[i].name);
 	for (size_t i = 0; i < plan->n_warnings; i++)
 		free(plan->warnings[i]);
 	free(plan->services);
@@ -363,7 +394,6 @@ ptah_plan_clear(struct ptah_plan *plan)
 	free(plan->module_path);
 	free(plan->generate_server);
 	ptah_proxy_clear(&plan->proxy);
-	ptah_options_clear(&plan->options);
 	ptah_bindlist_clear(&plan->binds);
 	memset(plan, 0, sizeof(*plan));
 }

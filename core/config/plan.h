@@ -37,7 +37,7 @@
 struct ptah_service {
 	char *name;
 	struct ptah_addr listen;   /* AF_UNSPEC if refused */
-	struct ptah_json *options; /* an object: the global options of this transport */
+	struct ptah_json *options; /* an object: the global options of this transport; NULL once it is open */
 	const char *refused;       /* not NULL: a method error with this text; a constant */
 };
 
@@ -126,7 +126,13 @@ int ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
  */
 int ptah_plan_expand(struct ptah_plan *plan, const char *const names[], size_t n);
 
+/** Every instance is open: wipe the options that they were made of. */
+void ptah_plan_forget_options(struct ptah_plan *plan);
+
 void ptah_plan_clear(struct ptah_plan *plan);
+
+/** The plan is read: overwrite what was secret in the words and variables it came from. */
+void ptah_plan_hide_sources(int argc, char *const argv[], char *const envp[]);
 
 /** "socks5", "transparent-TCP", "transparent-UDP", "STUN". */
 const char *ptah_mode_name(int mode);

@@ -310,6 +310,7 @@ ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned
 		rc = expand(d);
 	if (rc == 0)
 		rc = make_services(d);
+	ptah_plan_forget_options(plan);
 	if (rc == 0) {
 		listen_in_turn(d);
 		set_quota(d, descriptors);

@@ -338,8 +338,10 @@ static int
 serve(struct serve *s, int argc, char *argv[], char *envp[], pid_t parent)
 {
 	struct ptah_verdict verdict;
+	int rc = ptah_plan_read(&s->plan, &verdict, argc, argv, envp, on_version, s);
 
-	if (ptah_plan_read(&s->plan, &verdict, argc, argv, envp, on_version, s) != 0) {
+	ptah_plan_hide_sources(argc, argv, envp);
+	if (rc != 0) {
 		if (verdict.keyword && !must_end(s))
 			ptah_ipc_fatal(&s->ipc, verdict.streams, verdict.keyword, verdict.text);
 		else if (verdict.text[0])
@@ -354,8 +356,7 @@ serve(struct serve *s, int argc, char *argv[], char *envp[], pid_t parent)
 	if (s->plan.asked == PTAH_ASKED_GENERATE)
 		return ptah_generate(&s->plan);
 
-	int rc = start(s, parent);
-
+	rc = start(s, parent);
 	if (rc == EX_SOFTWARE)
 		ptah_error(AREA_HOST, "cannot start: %s", strerror(errno));
 	else if (rc == EX_OK && !s->ending && ptah_worker_run(s->loop) != 0)

@@ -246,7 +246,11 @@ on_readable(struct ptah_end *end)
 		return;
 	}
 	size_t eaten = ptah_socks_feed(socks, (struct ptah_span){ scratch, (size_t)n });
-	if (socks->status == PTAH_SOCKS_FAILED || socks->status == PTAH_SOCKS_CLOSED) {
+	bool refused = socks->status == PTAH_SOCKS_FAILED || socks->status == PTAH_SOCKS_CLOSED;
+
+	/* There may have been a password among it, and scratch lives as long as the worker. */
+	explicit_bzero(scratch, refused ? (size_t)n : eaten);
+	if (refused) {
 		finish_socks(guest);
 		return;
 	}

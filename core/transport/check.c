@@ -77,7 +77,8 @@ ptah_check_value_size(const struct ptah_option *option)
 
 /* An unknown flag could mean "secret": refuse rather than guess. */
 #define KNOWN_FLAGS \
-	(PTAH_LINK | PTAH_REQUIRED | PTAH_SECRET | PTAH_STATIC_ONLY | PTAH_LIST | PTAH_CLIENT_ONLY | PTAH_SERVER_ONLY)
+	(PTAH_LINK | PTAH_REQUIRED | PTAH_SECRET | PTAH_STATIC_ONLY | PTAH_LIST | PTAH_CLIENT_ONLY | PTAH_SERVER_ONLY | \
+	    PTAH_ONCE)
 
 static int
 check_option(const struct ptah_module *module, const struct ptah_option *option, char *why, size_t why_room)
@@ -100,6 +101,10 @@ check_option(const struct ptah_module *module, const struct ptah_option *option,
 		return refuse(why, why_room, "its option \"%s\" has a .min above its .max", option->name);
 	if ((option->flags & (PTAH_CLIENT_ONLY | PTAH_SERVER_ONLY)) == (PTAH_CLIENT_ONLY | PTAH_SERVER_ONLY))
 		return refuse(why, why_room, "its option \"%s\" is for nobody: client only and server only", option->name);
+	if ((option->flags & PTAH_ONCE) != 0 &&
+	    (option->flags & (PTAH_SECRET | PTAH_LINK | PTAH_LIST)) != PTAH_SECRET)
+		return refuse(why, why_room, "its option \"%s\" is gone once it was read: PTAH_ONCE goes with PTAH_SECRET, "
+		    "and with neither PTAH_LINK nor PTAH_LIST", option->name);
 	if ((option->flags & PTAH_STATIC_ONLY) != 0 && (option->flags & PTAH_LINK) == 0)
 		return refuse(why, why_room, "its option \"%s\" is static anyhow: PTAH_STATIC_ONLY goes with PTAH_LINK", option->name);
 	return 0;

@@ -322,7 +322,13 @@ open_on_main(void *arg)
 	};
 	char why[PTAH_WHY_TEXT];
 
-	if (ptah_instance_open(parent->registry, &wish, on_ready, child, why, sizeof(why)) != NULL)
+	struct ptah_json *options = child->options;
+	struct ptah_instance *instance;
+
+	child->options = NULL; /* by the time that this call returns 'child' may be another thread's */
+	instance = ptah_instance_open(parent->registry, &wish, on_ready, child, why, sizeof(why));
+	ptah_json_free(options);
+	if (instance != NULL)
 		return;
 	child->rc = errno == ENOENT ? -EINVAL : -errno;
 	snprintf(child->why, sizeof(child->why), "%s", why);

@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locked.h"
+
 #define ALIGN ((size_t)64)
 
 /* One line of cache for the head keeps what follows aligned. */
 struct ptah_chunk {
 	struct ptah_chunk *next;
 	size_t len;
+	void *locked; /* not NULL: the piece lies there, of 'locked_len' bytes */
+	size_t locked_len;
 };
 
 static size_t
@@ -41,6 +45,24 @@ ptah_chunk_add(struct ptah_chunk **chunks, size_t len)
 	return (char *)chunk + ALIGN;
 }
 
+void *
+ptah_chunk_add_locked(struct ptah_chunk **chunks, size_t len)
+{
+	void *locked = ptah_locked_new(len);
+	struct ptah_chunk *chunk;
+
+	if (locked == NULL)
+		return NULL;
+	if (ptah_chunk_add(chunks, 0) == NULL) {
+		ptah_locked_free(locked, len);
+		return NULL;
+	}
+	chunk = *chunks;
+	chunk->locked = locked;
+	chunk->locked_len = len;
+	return locked;
+}
+
 void
 ptah_chunks_free(struct ptah_chunk **chunks)
 {
@@ -49,6 +71,7 @@ ptah_chunks_free(struct ptah_chunk **chunks)
 	while (chunk != NULL) {
 		struct ptah_chunk *next = chunk->next;
 
+		ptah_locked_free(chunk->locked, chunk->locked_len);
 		explicit_bzero(chunk, chunk->len);
 		free(chunk);
 		chunk = next;

@@ -12,6 +12,8 @@ struct ptah_chunk;
 
 /** A zeroed piece of 'len' bytes, aligned to 64, of the list *chunks; NULL: ENOMEM. */
 void *ptah_chunk_add(struct ptah_chunk **chunks, size_t len);
+/** The same in locked memory (base/locked.h), for a key that stays. */
+void *ptah_chunk_add_locked(struct ptah_chunk **chunks, size_t len);
 /** Wipe and free all of the list. */
 void ptah_chunks_free(struct ptah_chunk **chunks);
 

@@ -146,6 +146,9 @@ void ptah_instance_unref(struct ptah_instance *instance);
  */
 void ptah_instance_stop(struct ptah_instance *instance, uint64_t deadline_ns, void (*done)(void *arg), void *arg);
 
+/** All layers are open: wipe what only that needed.  Before anybody makes a link. */
+void ptah_instance_forget_secrets(struct ptah_instance *top);
+
 /** Link options of one connection. */
 struct ptah_args {
 	void *values;

@@ -145,6 +145,7 @@ tell_ready(struct ptah_worker *worker, void *arg)
 	struct ptah_opening *opening = arg;
 
 	(void)worker;
+	ptah_instance_forget_secrets(opening->top);
 	opening->fn(opening->top, opening->rc, opening->reason, opening->arg);
 	ptah_instance_unref(opening->top);
 	pthread_mutex_destroy(&opening->lock);
@@ -342,6 +343,7 @@ ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *arg)
 	unsigned n = any_lives(top) ? top->n_workers : 0;
 
 	if (n == 0 && !any_home(top)) {
+		ptah_instance_forget_secrets(top);
 		on_ready(top, 0, NULL, arg);
 		return 0;
 	}

@@ -46,12 +46,23 @@ in_bounds(const struct ptah_option *option, int64_t value)
 	return (option->min == 0 && option->max == 0) || (value >= option->min && value <= option->max);
 }
 
+/* Room for what a value points to.  A link's secrets go soon, and there may be many links. */
+static void *
+add_room(struct reading *reading, size_t len)
+{
+	struct ptah_chunk **chunks = &reading->out->chunks;
+	uint32_t flags = reading->option->flags;
+
+	return (flags & (PTAH_SECRET | PTAH_LINK)) == PTAH_SECRET ? ptah_chunk_add_locked(chunks, len) :
+	    ptah_chunk_add(chunks, len);
+}
+
 /* A copy that belongs to the struct; *rc gets -ENOMEM. */
 static const char *
-keep_text(struct ptah_filled *out, const char *text, int *rc)
+keep_text(struct reading *reading, const char *text, int *rc)
 {
 	size_t len = strlen(text) + 1;
-	char *copy = ptah_chunk_add(&out->chunks, len);
+	char *copy = add_room(reading, len);
 
 	*rc = copy != NULL ? 0 : -ENOMEM;
 	return copy != NULL ? memcpy(copy, text, len) : NULL;
@@ -71,7 +82,7 @@ read_text(struct reading *reading, const char *text, void *at)
 	}
 	if (!in_bounds(reading->option, (int64_t)strlen(text)))
 		return -EINVAL;
-	*value = keep_text(reading->out, text, &rc);
+	*value = keep_text(reading, text, &rc);
 	return rc;
 }
 
@@ -80,7 +91,7 @@ read_bytes(struct reading *reading, const char *text, void *at)
 {
 	struct ptah_span *value = at;
 	size_t room = strlen(text) + 1;
-	uint8_t *bytes = ptah_chunk_add(&reading->out->chunks, room);
+	uint8_t *bytes = add_room(reading, room);
 	long n;
 
 	if (bytes == NULL)
@@ -156,7 +167,7 @@ read_nested(struct reading *reading, const struct ptah_json *json, void *at)
 	ptah_json_free(inner);
 	if (text == NULL)
 		return -ENOMEM;
-	*value = keep_text(reading->out, text, &rc);
+	*value = keep_text(reading, text, &rc);
 	explicit_bzero(text, strlen(text));
 	free(text);
 	return rc;
@@ -279,8 +290,8 @@ read_option(struct ptah_filled *out, const struct ptah_option *option, const str
 	return rc;
 }
 
-static bool
-is_for(const struct ptah_option *option, uint32_t role)
+bool
+ptah_option_is_for(const struct ptah_option *option, uint32_t role)
 {
 	return (option->flags & (role == PTAH_CLIENT ? PTAH_SERVER_ONLY : PTAH_CLIENT_ONLY)) == 0;
 }
@@ -338,7 +349,7 @@ ptah_options_fill(struct ptah_filled *out, const struct ptah_module *module, uin
 		}
 	}
 	for (const struct ptah_option *option = module->options; rc == 0 && option != NULL && option->name != NULL; option++)
-		if (((option->flags & PTAH_LINK) != 0) == link && is_for(option, role))
+		if (((option->flags & PTAH_LINK) != 0) == link && ptah_option_is_for(option, role))
 			rc = fill_one(out, option, options, missing, why, why_room);
 	if (rc < 0)
 		ptah_filled_clear(out);
@@ -374,7 +385,7 @@ const struct ptah_option *
 ptah_options_find(const struct ptah_module *module, uint32_t role, const char *key)
 {
 	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++)
-		if (is_for(option, role) && has_key(option, key))
+		if (ptah_option_is_for(option, role) && has_key(option, key))
 			return option;
 	return NULL;
 }
@@ -402,7 +413,7 @@ ptah_options_say_unknown(const struct ptah_module *module, uint32_t role, const 
 		return;
 	}
 	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++)
-		if (is_for(option, role))
+		if (ptah_option_is_for(option, role))
 			known[n++] = option->name;
 	for (size_t i = 0; host_keys[i] != NULL; i++)
 		known[n++] = host_keys[i];

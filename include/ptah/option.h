@@ -44,11 +44,14 @@
  * per-connection one; PTAH_REQUIRED is then judged when the link is made. */
 #define PTAH_LINK 0x01u
 #define PTAH_REQUIRED 0x02u
-#define PTAH_SECRET 0x04u      /* never shown; its text is wiped */
+#define PTAH_SECRET 0x04u      /* never shown; its text is wiped; of an instance it lies in locked memory, and its
+                                * text is null in 'settings' once the instance is ready */
 #define PTAH_STATIC_ONLY 0x08u /* of a link, but never from a bridge line */
 #define PTAH_LIST 0x10u
 #define PTAH_CLIENT_ONLY 0x20u
 #define PTAH_SERVER_ONLY 0x40u
+#define PTAH_ONCE 0x80u        /* a secret of the instance that home_open() reads, and nobody after it: once the
+                                * instance is ready it is gone from 'conf'.  What the home keeps lies best in locked memory */
 
 struct ptah_list {
 	const void *items; /* an array of what the table above says */

@@ -15,6 +15,12 @@ ptah_tables_lengths(struct ptah_probdist *lengths, const struct ptah_tables_shap
 	ptah_probdist_make(lengths, seed, shape->length_min, shape->length_max, shape->biased, NULL);
 }
 
+static void
+name_of(uint8_t name[static PTAH_TABLES_NAME_LEN], const uint8_t seed[static PTAH_DRBG_SEED_LEN])
+{
+	(void)crypto_generichash(name, PTAH_TABLES_NAME_LEN, seed, PTAH_DRBG_SEED_LEN, NULL, 0);
+}
+
 static struct ptah_tables *
 tables_new(const struct ptah_tables_shape *shape, const uint8_t seed[static PTAH_DRBG_SEED_LEN])
 {
@@ -26,7 +32,8 @@ tables_new(const struct ptah_tables_shape *shape, const uint8_t seed[static PTAH
 	ptah_tables_lengths(&tables->lengths, shape, seed);
 	crypto_hash_sha256(digest, seed, PTAH_DRBG_SEED_LEN);
 	ptah_probdist_make(&tables->delays, digest, 0, DELAY_MOST, shape->biased, NULL);
-	memcpy(tables->seed, seed, PTAH_DRBG_SEED_LEN);
+	sodium_memzero(digest, sizeof(digest));
+	name_of(tables->name, seed);
 	tables->refs = 1;
 	return tables;
 }
@@ -43,11 +50,13 @@ ptah_tables_unref(struct ptah_tables *tables)
 struct ptah_tables *
 ptah_tables_get(struct ptah_tables_cache *cache, const uint8_t seed[static PTAH_DRBG_SEED_LEN])
 {
+	uint8_t name[PTAH_TABLES_NAME_LEN];
 	struct ptah_tables *tables;
 
+	name_of(name, seed);
 	for (unsigned i = 0; i < PTAH_TABLES_CACHE_LEN; i++) {
 		tables = cache->kept[i];
-		if (tables != NULL && memcmp(tables->seed, seed, PTAH_DRBG_SEED_LEN) == 0) {
+		if (tables != NULL && memcmp(tables->name, name, sizeof(name)) == 0) {
 			tables->refs++;
 			return tables;
 		}

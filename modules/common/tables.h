@@ -20,6 +20,7 @@
 #define PTAH_TABLES_DELAY_UNIT_NS UINT64_C(100000)
 /** Seeds that a worker remembers without a link that uses them. */
 #define PTAH_TABLES_CACHE_LEN 4u
+#define PTAH_TABLES_NAME_LEN 16u
 
 /** What a transport draws its tables from a seed by. */
 struct ptah_tables_shape {
@@ -30,7 +31,7 @@ struct ptah_tables_shape {
 struct ptah_tables {
 	struct ptah_probdist lengths; /* of a burst's last segment */
 	struct ptah_probdist delays;  /* 0 .. 100, in units of 100 us */
-	uint8_t seed[PTAH_DRBG_SEED_LEN];
+	uint8_t name[PTAH_TABLES_NAME_LEN]; /* of the seed, which is a secret, and not kept here */
 	unsigned refs;
 };
 

@@ -157,6 +157,18 @@ read_object(yajl_val object, struct obfs4_identity *out)
 	return NULL;
 }
 
+/* yajl frees texts as they are. */
+static void
+wipe_texts(yajl_val object)
+{
+	for (size_t i = 0; YAJL_IS_OBJECT(object) && i < YAJL_GET_OBJECT(object)->len; i++) {
+		char *text = YAJL_GET_STRING(YAJL_GET_OBJECT(object)->values[i]);
+
+		if (text != NULL)
+			sodium_memzero(text, strlen(text));
+	}
+}
+
 int
 obfs4_state_read(const char *text, size_t len, struct obfs4_identity *out, const char **why)
 {
@@ -171,6 +183,7 @@ obfs4_state_read(const char *text, size_t len, struct obfs4_identity *out, const
 	copy[len] = '\0';
 	object = strlen(copy) == len ? yajl_tree_parse(copy, problem, sizeof(problem)) : NULL;
 	*why = object != NULL ? read_object(object, out) : "it is empty or no JSON";
+	wipe_texts(object);
 	yajl_tree_free(object);
 	sodium_memzero(copy, sizeof(copy));
 	if (*why == NULL)
@@ -196,6 +209,7 @@ obfs4_state_write(const struct obfs4_identity *identity, char out[static OBFS4_S
 	    "{\"node-id\":\"%s\",\"private-key\":\"%s\",\"public-key\":\"%s\",\"drbg-seed\":\"%s\",\"iat-mode\":%u}",
 	    node_id, private_key, public_key, seed, identity->iat_mode);
 	sodium_memzero(private_key, sizeof(private_key));
+	sodium_memzero(seed, sizeof(seed));
 	return (size_t)n;
 }
 

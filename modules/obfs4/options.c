@@ -18,11 +18,11 @@
 const struct ptah_option obfs4_options[] = {
 	{ .name = "node-id", .type = PTAH_HEX, .flags = PTAH_SERVER_ONLY, CONF(node_id),
 	    .min = OBFS4_NODE_ID_LEN, .max = OBFS4_NODE_ID_LEN, .help = "who the bridge is, 40 hex digits" },
-	{ .name = "private-key", .type = PTAH_HEX, .flags = PTAH_SERVER_ONLY | PTAH_SECRET, CONF(private_key),
+	{ .name = "private-key", .type = PTAH_HEX, .flags = PTAH_SERVER_ONLY | PTAH_SECRET | PTAH_ONCE, CONF(private_key),
 	    .min = OBFS4_KEY_LEN, .max = OBFS4_KEY_LEN, .help = "the bridge's key, 64 hex digits" },
 	{ .name = "public-key", .type = PTAH_STRING, .flags = PTAH_SERVER_ONLY, CONF(public_key),
 	    .help = "not read: it follows from private-key" },
-	{ .name = "drbg-seed", .type = PTAH_HEX, .flags = PTAH_SERVER_ONLY | PTAH_SECRET, CONF(drbg_seed),
+	{ .name = "drbg-seed", .type = PTAH_HEX, .flags = PTAH_SERVER_ONLY | PTAH_SECRET | PTAH_ONCE, CONF(drbg_seed),
 	    .min = OBFS4_SEED_LEN, .max = INT64_MAX, .help = "what the lengths of bursts are drawn from, 48 hex digits" },
 	{ .name = "iat-mode", .type = PTAH_STRING, .flags = PTAH_SERVER_ONLY, CONF(iat_mode),
 	    .help = "0: bursts as they come, 1: spread over time, 2: and cut at random lengths (default: as stored, else 0)" },
@@ -187,5 +187,6 @@ obfs4_generate(const void *conf, const char *advertise, struct ptah_room server,
 
 	sodium_memzero(&identity, sizeof(identity));
 	sodium_memzero(private_key, sizeof(private_key));
+	sodium_memzero(seed, sizeof(seed));
 	return fits(n, server.len) && fits(m, client.len) ? 0 : -ENOSPC;
 }

@@ -271,11 +271,11 @@ def client_start(tmp_path):
     return E1C(tmp_path / "client", TOR_PT_CLIENT_TRANSPORTS="obfs4")
 
 
-def dial(p, where, cert=None, iat="0", text=None):
+def dial(p, where, cert=None, iat="0", text=None, name="obfs4"):
     """SOCKS5 with arguments; (socket, reply or None, status of the login)."""
     if text is None:
         text = "cert=%s;iat-mode=%s" % (cert, iat)
-    sock = connect(p.address("obfs4"), 70)
+    sock = connect(p.address(name), 70)
     text = text.encode()
     user, password = text[:255], text[255:] or b"\0"
     sock.sendall(b"\5\1\2" + b"\1" + bytes([len(user)]) + user +

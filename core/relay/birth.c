@@ -419,7 +419,7 @@ ptah_link_client_new(struct ptah_worker *worker, const struct ptah_link_client *
 	}
 	if (how->args != NULL) {
 		birth->args = *how->args;
-		link->half_close = (uint8_t)how->args->half_close;
+		ptah_link_set_half_close(link, how->args->half_close);
 		birth->has_args = true;
 	}
 	if (how->server != NULL) {

@@ -129,6 +129,8 @@ void ptah_layer_close(struct ptah_link *link, struct layer *layer, int why);
 /* link.c: life and death. */
 struct ptah_link *ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_t role,
     const struct ptah_link_ops *ops, void *arg);
+/** What the option half-close says: auto holds a client's EOF where a transport of the stack wants that. */
+void ptah_link_set_half_close(struct ptah_link *link, int said);
 void ptah_link_free(struct ptah_link *link);
 void ptah_layers_free(struct ptah_link *link, int why);
 /** It is over; ptah_link_settle() will bury it. */

@@ -110,6 +110,17 @@ layers_new(struct ptah_link *link)
 	return 0;
 }
 
+void
+ptah_link_set_half_close(struct ptah_link *link, int said)
+{
+	link->half_close = (uint8_t)said;
+	if (link->role != PTAH_CLIENT || said != PTAH_HALF_CLOSE_AUTO)
+		return;
+	for (const struct ptah_instance *at = link->instance; at != NULL; at = at->below)
+		if ((at->module->abilities & PTAH_HOLDS_EOF) != 0)
+			link->half_close = PTAH_HALF_CLOSE_HOLD;
+}
+
 struct ptah_link *
 ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_t role,
     const struct ptah_link_ops *ops, void *arg)
@@ -127,7 +138,7 @@ ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_
 	link->worker = worker;
 	link->instance = ptah_instance_ref(instance);
 	link->role = role;
-	link->half_close = (uint8_t)instance->half_close;
+	ptah_link_set_half_close(link, instance->half_close);
 	link->ops = ops;
 	link->arg = arg;
 	link->end[PLAIN].fd = link->end[WIRE].fd = -1;

@@ -312,6 +312,14 @@ is_gone(const struct ptah_link *link, int s)
 	return link->end[s].failed && link->eof[s] && ptah_end_spilled(&link->end[!s]) == 0 && !is_under_way(link, s);
 }
 
+/* Has a plain end whose EOF is held back said all, and the wire taken it? */
+static bool
+is_held(const struct ptah_link *link)
+{
+	return link->half_close == PTAH_HALF_CLOSE_HOLD && link->eof[PLAIN] && !is_under_way(link, PLAIN) &&
+	    ptah_end_spilled(&link->end[WIRE]) == 0;
+}
+
 void
 ptah_link_look_whether_over(struct ptah_link *link)
 {
@@ -329,7 +337,7 @@ ptah_link_look_whether_over(struct ptah_link *link)
 	else if (is_gone(link, WIRE) || is_gone(link, PLAIN))
 		ptah_link_die(link, 0);
 	/* The peer has closed, and this transport has no half-close: it cannot want our bytes any more. */
-	else if (is_done(link, WIRE) && !(link->end[PLAIN].failed && is_under_way(link, PLAIN)) && (!codecs_can_half_close(link) || link->half_close == PTAH_HALF_CLOSE_HOLD))
+	else if (is_done(link, WIRE) && !(link->end[PLAIN].failed && is_under_way(link, PLAIN)) && (!codecs_can_half_close(link) || is_held(link)))
 		ptah_link_die(link, 0);
 	/* We have said all, and may not say EOF: wait for the peer's. */
 	else if (link->eof[PLAIN] && !link->end[WIRE].finished && !link->end[WIRE].finishing && !is_said_inside(link) &&

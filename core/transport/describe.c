@@ -135,7 +135,9 @@ describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
 		fact(out, "messages", "could keep each one whole, and carries nothing else: this ptah cannot use it");
 	else
 		fact(out, "messages", "framed on a stream, above it");
-	fact(out, "half-close", (can & PTAH_CAN_HALF_CLOSE) != 0 ? "an EOF of one side goes through" :
+	fact(out, "half-close", (can & PTAH_HOLDS_EOF) != 0 ?
+	    "an EOF of the server's side goes through; a client keeps its own back (option half-close)" :
+	    (can & PTAH_CAN_HALF_CLOSE) != 0 ? "an EOF of one side goes through" :
 	    "as the transport says; the host may hold the wire open instead (option half-close)");
 	if ((can & PTAH_IS_FREE) != 0)
 		fact(out, "destination", "the application says where to");

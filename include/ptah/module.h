@@ -149,6 +149,7 @@ struct ptah_open {
 #define PTAH_UNMAPS 0x0400u      /* may be unloaded when its last instance is gone */
 #define PTAH_SPAWNS 0x0800u      /* starts programs */
 #define PTAH_ANSWERS_ALL 0x2000u /* a server answers whoever connects, by design: a probe finds it, and the host warns */
+#define PTAH_HOLDS_EOF 0x4000u   /* the usual peer closes at an EOF, and a reply with it: unless told otherwise (half-close), a client keeps its own back */
 
 /* ---- the descriptor ---------------------------------------------------- */
 

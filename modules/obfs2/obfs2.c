@@ -402,7 +402,8 @@ PTAH_MODULE(obfs2) = {
 	.version = "1",
 	.summary = "noise that anybody can read, for old bridges only: a server answers whoever connects",
 	.example = "{\"server\": {}, \"client\": {}}",
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_NAMED_ONLY | PTAH_ANSWERS_ALL,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE |
+	    PTAH_NAMED_ONLY | PTAH_ANSWERS_ALL | PTAH_HOLDS_EOF,
 	.handshake_ms = HOST_MS,
 	.options = options,
 	.args_size = sizeof(struct obfs2_args),

@@ -291,7 +291,8 @@ PTAH_MODULE(obfs3) = {
 	.version = "1",
 	.summary = "noise, for old bridges only: a server answers whoever connects, so a probe finds it",
 	.example = "{\"server\": {}, \"client\": {}}",
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_NAMED_ONLY | PTAH_ANSWERS_ALL,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE |
+	    PTAH_NAMED_ONLY | PTAH_ANSWERS_ALL | PTAH_HOLDS_EOF,
 	.handshake_ms = HOST_MS,
 	.worker_size = sizeof(struct obfs3_bench),
 	.link_size = sizeof(struct obfs3_link),

@@ -30,11 +30,15 @@ class Pair:
     def how(self):
         return ["--socks5", "%s:%d" % (self.client.host, self.client.port)]
 
-    def connect(self):
-        """A connection through both, by SOCKS 5 without a login."""
+    def connect(self, args=b""):
+        """A connection through both, by SOCKS 5; 'args' are of this one."""
         s = socket.create_connection((self.client.host, self.client.port), 20)
-        s.sendall(b"\5\1\0")
-        assert s.recv(2, socket.MSG_WAITALL) == b"\5\0"
+        s.sendall(b"\5\1\2" if args else b"\5\1\0")
+        assert s.recv(2, socket.MSG_WAITALL) == \
+            (b"\5\2" if args else b"\5\0")
+        if args:
+            s.sendall(b"\1" + bytes([len(args)]) + args + b"\1\0")
+            assert s.recv(2, socket.MSG_WAITALL) == b"\1\0"
         s.sendall(b"\5\1\0\1" + socket.inet_aton(self.server.host)
             + self.server.port.to_bytes(2, "big"))
         assert s.recv(10, socket.MSG_WAITALL)[:2] == b"\5\0"
@@ -157,3 +161,109 @@ def test_half_close_is_held(house, transport, server):
             got += receive(s, 1)
         got += receive(s, 500000)
     assert digest(got.split(b"\r\n\r\n", 1)[1]) == digest(payload(500000, 7))
+
+
+# --- the end of a link --------------------------------------------------------
+
+QUICK = 10  # seconds; a held EOF would take 60
+
+
+class Conversation(Target):
+    """Takes one connection, and does with it what 'act' says."""
+
+    def __init__(self, act):
+        self.act, self.ended = act, threading.Event()
+        super().__init__()
+
+    def run(self):
+        try:
+            s, _ = self.listener.accept()
+        except OSError:
+            return
+        with s:
+            s.settimeout(30)
+            self.act(self, s)
+        self.ended.set()
+
+    def read_on(self, s):
+        while True:
+            part = s.recv(65536)
+            if not part:
+                return
+            self.got += part
+
+
+def read_to_end(s, seconds=QUICK):
+    s.settimeout(seconds)
+    got = bytearray()
+    while True:
+        part = s.recv(65536)
+        if not part:
+            return bytes(got)
+        got += part
+
+
+@pytest.mark.parametrize("client", ["ptah", "obfs4proxy"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_application_hears_at_once_that_the_target_is_done(house,
+        transport, client):
+    """As of an answer without a length; no byte of it is lost, as some are
+    where obfs4proxy is the server."""
+    for n, size in enumerate(CLOSES):
+        target = house.add(Target(payload(size, n)))
+        pair = Pair(house, transport, client, "ptah", target.port, str(n))
+        with pair.connect() as s:
+            got = read_to_end(s)
+        assert digest(got) == digest(payload(size, n))
+
+
+@pytest.mark.parametrize("client", ["ptah", "obfs4proxy"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_both_done_ends_the_link_at_once(house, transport, client):
+    """A question, an answer, the target's end, the application's end."""
+
+    def answer(target, s):
+        target.got = receive(s, 20000)
+        s.sendall(payload(30000, 2))
+        s.shutdown(socket.SHUT_WR)
+        target.read_on(s)
+    target = house.add(Conversation(answer))
+    pair = Pair(house, transport, client, "ptah", target.port)
+    with pair.connect() as s:
+        s.sendall(payload(20000, 1))
+        assert digest(read_to_end(s)) == digest(payload(30000, 2))
+    assert target.ended.wait(QUICK)
+    assert digest(target.got) == digest(payload(20000, 1))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_what_comes_after_the_targets_end_arrives(house, transport):
+    """Between two ptahs the target's EOF ends one direction and no more."""
+
+    def first(target, s):
+        s.sendall(payload(30000, 2))
+        s.shutdown(socket.SHUT_WR)
+        target.read_on(s)
+    target = house.add(Conversation(first))
+    pair = Pair(house, transport, "ptah", "ptah", target.port)
+    with pair.connect() as s:
+        assert digest(read_to_end(s)) == digest(payload(30000, 2))
+        s.sendall(payload(2000003, 1))
+    assert target.ended.wait(QUICK)
+    assert digest(target.got) == digest(payload(2000003, 1))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_half_close_send_says_an_eof_at_once(house, transport):
+    """For those who know that there is a ptah at the other end."""
+
+    def echo(target, s):
+        target.read_on(s)
+        s.sendall(target.got)
+    target = house.add(Conversation(echo))
+    pair = Pair(house, transport, "ptah", "ptah", target.port)
+    with pair.connect(b"half-close=send") as s:
+        s.sendall(payload(300001, 1))
+        s.shutdown(socket.SHUT_WR)
+        assert digest(read_to_end(s)) == digest(payload(300001, 1))
+    assert target.ended.wait(QUICK)

@@ -78,7 +78,7 @@ ptah_check_value_size(const struct ptah_option *option)
 /* An unknown flag could mean "secret": refuse rather than guess. */
 #define KNOWN_FLAGS \
 	(PTAH_LINK | PTAH_REQUIRED | PTAH_SECRET | PTAH_STATIC_ONLY | PTAH_LIST | PTAH_CLIENT_ONLY | PTAH_SERVER_ONLY | \
-	    PTAH_ONCE)
+	    PTAH_ONCE | PTAH_EITHER)
 
 static int
 check_option(const struct ptah_module *module, const struct ptah_option *option, char *why, size_t why_room)

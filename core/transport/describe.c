@@ -12,6 +12,7 @@
 #include "transport/check.h"
 #include "transport/expect.h"
 #include "transport/loader.h"
+#include "transport/options.h"
 
 static const char *
 roles_of(const struct ptah_module *module)
@@ -173,6 +174,8 @@ describe_option(const struct ptah_option *option, struct ptah_buf *out)
 	}
 	if ((option->flags & PTAH_REQUIRED) != 0)
 		ptah_buf_puts(out, "; required");
+	if ((option->flags & PTAH_EITHER) != 0)
+		ptah_buf_puts(out, "; one of these is required");
 	if ((option->flags & PTAH_CLIENT_ONLY) != 0)
 		ptah_buf_puts(out, "; client");
 	if ((option->flags & PTAH_SERVER_ONLY) != 0)
@@ -212,9 +215,11 @@ describe(const struct ptah_found *found, const char *name, struct ptah_buf *out)
 	ptah_buf_puts(out, "\noptions:\n");
 	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++)
 		describe_option(option, out);
-	ptah_buf_puts(out, "  serverAddress\n      where a client connects to: host:port\n"
-	    "  half-close\n      what follows when one side has said all: auto, send, hold\n"
-	    "  over\n      the transport to stand on: \"NAME\", or {\"module\": \"NAME\", ...its options}\n");
+	ptah_buf_puts(out, "  serverAddress\n      where a client connects to: host:port\n");
+	/* A module that takes part in it says so in words of its own. */
+	if (ptah_options_find(module, PTAH_CLIENT, PTAH_KEY_HALF_CLOSE) == NULL)
+		ptah_buf_puts(out, "  half-close\n      what follows when one side has said all: auto, send, hold\n");
+	ptah_buf_puts(out, "  over\n      the transport to stand on: \"NAME\", or {\"module\": \"NAME\", ...its options}\n");
 	return out->rc;
 }
 

@@ -332,6 +332,29 @@ fill_one(struct ptah_filled *out, const struct ptah_option *option, const struct
 	return rc;
 }
 
+static bool
+is_of(const struct ptah_option *option, bool link, uint32_t role)
+{
+	return ((option->flags & PTAH_LINK) != 0) == link && ptah_option_is_for(option, role);
+}
+
+/* The first of those of which one must be there, if none is. */
+static const struct ptah_option *
+missing_either(const struct ptah_module *module, uint32_t role, bool link, const struct ptah_json *options)
+{
+	const struct ptah_option *first = NULL;
+
+	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++) {
+		if ((option->flags & PTAH_EITHER) == 0 || !is_of(option, link, role))
+			continue;
+		if (said_of(option, options) != NULL)
+			return NULL;
+		if (first == NULL)
+			first = option;
+	}
+	return first;
+}
+
 int
 ptah_options_fill(struct ptah_filled *out, const struct ptah_module *module, uint32_t role, bool link,
     const struct ptah_json *options, const struct ptah_option **missing, char *why, size_t why_room)
@@ -349,8 +372,10 @@ ptah_options_fill(struct ptah_filled *out, const struct ptah_module *module, uin
 		}
 	}
 	for (const struct ptah_option *option = module->options; rc == 0 && option != NULL && option->name != NULL; option++)
-		if (((option->flags & PTAH_LINK) != 0) == link && ptah_option_is_for(option, role))
+		if (is_of(option, link, role))
 			rc = fill_one(out, option, options, missing, why, why_room);
+	if (rc == 0 && *missing == NULL)
+		*missing = missing_either(module, role, link, options);
 	if (rc < 0)
 		ptah_filled_clear(out);
 	return rc;

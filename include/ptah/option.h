@@ -21,6 +21,10 @@
  *   any | PTAH_LIST struct ptah_list of these          each item
  *
  * min and max of 0 both mean "no bound".
+ *
+ * The host has options of its own that every transport takes: serverAddress,
+ * half-close and over.  A module that must know one lists it too, as a
+ * PTAH_WORD with the same words or a PTAH_ADDRESS: both then read it.
  */
 #ifndef PTAH_OPTION_H
 #define PTAH_OPTION_H
@@ -52,6 +56,7 @@
 #define PTAH_SERVER_ONLY 0x40u
 #define PTAH_ONCE 0x80u        /* a secret of the instance that home_open() reads, and nobody after it: once the
                                 * instance is ready it is gone from 'conf'.  What the home keeps lies best in locked memory */
+#define PTAH_EITHER 0x100u     /* one of those with this flag is required; both at once is the module's to judge */
 
 struct ptah_list {
 	const void *items; /* an array of what the table above says */

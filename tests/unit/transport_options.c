@@ -337,6 +337,46 @@ puts_names_of_a_stack_below(void **state)
 	ptah_json_free(given);
 }
 
+static void
+wants_one_of_those_that_go_for_each_other(void **state)
+{
+	static const struct ptah_option either[] = {
+		{ .name = "mode", .type = PTAH_INT, .flags = PTAH_LINK, .offset = offsetof(struct args, mode) },
+		{ .name = "password", .type = PTAH_STRING, .flags = PTAH_LINK | PTAH_EITHER, .offset = offsetof(struct args, cert) },
+		{ .name = "key", .type = PTAH_STRING, .flags = PTAH_LINK | PTAH_EITHER, .offset = offsetof(struct args, cert) },
+		{ .name = "pin", .type = PTAH_STRING, .flags = PTAH_LINK | PTAH_EITHER | PTAH_SERVER_ONLY,
+		    .offset = offsetof(struct args, cert) },
+		{ .name = NULL },
+	};
+	static const struct {
+		const char *text, *missing;
+	} cases[] = {
+		{ "{\"mode\":1}", "password" },
+		{ "{\"pin\":\"x\"}", "password" },
+		{ "{\"password\":\"x\"}", NULL },
+		{ "{\"key\":\"x\"}", NULL },
+		{ "{\"key\":\"x\",\"password\":\"y\"}", NULL },
+	};
+	struct ptah_module one = module;
+
+	(void)state;
+	one.options = either;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ptah_json *given = json(cases[i].text);
+		const struct ptah_option *missing;
+		struct ptah_filled filled;
+		char why[200];
+
+		assert_int_equal(ptah_options_fill(&filled, &one, PTAH_CLIENT, true, given, &missing, why, sizeof(why)), 0);
+		if (cases[i].missing == NULL)
+			assert_null(missing);
+		else
+			assert_string_equal(missing->name, cases[i].missing);
+		ptah_filled_clear(&filled);
+		ptah_json_free(given);
+	}
+}
+
 int
 main(void)
 {
@@ -350,6 +390,7 @@ main(void)
 		cmocka_unit_test(reads_the_keys_of_the_host),
 		cmocka_unit_test(lays_options_over_options),
 		cmocka_unit_test(puts_names_of_a_stack_below),
+		cmocka_unit_test(wants_one_of_those_that_go_for_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

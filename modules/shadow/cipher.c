@@ -8,21 +8,26 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "blake3.h"
+
 #define MD5_LEN 16
 #define SHA1_LEN 20
 
 static const struct shadow_cipher ciphers[] = {
-	{ "chacha20-ietf-poly1305", "AEAD_CHACHA20_POLY1305", "ChaCha20-Poly1305", 32, 0x3fff },
-	{ "aes-256-gcm", "AEAD_AES_256_GCM", "AES-256-GCM", 32, 0x3fff },
-	{ "aes-192-gcm", "AEAD_AES_192_GCM", "AES-192-GCM", 24, 0x3fff },
-	{ "aes-128-gcm", "AEAD_AES_128_GCM", "AES-128-GCM", 16, 0x3fff },
+	{ "chacha20-ietf-poly1305", "AEAD_CHACHA20_POLY1305", "ChaCha20-Poly1305", 32, 0x3fff, false },
+	{ "aes-256-gcm", "AEAD_AES_256_GCM", "AES-256-GCM", 32, 0x3fff, false },
+	{ "aes-192-gcm", "AEAD_AES_192_GCM", "AES-192-GCM", 24, 0x3fff, false },
+	{ "aes-128-gcm", "AEAD_AES_128_GCM", "AES-128-GCM", 16, 0x3fff, false },
+	{ "2022-blake3-aes-128-gcm", NULL, "AES-128-GCM", 16, 0xffff, true },
+	{ "2022-blake3-aes-256-gcm", NULL, "AES-256-GCM", 32, 0xffff, true },
 };
 
 const struct shadow_cipher *
 shadow_cipher_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
-		if (strcasecmp(name, ciphers[i].name) == 0 || strcasecmp(name, ciphers[i].alias) == 0)
+		if (strcasecmp(name, ciphers[i].name) == 0 ||
+		    (ciphers[i].alias != NULL && strcasecmp(name, ciphers[i].alias) == 0))
 			return &ciphers[i];
 	return NULL;
 }
@@ -47,7 +52,8 @@ shadow_cipher_is_stream(const char *name)
 const char *
 shadow_cipher_names(void)
 {
-	return "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM, AES-128-GCM";
+	return "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM, AES-128-GCM, 2022-BLAKE3-AES-256-GCM, "
+	    "2022-BLAKE3-AES-128-GCM";
 }
 
 /* D1 = MD5(password), Dn = MD5(Dn-1, password); the key is D1 D2 ... */
@@ -70,8 +76,20 @@ shadow_key_of_password(const struct shadow_cipher *cipher, const char *password,
 	return ok ? 0 : -ENOMEM;
 }
 
-int
-shadow_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, uint8_t *session)
+static void
+modern_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, uint8_t *session)
+{
+	uint8_t material[SHADOW_KEY_MAX + SHADOW_SALT_MAX];
+
+	memcpy(material, key, cipher->key_len);
+	memcpy(material + cipher->key_len, salt, cipher->key_len);
+	ptah_blake3_derive_key("shadowsocks 2022 session subkey", material, (size_t)2 * cipher->key_len, session,
+	    cipher->key_len);
+	explicit_bzero(material, sizeof(material));
+}
+
+static int
+classic_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, uint8_t *session)
 {
 	static const uint8_t info[] = "ss-subkey";
 	uint8_t prk[SHA1_LEN], block[SHA1_LEN], text[SHA1_LEN + sizeof(info)];
@@ -93,4 +111,13 @@ shadow_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const
 	explicit_bzero(block, sizeof(block));
 	explicit_bzero(text, sizeof(text));
 	return ok ? 0 : -ENOMEM;
+}
+
+int
+shadow_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, uint8_t *session)
+{
+	if (!cipher->modern)
+		return classic_session_key(cipher, key, salt, session);
+	modern_session_key(cipher, key, salt, session);
+	return 0;
 }

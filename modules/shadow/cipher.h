@@ -5,6 +5,10 @@
  *     master key    MD5 chain over the password (EVP_BytesToKey, no salt)
  *     session key   HKDF-SHA1 of it, with the salt that each direction sends first
  *
+ * and those of Shadowsocks 2022, whose master key (keys.h) is no password:
+ *
+ *     session key   BLAKE3 of it and the salt
+ *
  * Threads: no state; call from any.
  */
 #ifndef PTAH_SHADOW_CIPHER_H
@@ -24,6 +28,7 @@ struct shadow_cipher {
 	const char *evp;    /* OpenSSL's name of it */
 	uint8_t key_len;    /* and of the salt */
 	uint16_t chunk_max; /* what a length may say */
+	bool modern;        /* of Shadowsocks 2022 */
 };
 
 /** The one of this name, in any case, or NULL. */

@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A link: plain bytes into chunks behind a salt, and back.  The way in goes
- * through these stages:
- *
- *     SALT      a salt and the first length are not here yet
- *     REPLAY    they are, and are authentic; is the salt new?
- *     ADDRESS   server of profile ss: the header is not whole yet
- *     ADMITTED  ... it is, and its destination is being dialled
- *     STREAM    chunks
+ * A link: plain bytes into chunks behind a salt, and back.  What Shadowsocks
+ * 2022 does before the first chunk stands in modern.c.
  */
 #include "link.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define STAGE_SALT 0u
-#define STAGE_REPLAY 1u
-#define STAGE_FRESH 2u /* REPLAY has been answered: yes */
-#define STAGE_ADDRESS 3u
-#define STAGE_ADMITTED 4u
-#define STAGE_STREAM 5u
 
 #define TIMER_PATIENCE 0u
 #define COOKIE_THEIRS 1u
@@ -37,32 +24,33 @@ scope_of(const struct shadow_link *link)
 }
 
 /* A server says nothing, and the host closes at a moment that tells nothing. */
-static int
-refuse(const struct shadow_link *link, struct ptah_io *io, uint32_t counter, const char *reason)
+int
+shadow_link_refuse(const struct shadow_link *link, struct ptah_io *io, uint32_t counter, const char *reason)
 {
 	link->host->count(link->self, counter, 1);
 	io->reason = reason;
-	io->manner = PTAH_SILENT;
+	/* SIP022 has a server close its side, so that whoever probes need not be waited for. */
+	io->manner = link->cipher->modern && link->stage < SHADOW_AT_STREAM ? PTAH_SHUT : PTAH_SILENT;
 	return link->role == PTAH_SERVER ? PTAH_REJECT : -EBADMSG;
 }
 
-static int
-refuse_broken(const struct shadow_link *link, struct ptah_io *io, int rc)
+int
+shadow_link_refuse_broken(const struct shadow_link *link, struct ptah_io *io, int rc)
 {
 	if (rc == -ENOMEM)
 		return rc;
-	return refuse(link, io, SHADOW_COUNT_BROKEN, rc == -EPROTO ? "a chunk's length cannot be" :
+	return shadow_link_refuse(link, io, SHADOW_COUNT_BROKEN, rc == -EPROTO ? "a chunk's length cannot be" :
 	    rc == -EOVERFLOW ? "this link has carried all that its keys are good for" :
-	    link->stage == STAGE_SALT ? "the peer has another password or cipher" : "a chunk is not authentic");
+	    link->stage == SHADOW_AT_SALT ? "the peer has another password or cipher" : "a chunk is not authentic");
 }
 
 /* ---- plain to wire -------------------------------------------------------- */
 
-static int
-say_salt(struct shadow_link *link)
+int
+shadow_link_say_salt(struct shadow_link *link)
 {
 	uint8_t session[SHADOW_KEY_MAX];
-	int rc = shadow_session_key(link->cipher, link->key, link->salt, session);
+	int rc = shadow_session_key(link->cipher, shadow_keys_own(&link->keys), link->salt, session);
 
 	if (rc == 0)
 		rc = shadow_boxes_init(&link->sealer, link->cipher, session, true);
@@ -70,8 +58,8 @@ say_salt(struct shadow_link *link)
 	if (rc < 0)
 		return rc;
 	/* So that nobody can send it back to us; how that is answered changes nothing. */
-	(void)link->host->replay(link->self, scope_of(link), (struct ptah_span){ link->salt, link->cipher->key_len }, 0,
-	    COOKIE_OURS);
+	(void)link->host->replay(link->self, scope_of(link), (struct ptah_span){ link->salt, link->cipher->key_len },
+	    link->cipher->modern ? SHADOW_SALT_TTL_S : 0, COOKIE_OURS);
 	link->said_salt = true;
 	return 0;
 }
@@ -86,7 +74,9 @@ begin(struct shadow_link *link, struct ptah_io *io)
 
 	if (link->said_salt)
 		return 0;
-	rc = say_salt(link);
+	if (link->cipher->modern)
+		return shadow_modern_begin(link, io);
+	rc = shadow_link_say_salt(link);
 	if (rc < 0)
 		return rc;
 	memcpy(io->wire.out.at, link->salt, link->cipher->key_len);
@@ -105,7 +95,7 @@ int
 shadow_link_wrap(void *link, struct ptah_io *io)
 {
 	struct shadow_link *mine = link;
-	size_t made = 0;
+	size_t eaten = 0, made = 0;
 	int rc;
 
 	if (io->wire.out.len < SHADOW_UNIT) {
@@ -116,13 +106,14 @@ shadow_link_wrap(void *link, struct ptah_io *io)
 		mine->overdue = false;
 		rc = begin(mine, io);
 		if (rc == 0)
-			rc = shadow_chunks_seal(&mine->sealer, io->plain.in,
+			rc = shadow_chunks_seal(&mine->sealer, ptah_span_from(io->plain.in, io->plain.eaten),
 			    (struct ptah_room){ io->wire.out.at + io->wire.made, io->wire.out.len - io->wire.made },
-			    &io->plain.eaten, &made);
+			    &eaten, &made);
 		if (rc < 0) {
 			io->reason = "a chunk cannot be made";
 			return rc;
 		}
+		io->plain.eaten += eaten;
 		io->wire.made += made;
 	}
 	/* Many a Shadowsocks server drops the answer when it hears EOF. */
@@ -133,9 +124,8 @@ shadow_link_wrap(void *link, struct ptah_io *io)
 
 /* ---- wire to plain -------------------------------------------------------- */
 
-/* Keep the next payload for an end that is not there yet.  0, or 1 when it is not whole, -errno. */
-static int
-keep_early(struct shadow_link *link, struct ptah_io *io)
+int
+shadow_link_keep_early(struct shadow_link *link, struct ptah_io *io)
 {
 	struct ptah_span in = ptah_span_from(io->wire.in, io->wire.eaten);
 	size_t need = link->opener.has_length ? (size_t)link->opener.length + SHADOW_TAG : SHADOW_LENGTH_BOX;
@@ -168,76 +158,105 @@ forget_early(struct shadow_link *link)
 	link->early_at = link->early_len = 0;
 }
 
+int
+shadow_link_admit(struct shadow_link *link, struct ptah_io *io, size_t at)
+{
+	link->early_at = at;
+	if (link->conf->allow.n > 0) {
+		if (!shadow_address_allowed(&link->conf->allow, link->dest))
+			return shadow_link_refuse(link, io, SHADOW_COUNT_FORBIDDEN, "the address is not one that \"allow\" names");
+		io->dest = link->dest;
+	}
+	link->stage = SHADOW_AT_ADMITTED;
+	io->wire.want = PTAH_NEVER;
+	return PTAH_ADMIT;
+}
+
 /* The header may be spread over any number of chunks. */
 static int
 read_address(struct shadow_link *link, struct ptah_io *io)
 {
 	int rc, n;
 
+	if (link->cipher->modern)
+		return shadow_modern_read_address(link, io);
 	for (;;) {
 		n = shadow_address_read((struct ptah_span){ link->early, link->early_len }, link->dest);
 		if (n < 0)
-			return refuse(link, io, SHADOW_COUNT_BROKEN, "the address is none");
+			return shadow_link_refuse(link, io, SHADOW_COUNT_BROKEN, "the address is none");
 		if (n > 0)
 			break;
-		rc = keep_early(link, io);
+		rc = shadow_link_keep_early(link, io);
 		if (rc < 0)
-			return refuse_broken(link, io, rc);
+			return shadow_link_refuse_broken(link, io, rc);
 		if (rc > 0)
 			return PTAH_GO;
 	}
-	link->early_at = (size_t)n;
-	if (link->conf->allow.n > 0) {
-		if (!shadow_address_allowed(&link->conf->allow, link->dest))
-			return refuse(link, io, SHADOW_COUNT_FORBIDDEN, "the address is not one that \"allow\" names");
-		io->dest = link->dest;
-	}
-	link->stage = STAGE_ADMITTED;
-	io->wire.want = PTAH_NEVER;
-	return PTAH_ADMIT;
+	return shadow_link_admit(link, io, (size_t)n);
 }
 
 static int
 is_fresh(struct shadow_link *link, struct ptah_io *io)
 {
 	io->wire.hold = 0;
+	if (link->cipher->modern)
+		return shadow_modern_is_fresh(link, io);
 	io->wire.eaten = (size_t)link->cipher->key_len + SHADOW_LENGTH_BOX;
 	io->wire.want = 0;
 	if (link->role == PTAH_SERVER && link->profile == SHADOW_SS) {
-		link->stage = STAGE_ADDRESS;
+		link->stage = SHADOW_AT_ADDRESS;
 		return read_address(link, io);
 	}
-	link->stage = STAGE_STREAM;
+	link->stage = SHADOW_AT_STREAM;
 	return link->role == PTAH_SERVER ? PTAH_OPEN : PTAH_GO;
+}
+
+int
+shadow_link_hear_salt(struct shadow_link *link, const uint8_t *salt)
+{
+	uint8_t session[SHADOW_KEY_MAX];
+	int rc;
+
+	memcpy(link->their_salt, salt, link->cipher->key_len);
+	rc = shadow_session_key(link->cipher, shadow_keys_own(&link->keys), link->their_salt, session);
+	if (rc == 0)
+		rc = shadow_boxes_init(&link->opener.boxes, link->cipher, session, false);
+	explicit_bzero(session, sizeof(session));
+	return rc;
+}
+
+int
+shadow_link_ask_replay(struct shadow_link *link, struct ptah_io *io, uint32_t ttl_s)
+{
+	int rc = link->host->replay(link->self, scope_of(link), (struct ptah_span){ link->their_salt, link->cipher->key_len },
+	    ttl_s, COOKIE_THEIRS);
+
+	if (rc == 1)
+		return is_fresh(link, io);
+	if (rc != -EINPROGRESS)
+		return shadow_link_refuse(link, io, SHADOW_COUNT_REPLAYED, "a stream that was heard before");
+	link->stage = SHADOW_AT_REPLAY;
+	io->wire.hold = 1;
+	return PTAH_GO;
 }
 
 static int
 read_salt(struct shadow_link *link, struct ptah_io *io)
 {
 	const size_t salt_len = link->cipher->key_len;
-	uint8_t session[SHADOW_KEY_MAX];
 	int rc;
 
+	if (link->cipher->modern)
+		return shadow_modern_read_salt(link, io);
 	io->wire.want = salt_len + SHADOW_LENGTH_BOX;
 	if (io->wire.in.len < io->wire.want)
 		return PTAH_GO;
-	memcpy(link->their_salt, io->wire.in.at, salt_len);
-	rc = shadow_session_key(link->cipher, link->key, link->their_salt, session);
-	if (rc == 0)
-		rc = shadow_boxes_init(&link->opener.boxes, link->cipher, session, false);
-	explicit_bzero(session, sizeof(session));
+	rc = shadow_link_hear_salt(link, io->wire.in.at);
 	if (rc == 0)
 		rc = shadow_opener_length(&link->opener, io->wire.in.at + salt_len);
 	if (rc < 0)
-		return refuse_broken(link, io, rc);
-	rc = link->host->replay(link->self, scope_of(link), (struct ptah_span){ link->their_salt, salt_len }, 0, COOKIE_THEIRS);
-	if (rc == 1)
-		return is_fresh(link, io);
-	if (rc != -EINPROGRESS)
-		return refuse(link, io, SHADOW_COUNT_REPLAYED, "a stream that was heard before");
-	link->stage = STAGE_REPLAY;
-	io->wire.hold = 1;
-	return PTAH_GO;
+		return shadow_link_refuse_broken(link, io, rc);
+	return shadow_link_ask_replay(link, io, 0);
 }
 
 /* 1 when all of it has gone. */
@@ -277,7 +296,7 @@ read_stream(struct shadow_link *link, struct ptah_io *io)
 	io->plain.made += opened.made;
 	io->wire.want = opened.need;
 	if (rc < 0)
-		return refuse_broken(link, io, rc);
+		return shadow_link_refuse_broken(link, io, rc);
 	if (opened.no_room)
 		io->plain.more = 1;
 	if (io->wire.ended && !opened.no_room) {
@@ -297,13 +316,13 @@ shadow_link_unwrap(void *link, struct ptah_io *io)
 	struct shadow_link *mine = link;
 
 	switch (mine->stage) {
-	case STAGE_SALT:
+	case SHADOW_AT_SALT:
 		return read_salt(mine, io);
-	case STAGE_FRESH:
+	case SHADOW_AT_FRESH:
 		return is_fresh(mine, io);
-	case STAGE_ADDRESS:
+	case SHADOW_AT_ADDRESS:
 		return read_address(mine, io);
-	case STAGE_STREAM:
+	case SHADOW_AT_STREAM:
 		return read_stream(mine, io);
 	default:
 		return PTAH_GO;
@@ -337,8 +356,7 @@ open_client(struct shadow_link *link, const struct ptah_open *open, struct ptah_
 			return n;
 		}
 		link->address_len = (uint16_t)n;
-		/* The option is the host's; its JSON is compact, and no text in it can look like this. */
-		link->keep_eof = open->settings == NULL || strstr(open->settings, "\"half-close\":\"send\"") == NULL;
+		link->keep_eof = options->half_close != SHADOW_HALF_CLOSE_SEND;
 		n = link->host->timer(link->self, TIMER_PATIENCE, SHADOW_PATIENCE_NS);
 		if (n < 0)
 			return n;
@@ -351,6 +369,7 @@ shadow_link_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 {
 	struct shadow_link *mine = link;
 	const struct shadow_options *options = open->role == PTAH_CLIENT ? open->args : open->conf;
+	char why[200]; /* nobody reads it: the options were checked before */
 	int rc;
 
 	mine->host = open->host;
@@ -360,11 +379,12 @@ shadow_link_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 	mine->cipher = shadow_cipher_find(options->cipher);
 	if (mine->cipher == NULL)
 		return -EINVAL;
-	rc = shadow_key_of_password(mine->cipher, options->password, mine->key);
+	mine->worker = open->worker;
+	rc = shadow_keys_read(&mine->keys, mine->cipher, options->password, options->key, why, sizeof(why));
 	if (rc < 0)
 		return rc;
 	mine->host->random(mine->self, mine->salt, mine->cipher->key_len);
-	io->wire.want = (size_t)mine->cipher->key_len + SHADOW_LENGTH_BOX;
+	io->wire.want = mine->cipher->modern ? 0 : (size_t)mine->cipher->key_len + SHADOW_LENGTH_BOX;
 	if (open->role == PTAH_CLIENT)
 		return open_client(mine, open, io);
 	mine->conf = open->conf;
@@ -383,20 +403,20 @@ shadow_link_event(void *link, const struct ptah_event *event, struct ptah_io *io
 		mine->overdue = true;
 		return shadow_link_wrap(mine, io);
 	case PTAH_EV_REPLAY:
-		if (mine->stage != STAGE_REPLAY || event->cookie != COOKIE_THEIRS)
+		if (mine->stage != SHADOW_AT_REPLAY || event->cookie != COOKIE_THEIRS)
 			return PTAH_GO;
 		if (event->val != 1)
-			return refuse(mine, io, SHADOW_COUNT_REPLAYED, "a stream that was heard before");
-		mine->stage = STAGE_FRESH;
+			return shadow_link_refuse(mine, io, SHADOW_COUNT_REPLAYED, "a stream that was heard before");
+		mine->stage = SHADOW_AT_FRESH;
 		io->wire.hold = 0;
 		io->wire.want = 0;
 		return PTAH_GO;
 	case PTAH_EV_PLAIN:
-		if (mine->stage != STAGE_ADMITTED)
+		if (mine->stage != SHADOW_AT_ADMITTED)
 			return PTAH_GO;
 		if (event->val < 0)
 			return (int)event->val;
-		mine->stage = STAGE_STREAM;
+		mine->stage = SHADOW_AT_STREAM;
 		io->wire.want = 0;
 		io->plain.more = mine->early_at < mine->early_len;
 		return PTAH_OPEN;

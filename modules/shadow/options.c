@@ -9,25 +9,33 @@
 #include <sodium.h>
 
 #include "address.h"
+#include "keys.h"
 
 #define HERE(field) .offset = offsetof(struct shadow_options, field)
 #define CLIENT (PTAH_LINK | PTAH_CLIENT_ONLY)
 #define SERVER PTAH_SERVER_ONLY
 
 #define CIPHER_DEFAULT "CHACHA20-IETF-POLY1305"
-#define PASSWORD_HELP "what both ends know; best 22 random characters or more"
-#define CIPHER_HELP "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM or AES-128-GCM, in any case"
+#define PASSWORD_HELP "what both ends know; best 22 random characters or more; a 2022 cipher takes a key as base64, or keys with colons"
+#define KEY_HELP "instead of a password: the key itself, as long as the cipher's, as base64"
+#define CIPHER_HELP "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM, AES-128-GCM, 2022-BLAKE3-AES-256-GCM or 2022-BLAKE3-AES-128-GCM, in any case"
 #define PROFILE_HELP "raw: the stream alone; ss: with the address of its destination, as other Shadowsocks programs have it"
 #define GENERATED 24 /* random bytes of a password */
 
 static const char *const cipher_aliases[] = { "method", NULL };
+/* The host's own words: it does the holding, and the module must not say EOF before. */
+static const char *const half_closes[] = { "auto", [SHADOW_HALF_CLOSE_SEND] = "send", "hold", NULL };
 static const char *const profiles[] = { [SHADOW_RAW] = "raw", [SHADOW_SS] = "ss", NULL };
 
 const struct ptah_option shadow_options[] = {
-	{ .name = "password", .type = PTAH_STRING, .flags = SERVER | PTAH_REQUIRED | PTAH_SECRET, HERE(password),
+	{ .name = "password", .type = PTAH_STRING, .flags = SERVER | PTAH_EITHER | PTAH_SECRET, HERE(password),
 	    .min = 1, .max = 1024, .help = PASSWORD_HELP },
-	{ .name = "password", .type = PTAH_STRING, .flags = CLIENT | PTAH_REQUIRED | PTAH_SECRET, HERE(password),
+	{ .name = "password", .type = PTAH_STRING, .flags = CLIENT | PTAH_EITHER | PTAH_SECRET, HERE(password),
 	    .min = 1, .max = 1024, .help = PASSWORD_HELP },
+	{ .name = "key", .type = PTAH_BASE64, .flags = SERVER | PTAH_EITHER | PTAH_SECRET, HERE(key),
+	    .min = 16, .max = SHADOW_KEY_MAX, .help = KEY_HELP },
+	{ .name = "key", .type = PTAH_BASE64, .flags = CLIENT | PTAH_EITHER | PTAH_SECRET, HERE(key),
+	    .min = 16, .max = SHADOW_KEY_MAX, .help = KEY_HELP },
 	{ .name = "cipherName", .aliases = cipher_aliases, .type = PTAH_STRING, .flags = SERVER, HERE(cipher),
 	    .def = CIPHER_DEFAULT, .help = CIPHER_HELP },
 	{ .name = "cipherName", .aliases = cipher_aliases, .type = PTAH_STRING, .flags = CLIENT, HERE(cipher),
@@ -43,20 +51,55 @@ const struct ptah_option shadow_options[] = {
 	    .help = "profile ss: where the stream goes; without it, where the application asked to go" },
 	{ .name = "prefix", .type = PTAH_STRING, .flags = CLIENT, HERE(prefix),
 	    .help = "first bytes of the salt, percent-encoded, at most 16: what the stream shall begin with" },
+	{ .name = "half-close", .type = PTAH_WORD, .words = half_closes, .flags = CLIENT, HERE(half_close),
+	    .def = "auto", .help = "profile ss: auto and hold keep the application's EOF back until the server has closed; send does not" },
 	{ .name = NULL },
 };
 
+/* Cipher, key and profile go together. */
 static int
-check_cipher(const char *name, char *why, size_t room)
+check_secrets(const struct shadow_options *options, char *why, size_t room)
 {
-	if (shadow_cipher_find(name) != NULL)
-		return 0;
-	if (shadow_cipher_is_stream(name))
+	const struct shadow_cipher *cipher = shadow_cipher_find(options->cipher);
+	struct shadow_keys keys;
+	int rc;
+
+	if (cipher == NULL && shadow_cipher_is_stream(options->cipher)) {
 		snprintf(why, room, "option \"cipherName\": \"%.40s\" authenticates nothing, and others can make a server "
-		    "decrypt it for them; use one of %s", name, shadow_cipher_names());
-	else
-		snprintf(why, room, "option \"cipherName\": \"%.40s\" is not one of %s", name, shadow_cipher_names());
-	return -EINVAL;
+		    "decrypt it for them; use one of %s", options->cipher, shadow_cipher_names());
+		return -EINVAL;
+	}
+	if (cipher == NULL) {
+		snprintf(why, room, "option \"cipherName\": \"%.40s\" is not one of %s", options->cipher, shadow_cipher_names());
+		return -EINVAL;
+	}
+	if (cipher->modern && options->profile != SHADOW_SS) {
+		snprintf(why, room, "option \"cipherName\": %s needs profile ss: it has no stream without an address", cipher->name);
+		return -EINVAL;
+	}
+	rc = shadow_keys_read(&keys, cipher, options->password, options->key, why, room);
+	sodium_memzero(&keys, sizeof(keys));
+	return rc;
+}
+
+/* Two streams with one salt have one key. */
+static int
+check_prefix(const struct shadow_options *options, char *why, size_t room)
+{
+	const struct shadow_cipher *cipher = shadow_cipher_find(options->cipher);
+	uint8_t prefix[SHADOW_PREFIX_MAX];
+	int n = options->prefix != NULL ? shadow_prefix_read(options->prefix, prefix) : 0;
+
+	if (n < 0) {
+		snprintf(why, room, "option \"prefix\": is not at most %d bytes, percent-encoded", SHADOW_PREFIX_MAX);
+		return -EINVAL;
+	}
+	if (n > cipher->key_len - SHADOW_SALT_RANDOM) {
+		snprintf(why, room, "option \"prefix\": %d bytes are too many for the salt of %s: %d must stay random, of %d", n,
+		    cipher->name, SHADOW_SALT_RANDOM, cipher->key_len);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 int
@@ -77,22 +120,19 @@ shadow_conf_check(const void *conf, uint32_t role, char *why, size_t room)
 		snprintf(why, room, "option \"allow\" needs profile ss: in profile raw a client names no address");
 		return -EINVAL;
 	}
-	return check_cipher(mine->cipher, why, room);
+	return check_secrets(mine, why, room);
 }
 
 int
 shadow_args_check(const void *conf, const void *args, uint32_t role, char *why, size_t room)
 {
 	const struct shadow_options *mine = args;
-	uint8_t prefix[SHADOW_PREFIX_MAX], header[SHADOW_ADDRESS_MAX];
+	uint8_t header[SHADOW_ADDRESS_MAX];
+	int rc;
 
 	(void)conf;
 	if (role != PTAH_CLIENT)
 		return 0;
-	if (mine->prefix != NULL && shadow_prefix_read(mine->prefix, prefix) < 0) {
-		snprintf(why, room, "option \"prefix\": is not at most %d bytes, percent-encoded", SHADOW_PREFIX_MAX);
-		return -EINVAL;
-	}
 	if (mine->target != NULL && mine->profile != SHADOW_SS) {
 		snprintf(why, room, "option \"target\" needs profile ss: in profile raw the server alone knows where to go");
 		return -EINVAL;
@@ -101,7 +141,8 @@ shadow_args_check(const void *conf, const void *args, uint32_t role, char *why, 
 		snprintf(why, room, "option \"target\": \"%.64s\" is not a host and a port from 1 to 65535", mine->target);
 		return -EINVAL;
 	}
-	return check_cipher(mine->cipher, why, room);
+	rc = check_secrets(mine, why, room);
+	return rc < 0 ? rc : check_prefix(mine, why, room);
 }
 
 static int

@@ -14,11 +14,15 @@
 #define SHADOW_SS 1u  /* an address stands before it */
 
 #define SHADOW_PREFIX_MAX 16
+#define SHADOW_SALT_RANDOM 8 /* bytes of a salt that a prefix must leave */
+
+#define SHADOW_HALF_CLOSE_SEND 1u
 
 /** conf of a server, args of a client. */
 struct shadow_options {
 	const char *password, *cipher, *target, *prefix;
-	uint32_t profile;
+	struct ptah_span key;
+	uint32_t profile, half_close;
 	struct ptah_list allow;
 };
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * shadow: Shadowsocks AEAD.  README.md draws the wire; the code is read from
- * the link outwards:
+ * shadow: Shadowsocks AEAD and 2022.  README.md draws the wire; the code is
+ * read from the link outwards:
  *
  *     link.c      salt, address, stream        chunks.c   boxes and chunks
- *     address.c   the header of profile ss     cipher.c   ciphers and keys
- *     options.c   what the operator says
+ *     modern.c    how a stream of 2022 begins  opening.c  its headers
+ *     address.c   the header of profile ss     cipher.c   ciphers and session keys
+ *     options.c   what the operator says       keys.c     what both ends know
  */
 #include <ptah/module.h>
 
@@ -16,6 +17,7 @@ static const char *const counters[] = {
 	[SHADOW_COUNT_REPLAYED] = "replayed",
 	[SHADOW_COUNT_BROKEN] = "broken",
 	[SHADOW_COUNT_FORBIDDEN] = "forbidden",
+	[SHADOW_COUNT_LATE] = "late",
 	NULL,
 };
 
@@ -27,7 +29,7 @@ PTAH_MODULE(shadow) = {
 	.name = "shadow",
 	.aliases = aliases,
 	.version = "1",
-	.summary = "Shadowsocks AEAD, with or without the address of a destination",
+	.summary = "Shadowsocks AEAD and 2022, with or without the address of a destination",
 	.example = "{\"server\": {\"password\": \"only for trials, please\"}, "
 	    "\"client\": {\"password\": \"only for trials, please\"}}",
 	.counters = counters,
@@ -35,6 +37,7 @@ PTAH_MODULE(shadow) = {
 	.options = shadow_options,
 	.conf_size = sizeof(struct shadow_options),
 	.args_size = sizeof(struct shadow_options),
+	.worker_size = sizeof(struct shadow_worker),
 	.link_size = sizeof(struct shadow_link),
 	.unit = SHADOW_UNIT,
 	.conf_check = shadow_conf_check,

@@ -8,6 +8,7 @@ of the test.
 import os
 import select
 import socket
+import time
 
 from harness import (E1C, E1S, MODULES, Ptah, Server, connect, poll,
                      recv_exact)
@@ -19,12 +20,15 @@ ANSWER = b"what the target then says"
 class Kind:
     """A transport, as the matrix sees it."""
 
-    def __init__(self, name, says=(0, 0), server="", client="", hello=True):
+    def __init__(self, name, says=(0, 0), server="", client="", hello=True,
+                 shuts=False, label=None):
         self.name = name
+        self.label = label or name
         self.says = says      # how much a server says to whoever connects
         self.server = server  # options of the server, NAME:KEY=VALUE;...
         self.client = client  # arguments of the client beside those announced
         self.hello = hello    # a client speaks without its application
+        self.shuts = shuts    # who is refused hears EOF, and is read on
 
     def is_here(self):
         return os.path.exists(os.path.join(MODULES, self.name + ".so"))
@@ -34,6 +38,13 @@ KINDS = [
     Kind("obfs4", client="iat-mode=0"),
     Kind("shadow", server="shadow:password=ducks and drakes",
          client="password=ducks and drakes", hello=False),
+    # Its specification has the server shut its side.
+    Kind("shadow", label="shadow-2022", shuts=True, hello=False,
+         server="shadow:profile=ss;shadow:cipherName="
+                "2022-blake3-aes-128-gcm;"
+                "shadow:password=AAECAwQFBgcICQoLDA0ODw",
+         client="profile=ss;cipherName=2022-blake3-aes-128-gcm;"
+                "password=AAECAwQFBgcICQoLDA0ODw;target=192.0.2.1:9"),
     # These speak first, by design; and so whoever looks can tell.
     Kind("obfs3", says=(192, 192 + 4097)),
     Kind("obfs2", says=(24, 24 + 8192)),
@@ -188,12 +199,27 @@ class Probers:
         assert max(heard.values()) <= most
         return list(heard.values())
 
+    def spoken_to(self, socks, seconds):
+        """Who is sent a byte meanwhile; nobody may be hung up on."""
+        until = time.monotonic() + seconds
+        watched, found = list(socks), []
+        while watched:
+            left = until - time.monotonic()
+            ready, _, _ = select.select(watched, [], [], max(left, 0))
+            for sock in ready:
+                watched.remove(sock)
+                if sock.recv(1, socket.MSG_PEEK):
+                    found.append(sock)
+                else:
+                    assert self.kind.shuts, "hung up"
+            if not ready:
+                break
+        return found
 
-def is_silent(socks, seconds):
-    """Nobody is sent a byte meanwhile, and nobody is hung up on."""
-    ready, _, _ = select.select(socks, [], [], seconds)
-    assert not ready, "%d of %d were answered or closed" % (
-        len(ready), len(socks))
+    def is_silent(self, socks, seconds):
+        """Nobody is sent a byte meanwhile, and nobody is hung up on."""
+        n = len(self.spoken_to(socks, seconds))
+        assert n == 0, "%d of %d were answered" % (n, len(socks))
 
 
 LENGTHS = [0, 1, 31, 32, 63, 64, 95, 96, 140, 141, 142, 191, 192, 193, 1447,

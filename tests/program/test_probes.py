@@ -12,10 +12,10 @@ import pytest
 
 import probing
 from lines import reset
-from probing import KINDS, Probers, is_silent
+from probing import KINDS, Probers
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.label)
 def probers(request, tmp_path):
     if not request.param.is_here():
         pytest.skip("built without " + request.param.name)
@@ -29,12 +29,12 @@ def test_obfs_107_120_126_the_probe_matrix(probers):
     socks = [probers.probe(data) for _, data in probing.probes(flight)]
     link = probers.gets_in()
     probers.first_words(socks)
-    is_silent(socks, 0.7)
+    probers.is_silent(socks, 0.7)
     # more bytes change nothing, however many there are
     for n in (3000, 9000, 100000):
         for sock in socks[::1 if n < 100000 else 20]:
             sock.sendall(os.urandom(n))
-        is_silent(socks, 0.5)
+        probers.is_silent(socks, 0.5)
     # a reset is forgotten
     for sock in socks[::2]:
         reset(sock)
@@ -47,7 +47,7 @@ def test_a_prober_that_says_nothing_hears_no_more(probers):
     said = probers.first_words(socks)
     if probers.kind.says[1]:
         assert len(set(said)) > 40  # each time another length
-    is_silent(socks, 0.5)
+    probers.is_silent(socks, 0.5)
     probers.gets_in()
 
 
@@ -59,14 +59,14 @@ def test_a_replay_hears_no_more(probers):
     probers.gets_in()
     while True:
         # by whichever worker was first; all others had the same time
-        answered = select.select(socks, [], [], 0.5)[0]
-        if select.select(socks, [], [], 0.2)[0] == answered:
+        answered = probers.spoken_to(socks, 0.5)
+        if probers.spoken_to(socks, 0.2) == answered:
             break
     assert len(answered) <= 1
     rest = [sock for sock in socks if sock not in answered]
     for sock in rest:
         sock.sendall(os.urandom(3000))
-    is_silent(rest, 0.5)
+    probers.is_silent(rest, 0.5)
     probers.gets_in()
 
 

@@ -26,6 +26,22 @@
 
 #define LIMIT_S 10
 
+/* ---- memory that is out when a test says so: the linker puts this before the C library's ---- */
+
+static bool no_memory;
+
+void *__real_calloc(size_t n, size_t len);
+void *__wrap_calloc(size_t n, size_t len);
+
+void *
+__wrap_calloc(size_t n, size_t len)
+{
+	if (!no_memory)
+		return __real_calloc(n, len);
+	errno = ENOMEM;
+	return NULL;
+}
+
 /* ---- a client link between two sockets of ours -------------------------------- */
 
 struct one {
@@ -33,16 +49,20 @@ struct one {
 	struct ptah_instance instance;
 	struct ptah_dial_how how;
 	int listener, app, peer;
-	bool open, over;
+	bool open, over, closed;
+	bool hungry; /* it has a reply for the application when memory is out */
 	int rc, failed_fd;
 };
 
 static struct ptah_span
 on_open(struct ptah_link *link, void *arg)
 {
+	struct one *one = arg;
+
 	(void)link;
-	((struct one *)arg)->open = true;
-	return (struct ptah_span){ NULL, 0 };
+	one->open = true;
+	no_memory = one->hungry;
+	return (struct ptah_span){ (const uint8_t *)"OK", one->hungry ? 2 : 0 };
 }
 
 static void
@@ -54,6 +74,7 @@ on_failed(int fd, int rc, const char *reason, void *arg)
 	one->over = true;
 	one->rc = rc;
 	one->failed_fd = fd;
+	no_memory = false;
 }
 
 static void
@@ -61,8 +82,9 @@ on_closed(int rc, void *arg)
 {
 	struct one *one = arg;
 
-	one->over = true;
+	one->over = one->closed = true;
 	one->rc = rc;
+	no_memory = false;
 }
 
 static const struct ptah_link_ops ops = { .on_open = on_open, .on_failed = on_failed, .on_closed = on_closed };
@@ -95,8 +117,21 @@ turn_for_ms(struct one *one, unsigned ms)
 		turn(one);
 }
 
+/* Nothing can be written any more until the other side reads. */
 static void
-one_open(struct one *one, const struct ptah_module *module)
+fill(int fd)
+{
+	static const uint8_t bytes[4096];
+
+	while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+		continue;
+	while (send(fd, bytes, 1, MSG_NOSIGNAL) > 0)
+		continue;
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void
+one_begin(struct one *one, const struct ptah_module *module, bool hungry)
 {
 	struct ptah_addr at, bound;
 	struct ptah_dest dest;
@@ -115,6 +150,9 @@ one_open(struct one *one, const struct ptah_module *module)
 	assert_int_equal(ptah_listen_open(&at, &one->listener, 1, &bound), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	one->app = fds[0];
+	one->hungry = hungry;
+	if (hungry)
+		fill(fds[1]);
 	assert_int_equal(ptah_dest_parse(&dest, ptah_addr_format(&bound, text), false), 0);
 	struct ptah_link_client client = {
 		.instance = &one->instance,
@@ -126,6 +164,12 @@ one_open(struct one *one, const struct ptah_module *module)
 	struct ptah_link *link = ptah_link_client_new(one->worker, &client, &ops, one);
 	assert_non_null(link);
 	ptah_link_go(link);
+}
+
+static void
+one_open(struct one *one, const struct ptah_module *module)
+{
+	one_begin(one, module, false);
 }
 
 static void
@@ -417,6 +461,23 @@ a_reader_that_rests_goes_only_when_memory_is_short(void **state)
 	one_close(&one);
 }
 
+/* ---- an application that takes no reply, when there is no memory to keep it ------------------- */
+
+static void
+a_reply_that_cannot_be_kept_ends_a_link_that_was_open(void **state)
+{
+	struct one one;
+
+	(void)state;
+	one_begin(&one, &pass, true);
+	TURN_UNTIL(&one, one.over);
+	assert_true(one.open);
+	/* Not failed: its owner has let go of what it would free then. */
+	assert_true(one.closed);
+	assert_int_equal(one.rc, -ENOMEM);
+	one_close(&one);
+}
+
 /* ---- descriptors ------------------------------------------------------------------------------ */
 
 static int
@@ -473,6 +534,7 @@ main(void)
 		cmocka_unit_test(a_step_that_only_changes_its_mind_ends_its_link),
 		cmocka_unit_test(what_a_codec_still_holds_goes_out_when_the_application_is_gone),
 		cmocka_unit_test(a_reader_that_rests_goes_only_when_memory_is_short),
+		cmocka_unit_test(a_reply_that_cannot_be_kept_ends_a_link_that_was_open),
 		cmocka_unit_test(a_churn_of_failures_leaves_no_descriptor),
 	};
 

@@ -399,6 +399,43 @@ dial(struct ptah_link *link)
 	return rc < 0 ? rc : wire_opens(link, rc);
 }
 
+/*
+ * From the beginning: no byte of the application has gone anywhere, and of this
+ * attempt nothing is left but why it failed.
+ */
+bool
+ptah_birth_again(struct ptah_link *link)
+{
+	const char *reason = link->reason;
+	const int why = link->rc;
+	int rc = why;
+
+	if (link->role != PTAH_CLIENT || link->stage != STAGE_LAYERS || rc == 0 || rc == -ENOMEM || rc == -ECANCELED ||
+	    ptah_instance_bottom(link->instance)->module->endpoint == NULL || ++link->birth->attempt >= ATTEMPTS_MOST)
+		return false;
+	ptah_layers_free(link, rc);
+	ptah_end_close(&link->end[WIRE]);
+	free((void *)(uintptr_t)link->birth->early[WIRE].at);
+	link->birth->early[WIRE] = (struct ptah_span){ NULL, 0 };
+	link->eof[WIRE] = link->dead = link->aborting = false;
+	link->stage = STAGE_DIAL;
+	rc = ptah_layers_new(link);
+	if (rc == 0) {
+		ptah_link_limit(link, link->birth->dial_ms);
+		link->busy++;
+		rc = dial(link);
+		link->busy--;
+	}
+	if (rc != 0) {
+		ptah_link_die(link, rc);
+		return false;
+	}
+	ptah_link_stat(link, PTAH_STAT_HANDSHAKES_FAILED, 1);
+	ptah_log_rc(PTAH_LOG_INFO, AREA_LINK, why, "%s: a handshake failed, and another place is tried%s%s",
+	    link->instance->name, reason != NULL ? ": " : "", reason != NULL ? reason : "");
+	return !link->dead;
+}
+
 struct ptah_link *
 ptah_link_client_new(struct ptah_worker *worker, const struct ptah_link_client *how,
     const struct ptah_link_ops *ops, void *arg)

@@ -132,6 +132,8 @@ struct ptah_link *ptah_link_new(struct ptah_worker *worker, struct ptah_instance
 /** What the option half-close says: auto holds a client's EOF where a transport of the stack wants that. */
 void ptah_link_set_half_close(struct ptah_link *link, int said);
 void ptah_link_free(struct ptah_link *link);
+/** All of them, none opened.  -errno; ptah_layers_free() takes what there is. */
+int ptah_layers_new(struct ptah_link *link);
 void ptah_layers_free(struct ptah_link *link, int why);
 /** It is over; ptah_link_settle() will bury it. */
 void ptah_link_die(struct ptah_link *link, int rc);
@@ -148,6 +150,8 @@ ptah_link_stat(const struct ptah_link *link, enum ptah_stat stat, uint64_t n)
 /* birth.c: on the way to the relay. */
 /** One step; 1 if it should be looked at again, 0 if there is nothing to do, -errno. */
 int ptah_birth_step(struct ptah_link *link);
+/** A client's handshake has failed: true if it lives again, on its way to another place. */
+bool ptah_birth_again(struct ptah_link *link);
 /** Keep bytes that came before their reader was there.  -ENOMEM. */
 int ptah_birth_keep_early(struct ptah_link *link, int s, struct ptah_span early);
 void ptah_birth_free(struct ptah_link *link);

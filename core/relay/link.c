@@ -68,8 +68,8 @@ static int on_give(struct ptah_self *self, int fd, struct ptah_span early);
 
 static const struct ptah_self_ops self_ops = { .deliver = on_self_event, .give = on_give, .idle = on_self_idle };
 
-static int
-layers_new(struct ptah_link *link)
+int
+ptah_layers_new(struct ptah_link *link)
 {
 	struct ptah_instance *instance = link->instance;
 	unsigned n = 0;
@@ -151,7 +151,7 @@ ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_
 	relay->links = link;
 	relay->n_links++;
 	ptah_link_stat(link, PTAH_STAT_LINKS_OPENED, 1);
-	if (layers_new(link) != 0) {
+	if (ptah_layers_new(link) != 0) {
 		ptah_link_free(link);
 		errno = ENOMEM;
 		return NULL;
@@ -264,14 +264,11 @@ ptah_link_limit(struct ptah_link *link, unsigned ms)
 
 /* ---- one turn --------------------------------------------------------------- */
 
-void
-ptah_link_settle(struct ptah_link *link)
+static void
+do_what_can_be_done(struct ptah_link *link)
 {
 	int rc = 1;
 
-	/* An op that calls us back is settled by the call that it runs in. */
-	if (link->busy > 0)
-		return;
 	link->busy++;
 	while (!link->dead && !link->aborting && rc > 0)
 		rc = ptah_birth_step(link);
@@ -286,6 +283,17 @@ ptah_link_settle(struct ptah_link *link)
 	if (!link->dead)
 		ptah_link_set_readers(link);
 	link->busy--;
+}
+
+void
+ptah_link_settle(struct ptah_link *link)
+{
+	/* An op that calls us back is settled by the call that it runs in. */
+	if (link->busy > 0)
+		return;
+	do
+		do_what_can_be_done(link);
+	while (link->dead && ptah_birth_again(link));
 	if (link->dead)
 		bury(link);
 }

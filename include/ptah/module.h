@@ -120,7 +120,7 @@ struct ptah_open {
 	uint32_t size, role; /* PTAH_CLIENT or PTAH_SERVER */
 	uint32_t messages;   /* this link carries messages, not a stream */
 	uint32_t layer;      /* 0 is the top of the stack */
-	uint32_t attempt;    /* client: how many dials of this link have failed */
+	uint32_t attempt;    /* client: how many dials and handshakes of this link have failed */
 	uint32_t reserved;
 	const void *conf;
 	void *worker;
@@ -194,7 +194,8 @@ struct ptah_module {
 	int (*event)(void *link, const struct ptah_event *, struct ptah_io *); /* a timer, mail ... */
 	void (*close)(void *link, int why);          /* 0, or the -errno that ended it */
 
-	/* Client, before the host dials: where to, at this attempt, of 64 at most; -ENOENT when there is no other. */
+	/* Client, before the host dials: where to, at this attempt, of 64 at most; -ENOENT when there is no other.  A link
+	 * whose handshake failed (not by -ENOMEM or -ECANCELED) is closed, and opened anew at the next place. */
 	int (*endpoint)(const struct ptah_open *, char *server, size_t room);
 
 	/* A carrier.  'dial' ends in host->give(); 'listen', when the home is ready, in host->arrive() for each connection. */

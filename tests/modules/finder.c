@@ -5,6 +5,7 @@
  * looks at the host's clocks, random bytes and mail addresses on the way.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 
 struct finder_args {
 	struct ptah_list places;
-	uint8_t wait;
+	uint8_t wait, hear;
 };
 
 struct finder_link {
@@ -20,6 +21,7 @@ struct finder_link {
 	struct ptah_self *self;
 	uint64_t born_ns;
 	uint32_t attempt;
+	bool hears;
 };
 
 static const struct ptah_option options[] = {
@@ -27,6 +29,8 @@ static const struct ptah_option options[] = {
 	    .offset = offsetof(struct finder_args, places), .help = "servers, the best one first" },
 	{ .name = "wait", .type = PTAH_BOOL, .flags = PTAH_LINK,
 	    .offset = offsetof(struct finder_args, wait), .help = "never open" },
+	{ .name = "hear", .type = PTAH_BOOL, .flags = PTAH_LINK,
+	    .offset = offsetof(struct finder_args, hear), .help = "open when the peer has said a byte, a '+'" },
 	{ .name = NULL },
 };
 
@@ -69,7 +73,8 @@ finder_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 	rc = look_around(mine);
 	if (rc < 0)
 		return rc;
-	return args->wait ? PTAH_GO : PTAH_OPEN;
+	mine->hears = args->hear;
+	return args->wait || args->hear ? PTAH_GO : PTAH_OPEN;
 }
 
 static void
@@ -93,9 +98,17 @@ finder_wrap(void *link, struct ptah_io *io)
 static int
 finder_unwrap(void *link, struct ptah_io *io)
 {
-	(void)link;
-	copy(&io->wire, &io->plain);
-	return PTAH_GO;
+	struct finder_link *mine = link;
+
+	if (!mine->hears) {
+		copy(&io->wire, &io->plain);
+		return PTAH_GO;
+	}
+	if (io->wire.in.len == 0)
+		return PTAH_GO;
+	io->wire.eaten = 1;
+	mine->hears = false;
+	return io->wire.in.at[0] == '+' ? PTAH_OPEN : -EBADMSG;
 }
 
 static void

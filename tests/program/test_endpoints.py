@@ -6,6 +6,7 @@ The transport is tests/modules/finder.
 
 import contextlib
 import signal
+import socket
 import time
 
 import pytest
@@ -55,6 +56,39 @@ def test_places_are_tried_in_turn(far, wrong):
             with lines.accept(far) as f:
                 lines.echo_works(app.sock, f)
         p.wait_line("attempt %d ended with 0" % wrong)
+
+
+@pytest.mark.parametrize("how,why", [("hangs up", -104), ("is silent", -110), ("lies", -74)])
+def test_another_place_after_a_handshake_failed(far, how, why):
+    """The link begins anew there, with all that the application said meanwhile."""
+    with lines.listen() as bad, finder(places=[lines.address(bad), lines.address(far)], hear=True) as p:
+        with ask(p) as app:
+            app.send(b"early")
+            with lines.accept(bad) as b:
+                if how == "hangs up":
+                    b.shutdown(socket.SHUT_WR)
+                elif how == "lies":
+                    b.sendall(b"-")
+                with lines.accept(far) as f:
+                    assert b.recv(1) == b"" # not a byte of the application
+                    f.sendall(b"+")
+                    app.expect(reply(0))
+                    lines.expect(f, b"early")
+                    lines.echo_works(app.sock, f)
+        p.wait_line("attempt 0 ended with %d" % why)
+        p.wait_line("attempt 1 ended with 0")
+        p.signal(signal.SIGUSR1)
+        line = p.wait_line("LOG INFO counters")
+        assert " links_opened=1 " in line and " handshakes_failed=1 " in line
+
+
+def test_no_place_shakes_hands(far):
+    """The application hears of the last one, once there is no other."""
+    with lines.listen() as bad, finder(places=[lines.address(bad)] * 3, hear=True) as p, ask(p) as app:
+        for _ in range(3):
+            lines.accept(bad).close()
+        app.expect(reply(5))
+        p.wait_line("attempt 2 ended with -104")
 
 
 def test_no_place_answers():

@@ -12,6 +12,7 @@
 #include "config/argv.h"
 #include "config/source.h"
 #include "config/usage.h"
+#include "host/invite.h"
 #include "host/manual.h"
 #include "transport/describe.h"
 #include "transport/registry.h"
@@ -23,6 +24,7 @@ static int run_manual(int argc, char *argv[], char *envp[]);
 static const struct ptah_command commands[] = {
 	{ "modules", "", "list the transports that are there, and those refused", run_modules },
 	{ "info", " NAME", "print the facts and options of one", run_info },
+	{ "invite", " TRANSPORT ...", "who a server is, as lines and options to write down", ptah_invite },
 	{ "manual", "", "print the manual page's source: ptah manual | man -l -", run_manual },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -44,13 +46,14 @@ ptah_command_usage(int fd)
 	ptah_buf_puts(&out, "usage: ptah [FLAG...]    under a parent program, such as Tor\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		ptah_buf_printf(&out, "       ptah %s%s%*s%s\n", commands[i].name, commands[i].arguments,
-		    (int)(16 - strlen(commands[i].name) - strlen(commands[i].arguments)), "",
+		    (int)(22 - strlen(commands[i].name) - strlen(commands[i].arguments)), "",
 		    commands[i].help);
 	ptah_buf_puts(&out, "       ptah --help | --version\n\n"
 	    "Flags are written -NAME VALUE or -NAME=VALUE; one dash or two.\n\n");
 	ptah_usage_flags(&out);
 	ptah_buf_puts(&out, "  PTAH_MODULE_PATH=FOLDER:...\n"
-	    "        look here for modules before -moduleDir and " PTAH_MODULE_DIR "\n");
+	    "        look here for modules before -moduleDir and " PTAH_MODULE_DIR "\n\n");
+	ptah_invite_usage(&out);
 
 	int rc = out.rc == 0 && ptah_write_full(fd, out.at, out.len) == (ssize_t)out.len ?
 	    EX_OK : EX_OSERR;

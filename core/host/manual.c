@@ -2,6 +2,7 @@
 #include "host/manual.h"
 
 #include "config/usage.h"
+#include "host/invite.h"
 
 /* core/host/ptah.1 is what "ptah manual" prints; a test holds them together. */
 
@@ -56,8 +57,24 @@ static const char description[] =
     ".Sh COMMANDS\n"
     ".Bl -tag -width indent\n";
 
-static const char flags[] =
+static const char invite[] =
     ".El\n"
+    ".Ss Invite\n"
+    ".Nm\n"
+    ".Cm invite\n"
+    "prints what the operator of a server and its clients must write down: the bridge line, the lines of both\n"
+    ".Pa torrc\n"
+    "files, and the options of both sides as JSON.\n"
+    "The identity that is in the state folder is read, also while a server uses it, and nothing is changed;\n"
+    "where there is none, one is made.\n"
+    "A transport that keeps no identity of its own gets options that are made,\n"
+    "and kept in the state folder as\n"
+    ".Pa NAME_server.json\n"
+    "and\n"
+    ".Pa NAME_client.json .\n"
+    "Which files it is, is said first.\n";
+
+static const char flags[] =
     ".Sh FLAGS\n"
     "A flag is written\n"
     ".Fl NAME Ar VALUE\n"
@@ -115,7 +132,9 @@ static const char tail[] =
     "A flag or a variable is wrong, and the ENV-ERROR line says which.\n"
     ".It 69\n"
     "The upstream proxy cannot be used (PROXY-ERROR); for\n"
-    ".Cm info ,\n"
+    ".Cm info\n"
+    "and\n"
+    ".Cm invite ,\n"
     "the transport cannot.\n"
     ".It 70\n"
     "Something inside failed.\n"
@@ -138,6 +157,12 @@ static const char tail[] =
     "    -proxylistenport 1080\n"
     "curl --socks5-hostname 127.0.0.1:1080 http://any.name/\n"
     ".Ed\n"
+    ".Pp\n"
+    "A bridge of obfs4: its identity, made or read, and what to write where:\n"
+    ".Bd -literal -offset indent\n"
+    "ptah invite obfs4 --bind 0.0.0.0:443 --advertise 203.0.113.7:443 \\e\n"
+    "    --state /var/lib/tor/pt_state\n"
+    ".Ed\n"
     ".Sh SEE ALSO\n"
     ".Xr ptah-module 7\n"
     ".Sh SECURITY\n"
@@ -159,6 +184,8 @@ ptah_manual(struct ptah_buf *out, const struct ptah_command *commands, size_t n)
 	for (size_t i = 0; i < n; i++)
 		ptah_buf_printf(out, ".It Cm %s%s%s\n%s.\n", commands[i].name, commands[i].arguments[0] ? " Ar" : "",
 		    commands[i].arguments, commands[i].help);
+	ptah_buf_puts(out, invite);
+	ptah_invite_manual(out);
 	ptah_buf_puts(out, flags);
 	ptah_usage_manual(out);
 	return ptah_buf_puts(out, tail);

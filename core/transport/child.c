@@ -313,6 +313,7 @@ open_on_main(void *arg)
 		.role = child->bind == NULL ? PTAH_CLIENT : PTAH_SERVER,
 		.options = child->options,
 		.state_folder = parent->state_folder,
+		.look = parent->look,
 		.bind = child->bind,
 		.has_proxy = has_proxy(parent),
 		.workers = parent->workers,

@@ -27,6 +27,7 @@ struct ptah_worker_life;
 struct ptah_opening;
 struct ptah_stopping;
 struct ptah_state;
+struct ptah_state_look;
 struct ptah_instance;
 
 /** How long a home may take to be ready. */
@@ -81,6 +82,7 @@ struct ptah_instance {
 	ptah_arrive_fn *on_arrive;
 	const struct ptah_dial_how *dial_how;
 	struct ptah_state *state;         /* open state files */
+	struct ptah_state_look *look;     /* look at state only (transport/state.h); NULL: it is ours */
 	atomic_flag warned;               /* of unknown keys of a connection */
 	_Atomic(int64_t) *counters;       /* n_counters for each worker */
 	unsigned n_counters;
@@ -94,6 +96,7 @@ struct ptah_instance_wish {
 	uint32_t role;
 	const struct ptah_json *options; /* lent; may be NULL */
 	const char *state_folder;        /* lent for the life of the instance */
+	struct ptah_state_look *look;    /* lent likewise: look at state, and change nothing; NULL: the usual */
 	const char *bind;                /* server: where it will listen, "ip:port"; NULL: not known */
 	bool has_proxy;                  /* refuse what cannot go through it */
 	struct ptah_worker *const *workers; /* workers[i]->index is i */

@@ -109,7 +109,11 @@ state_get(struct ptah_self *self, const char *name, struct ptah_room out)
 	if (home == NULL || !home->opening)
 		return -EINVAL;
 	state = state_of(self->instance, &rc);
-	return rc < 0 ? rc : ptah_state_get(state, name, out);
+	if (rc < 0)
+		return rc;
+	if (self->instance->look != NULL)
+		return ptah_state_peek(state, name, out, self->instance->look);
+	return ptah_state_get(state, name, out);
 }
 
 struct written {
@@ -153,31 +157,42 @@ on_written(int rc, void *arg)
 	}
 }
 
+/* Hand it to the writer, who answers; who may only look has it dropped, and an answer. */
+static int
+put(struct written *written, struct ptah_state *state, const char *name, struct ptah_span body)
+{
+	struct ptah_instance *instance = written->instance;
+	struct ptah_writer *writer;
+
+	if (instance->look != NULL) {
+		instance->look->n_dropped++;
+		return ptah_worker_post(instance->home_worker, tell_written, written);
+	}
+	writer = ptah_registry_writer(instance->registry);
+	return writer != NULL ? ptah_writer_put(writer, state, name, body, on_written, written) : -ENOMEM;
+}
+
 static int
 state_put(struct ptah_self *self, const char *name, struct ptah_span body, uint64_t cookie)
 {
 	struct ptah_instance *instance = self->instance;
 	struct ptah_state *state;
-	struct ptah_writer *writer;
 	struct written *written;
 	int rc;
 
 	if (self->life != PTAH_LIFE_HOME)
 		return -EINVAL;
 	state = state_of(instance, &rc);
-	if (rc == 0)
+	if (rc == 0 && instance->look == NULL)
 		rc = ptah_state_prepare(state, name);
 	if (rc < 0)
 		return rc;
-	writer = ptah_registry_writer(instance->registry);
 	written = calloc(1, sizeof(*written));
-	if (writer == NULL || written == NULL) {
-		free(written);
+	if (written == NULL)
 		return -ENOMEM;
-	}
 	written->instance = ptah_instance_ref(instance);
 	written->cookie = cookie;
-	rc = ptah_writer_put(writer, state, name, body, on_written, written);
+	rc = put(written, state, name, body);
 	if (rc < 0) {
 		ptah_instance_unref(instance);
 		free(written);

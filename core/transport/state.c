@@ -115,11 +115,44 @@ take_lock(struct ptah_state *state)
 	return rc == -EAGAIN ? -EBUSY : rc;
 }
 
-long
-ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room out)
+/* The file's length, or -errno. */
+static long
+read_into(const char *path, struct ptah_room out)
 {
 	uint8_t *bytes = NULL;
 	size_t len = 0;
+	long rc = ptah_file_read(path, PTAH_STATE_MAX, &bytes, &len);
+
+	if (rc < 0)
+		return rc;
+	if (len <= out.len && len > 0)
+		memcpy(out.at, bytes, len);
+	explicit_bzero(bytes, len);
+	free(bytes);
+	return len <= out.len ? (long)len : -ENOSPC;
+}
+
+long
+ptah_state_peek(struct ptah_state *state, const char *name, struct ptah_room out, struct ptah_state_look *look)
+{
+	char *path;
+	long rc;
+
+	if (!is_name(name))
+		return -EINVAL;
+	path = path_of(state, name);
+	if (path == NULL)
+		return -ENOMEM;
+	rc = read_into(path, out);
+	if (rc >= 0)
+		look->on_read(path, look->arg);
+	free(path);
+	return rc;
+}
+
+long
+ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room out)
+{
 	char *path;
 	long rc;
 
@@ -133,15 +166,8 @@ ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room out)
 	if (rc == -EROFS || rc == -EACCES) /* we cannot write there, but read */
 		rc = 0;
 	if (rc == 0)
-		rc = ptah_file_read(path, PTAH_STATE_MAX, &bytes, &len);
+		rc = read_into(path, out);
 	free(path);
-	if (rc == 0) {
-		if (len <= out.len && len > 0)
-			memcpy(out.at, bytes, len);
-		rc = len <= out.len ? (long)len : -ENOSPC;
-		explicit_bzero(bytes, len);
-		free(bytes);
-	}
 	return rc;
 }
 

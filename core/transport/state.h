@@ -34,6 +34,19 @@ long ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room
 /** Is 'name' good, and the lock ours?  -EINVAL, -EBUSY, or why the folder cannot be made. */
 int ptah_state_prepare(struct ptah_state *state, const char *name);
 
+/**
+ * What an instance does with state when it may only look: no lock is taken, for another process may hold it, and what it
+ * writes is dropped.
+ */
+struct ptah_state_look {
+	void (*on_read)(const char *path, void *arg); /* it has read this file; on the home's worker */
+	void *arg;
+	unsigned n_dropped; /* files that it would have written */
+};
+
+/** As ptah_state_get(), but with a look: neither takes the lock nor needs it. */
+long ptah_state_peek(struct ptah_state *state, const char *name, struct ptah_room out, struct ptah_state_look *look);
+
 /** Hears on the writer's thread that a file is on disk (0), or -errno. */
 typedef void ptah_written_fn(int rc, void *arg);
 

@@ -180,16 +180,22 @@ shadow_prefix_read(const char *text, uint8_t out[SHADOW_PREFIX_MAX])
 int
 shadow_generate(const void *conf, const char *advertise, struct ptah_room server, struct ptah_room client)
 {
+	const struct shadow_options *mine = conf;
+	const char *cipher = mine->cipher;
+	const char *profile = mine->profile == SHADOW_SS ? ", \"profile\": \"ss\"" : "";
 	uint8_t random[GENERATED];
+	char named[64] = "";
 	char password[sodium_base64_ENCODED_LEN(GENERATED, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
 	int n, m;
 
-	(void)conf;
 	randombytes_buf(random, sizeof(random));
 	sodium_bin2base64(password, sizeof(password), random, sizeof(random), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	n = snprintf((char *)server.at, server.len, "{\"password\": \"%s\", \"cipherName\": \"%s\"}", password, CIPHER_DEFAULT);
-	m = snprintf((char *)client.at, client.len,
-	    "{\"password\": \"%s\", \"cipherName\": \"%s\", \"serverAddress\": \"%s\"}", password, CIPHER_DEFAULT, advertise);
+	/* One that is none is left out: the option that asked for it is refused as such. */
+	if (cipher != NULL && shadow_cipher_find(cipher) != NULL)
+		snprintf(named, sizeof(named), ", \"cipherName\": \"%s\"", cipher);
+	n = snprintf((char *)server.at, server.len, "{\"password\": \"%s\"%s%s}", password, named, profile);
+	m = snprintf((char *)client.at, client.len, "{\"password\": \"%s\"%s%s, \"serverAddress\": \"%s\"}",
+	    password, named, profile, advertise != NULL ? advertise : "");
 	sodium_memzero(random, sizeof(random));
 	sodium_memzero(password, sizeof(password));
 	return n > 0 && (size_t)n < server.len && m > 0 && (size_t)m < client.len ? 0 : -ENOSPC;

@@ -3,19 +3,26 @@
 
 import json
 import os
+import socket
+import subprocess
 import threading
 
 import pytest
 
 from conftest import need
 from curling import download, login, upload
-from pair import Client, Server, program_path, socks_args
+from pair import Client, Server, module_env, program_path, socks_args
 from servers import HttpServer
 from tor_network import NEEDS, TorNetwork
 
 PAIRS = [("ptah", "obfs4proxy"), ("obfs4proxy", "ptah"), ("ptah", "ptah")]
 # A burst of 1427 bytes fills one frame, 32768 is the most of one burst.
 SIZES = [0, 1, 1427, 1428, 32768, 32769, 3 * 1024 * 1024 + 17]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
 
 
 class Pair:
@@ -135,6 +142,34 @@ def test_obfs_015_a_bridge_moves_and_keeps_its_identity(house, order):
         os.truncate(server.process.log, 0)
     assert seen[0] == seen[1] == seen[2]
     assert seen[0][1]["iat-mode"] == 1
+
+
+@pytest.mark.parametrize("client", ["obfs4proxy", "ptah"])
+def test_an_invitation_is_what_a_client_needs(house, client):
+    """The bridge is started by the lines of its torrc, the client by one line."""
+    need("curl", client)
+    web, port = house.add(HttpServer()), free_port()
+    where = "127.0.0.1:%d" % port
+    got = subprocess.run([program_path("ptah"), "invite", "obfs4", "--bind",
+        where, "--advertise", where, "--state", house.path("bridge"), "--json"],
+        env={**os.environ, **module_env()}, capture_output=True, check=True)
+    card = json.loads(got.stdout)
+    lines = dict(line.split(" ", 1) for line in card["server-torrc"])
+    bridge = house.start("bridge",
+        lines["ServerTransportPlugin"].split(" ")[2:], {
+            "TOR_PT_MANAGED_TRANSPORT_VER": "1",
+            "TOR_PT_STATE_LOCATION": house.path("another"),
+            "TOR_PT_SERVER_TRANSPORTS": "obfs4",
+            "TOR_PT_SERVER_BINDADDR": lines["ServerTransportListenAddr"]
+                .replace(" ", "-"),
+            "TOR_PT_ORPORT": "127.0.0.1:%d" % web.port,
+            **module_env()})
+    bridge.wait_text("SMETHODS DONE\n", 20)
+    name, address, *args = card["bridge-line"].split(" ")
+    assert (name, address) == ("obfs4", where)
+    c = Client(house, program_path(client), "obfs4")
+    download(["--socks5", "%s:%d" % (c.host, c.port)] + login(socks_args(
+        arg.split("=", 1) for arg in args)), "127.0.0.1", port, 100000, 1)
 
 
 @pytest.mark.parametrize("client,server", PAIRS)

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/invite.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config/options.h"
+#include "config/source.h"
+#include "host/card.h"
+#include "host/invitation.h"
+#include "host/process.h"
+#include "transport/loader.h"
+#include "transport/registry.h"
+
+enum flag { BIND, ADVERTISE, NEW, STATE, OPTIONS, OPTIONS_FILE, JSON, MODULE_DIR, N_FLAGS };
+
+static const struct {
+	const char *name, *value, *help; /* value NULL: a switch */
+} flags[N_FLAGS] = {
+	[BIND] = { "bind", "IP:PORT", "where the server listens" },
+	[ADVERTISE] = { "advertise", "HOST:PORT", "where clients reach it from outside" },
+	[NEW] = { "new", NULL, "make another identity; the old one is kept, with the date behind its name" },
+	[STATE] = { "state", "FOLDER", "where the identity is kept (TOR_PT_STATE_LOCATION; default: the current folder); "
+	    "under Tor that is pt_state in its data folder" },
+	[OPTIONS] = { "options", "OPTIONS", "options of the server: JSON, or NAME:KEY=VALUE;..." },
+	[OPTIONS_FILE] = { "optionsFile", "FILE", "the same from a file; the place for secrets" },
+	[JSON] = { "json", NULL, "print one JSON object" },
+	[MODULE_DIR] = { "moduleDir", "FOLDER", "look here for modules before the installed folder" },
+};
+
+int
+ptah_invite_usage(struct ptah_buf *out)
+{
+	ptah_buf_puts(out, "ptah invite TRANSPORT --bind IP:PORT --advertise HOST:PORT prints the bridge line of a server, the lines\n"
+	    "of both torrcs and the options of both sides.  It reads the identity that is there, or makes one.\n\n");
+	for (int id = 0; id < N_FLAGS; id++)
+		ptah_buf_printf(out, "    --%s%s%s\n        %s\n", flags[id].name, flags[id].value ? " " : "",
+		    flags[id].value ? flags[id].value : "", flags[id].help);
+	return out->rc;
+}
+
+int
+ptah_invite_manual(struct ptah_buf *out)
+{
+	ptah_buf_puts(out, ".Bl -tag -width indent\n");
+	for (int id = 0; id < N_FLAGS; id++)
+		ptah_buf_printf(out, ".It Li \\-\\-%s%s%s\n%s.\n", flags[id].name, flags[id].value ? " Ar " : "",
+		    flags[id].value ? flags[id].value : "", flags[id].help);
+	return ptah_buf_puts(out, ".El\n");
+}
+
+/* ---- what was asked --------------------------------------------------------------- */
+
+static int wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int
+wrong(const char *format, ...)
+{
+	va_list args;
+
+	fputs("ptah: invite: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs("\n", stderr);
+	return -EINVAL;
+}
+
+static int
+flag_of(const char *word, size_t len)
+{
+	for (int id = 0; id < N_FLAGS; id++)
+		if (strlen(flags[id].name) == len && memcmp(flags[id].name, word, len) == 0)
+			return id;
+	return -1;
+}
+
+/* One dash or two, the value behind "=" or as the next word. */
+static int
+read_flags(const char *values[N_FLAGS], int argc, char *argv[])
+{
+	for (int i = 0; i < argc; i++) {
+		const char *word = argv[i] + (argv[i][0] == '-') + (argv[i][0] == '-' && argv[i][1] == '-');
+		const char *equals = strchr(word, '=');
+		int id = argv[i][0] == '-' ? flag_of(word, equals ? (size_t)(equals - word) : strlen(word)) : -1;
+
+		if (id < 0)
+			return wrong("\"%.100s\" is none of its flags: see ptah --help", argv[i]);
+		if (values[id])
+			return wrong("--%s is there twice: leave one out", flags[id].name);
+		if (!flags[id].value) {
+			if (equals)
+				return wrong("--%s takes no value", flags[id].name);
+			values[id] = "";
+		} else if (equals) {
+			values[id] = equals + 1;
+		} else if (++i < argc) {
+			values[id] = argv[i];
+		} else {
+			return wrong("--%s wants a value: --%s %s", flags[id].name, flags[id].name, flags[id].value);
+		}
+	}
+	return 0;
+}
+
+static int
+check_addresses(const char *bind, const char *advertise)
+{
+	struct ptah_addr addr;
+	struct ptah_dest dest;
+
+	if (!bind || ptah_addr_parse(&addr, bind) != 0 || ptah_addr_port(&addr) == 0)
+		return wrong("--bind %s%s: say where the server listens, such as --bind 0.0.0.0:443",
+		    bind ? "is " : "is missing", bind ? bind : "");
+	if (!advertise || ptah_dest_parse(&dest, advertise, false) != 0)
+		return wrong("--advertise %s%s: say where clients reach it from outside, such as --advertise 203.0.113.7:443",
+		    advertise ? "is " : "is missing", advertise ? advertise : "");
+	return 0;
+}
+
+/* An object, or NULL when it was told why. */
+static struct ptah_json *
+read_options(const char *name, const char *text, const char *path)
+{
+	struct ptah_options options = { 0 };
+	struct ptah_json *json = NULL;
+	bool exposed = false;
+	char why[400] = "";
+	int rc = 0;
+
+	if (text && path) {
+		wrong("--options and --optionsFile are both there: leave one out");
+		return NULL;
+	}
+	if (text)
+		rc = ptah_options_parse(&options, text, strlen(text), why, sizeof(why));
+	else if (path)
+		rc = ptah_options_read(&options, path, &exposed, why, sizeof(why));
+	if (rc == 0)
+		json = ptah_options_of(&options, ptah_options_keyed(&options, &name, 1), name);
+	if (!json)
+		wrong("%s: %s", path ? "--optionsFile" : "--options", why[0] ? why : strerror(ENOMEM));
+	if (exposed)
+		fprintf(stderr, "ptah: %s can be read by others: chmod 600 it\n", path);
+	ptah_options_clear(&options);
+	return json;
+}
+
+/* ---- and done ------------------------------------------------------------------------- */
+
+static int
+print(const struct ptah_invitation *invitation, const struct ptah_invitation_wish *wish, bool json)
+{
+	struct ptah_buf out = { 0 };
+	int rc = json ? ptah_card_json(&out, invitation, wish) : ptah_card_print(&out, invitation, wish);
+	bool written = rc == 0 && ptah_write_full(STDOUT_FILENO, out.at, out.len) == (ssize_t)out.len;
+
+	ptah_buf_wipe(&out);
+	return written ? EX_OK : EX_OSERR;
+}
+
+static int
+invite(const struct ptah_invitation_wish *wish, const char *path, const char *dir, bool json)
+{
+	struct ptah_registry *registry = ptah_registry_new(path, dir);
+	struct ptah_invitation invitation = { 0 };
+	char why[PTAH_WHY_TEXT] = "";
+	int rc = registry ? ptah_invitation_make(&invitation, registry, wish, why, sizeof(why)) : -ENOMEM;
+
+	ptah_registry_free(registry);
+	if (rc < 0)
+		fprintf(stderr, "ptah: invite: %s: %s\n", wish->name, why[0] ? why : strerror(-rc));
+	rc = rc < 0 ? EX_UNAVAILABLE : print(&invitation, wish, json);
+	ptah_invitation_clear(&invitation);
+	return rc;
+}
+
+int
+ptah_invite(int argc, char *argv[], char *envp[])
+{
+	const char *values[N_FLAGS] = { NULL };
+	struct stat st;
+	int rc = EX_USAGE;
+
+	if (argc < 2 || !ptah_text_is_ptname(argv[1], strlen(argv[1]))) {
+		wrong("name a transport: ptah invite TRANSPORT --bind IP:PORT --advertise HOST:PORT");
+		return EX_USAGE;
+	}
+	if (read_flags(values, argc - 2, argv + 2) < 0 || check_addresses(values[BIND], values[ADVERTISE]) < 0)
+		return EX_USAGE;
+
+	struct ptah_json *options = read_options(argv[1], values[OPTIONS], values[OPTIONS_FILE]);
+	const char *state = values[STATE] ? values[STATE] : ptah_env_get(envp, "TOR_PT_STATE_LOCATION");
+	char *folder = state ? ptah_file_absolute(state) : getcwd(NULL, 0);
+
+	(void)ptah_log_add(PTAH_LOG_WARN, ptah_log_to_stderr, NULL);
+	ptah_process_hear_libevent();
+	if (!folder)
+		perror("ptah: invite: --state");
+	if (folder && stat(folder, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		wrong("%s is no folder: name one by --state", folder);
+		free(folder);
+		folder = NULL;
+	}
+	if (options && folder) {
+		const struct ptah_invitation_wish wish = {
+			.name = argv[1], .bind = values[BIND], .advertise = values[ADVERTISE],
+			.folder = folder, .options = options, .anew = values[NEW] != NULL,
+		};
+
+		rc = invite(&wish, ptah_env_get(envp, "PTAH_MODULE_PATH"), values[MODULE_DIR], values[JSON] != NULL);
+	}
+	ptah_log_remove(ptah_log_to_stderr, NULL);
+	ptah_json_free(options);
+	free(folder);
+	return rc;
+}

@@ -4,7 +4,11 @@
  *
  * They are read and not answered, and closed at a moment that says nothing of
  * what they sent nor of how far it was understood: accept + 60 s + a random part
- * (exponential, mean 5 min), at most an hour.
+ * (exponential, mean 5 min), at most an hour.  A peer that had authenticated
+ * before is closed within a minute: its age says when it came, and no more.
+ *
+ * One that says EOF is closed then, as it would have been before it failed: or
+ * that would tell how much we read before we gave up.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -22,14 +26,38 @@
 #define LEAST_S 60.0
 #define MEAN_S 300.0
 #define MOST_S 3600.0
-#define READ_LEN 4096
+#define LATE_LEAST_S 1.0
+#define LATE_MOST_S 60.0
+#define READ_LEN 16384
+/* Reads of one turn: others want theirs too. */
+#define READS_MOST 8
 
 struct drained {
 	struct ptah_worker *worker;
 	int fd;
-	bool goes_with_peer; /* ... as soon as that has sent EOF */
 	struct event on_bytes, on_hour;
 };
+
+/* Throw away what has come.  False when nothing more can come. */
+static bool
+discard(int fd)
+{
+	uint8_t nowhere[READ_LEN];
+	ssize_t n = 1;
+
+	for (int i = 0; i < READS_MOST && n > 0; i++)
+		n = read(fd, nowhere, sizeof(nowhere));
+	return n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* With bytes unread the kernel would send a reset, which says that we did not read. */
+static void
+hang_up(int fd)
+{
+	(void)shutdown(fd, SHUT_WR);
+	(void)discard(fd);
+	close(fd);
+}
 
 static void
 drained_free(struct drained *one)
@@ -44,7 +72,7 @@ drained_free(struct drained *one)
 		}
 	event_del(&one->on_bytes);
 	event_del(&one->on_hour);
-	close(one->fd);
+	hang_up(one->fd);
 	free(one);
 }
 
@@ -56,19 +84,12 @@ on_hour(evutil_socket_t fd, short what, void *arg)
 	drained_free(arg);
 }
 
-/* Bytes are thrown away.  A peer that went first may be forgotten. */
 static void
 on_bytes(evutil_socket_t fd, short what, void *arg)
 {
-	struct drained *one = arg;
-	uint8_t nowhere[READ_LEN];
-	ssize_t n = read(fd, nowhere, sizeof(nowhere));
-
 	(void)what;
-	if (n == 0 && !one->goes_with_peer)
-		event_del(&one->on_bytes); /* a half-close is no reason to close sooner */
-	else if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
-		drained_free(one);
+	if (!discard(fd))
+		drained_free(arg);
 }
 
 /* -ln(n / 2^53) for n from 1 to 2^53, to nine digits; libm is not worth its loading for this. */
@@ -84,28 +105,37 @@ minus_log(uint64_t n)
 	return (53 - bits) * 0.69314718055994531 - 2 * z * sum;
 }
 
+/* From 0 to 1, neither included. */
 static double
-life_s(uint64_t born_ns, uint32_t close_s)
+uniform(void)
 {
-	double life = close_s > 0 ? close_s : LEAST_S + MEAN_S * minus_log(ptah_random_below(UINT64_C(1) << 53) + 1);
-	double age = (double)(ptah_clock_now_ns() - born_ns) / 1e9;
+	return ((double)ptah_random_below(UINT64_C(1) << 53) + 0.5) / (double)(UINT64_C(1) << 53);
+}
 
+double
+ptah_drain_life_s(double age_s, const struct ptah_rejection *how)
+{
+	double life;
+
+	if (how->late && how->close_s == 0)
+		return LATE_LEAST_S + (LATE_MOST_S - LATE_LEAST_S) * uniform();
+	life = how->close_s > 0 ? how->close_s : LEAST_S + MEAN_S * minus_log(ptah_random_below(UINT64_C(1) << 53) + 1);
 	if (life > MOST_S)
 		life = MOST_S;
-	return life > age ? life - age : 0.001;
+	return life > age_s ? life - age_s : 0.001;
 }
 
 void
-ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t manner, uint32_t close_s)
+ptah_drain_begin(struct ptah_worker *worker, int fd, const struct ptah_rejection *how)
 {
 	struct ptah_relay *relay = ptah_relay_of(worker);
 	struct drained *one = NULL;
-	double life = life_s(born_ns, close_s);
+	double life = ptah_drain_life_s((double)(ptah_clock_now_ns() - how->born_ns) / 1e9, how) * relay->drain_scale;
 	struct timeval tv = { (time_t)life, (suseconds_t)((life - (double)(time_t)life) * 1e6) };
 
-	if (manner == PTAH_SHUT)
+	if (how->manner == PTAH_SHUT)
 		(void)shutdown(fd, SHUT_WR);
-	if (manner == PTAH_NOW)
+	if (how->manner == PTAH_NOW)
 		goto fail;
 	if (relay->drained == NULL)
 		relay->drained = calloc(relay->drained_most, sizeof(struct drained *));
@@ -119,7 +149,6 @@ ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t 
 		goto fail;
 	one->worker = worker;
 	one->fd = fd;
-	one->goes_with_peer = close_s > 0;
 	if (event_assign(&one->on_bytes, worker->base, fd, EV_READ | EV_PERSIST, on_bytes, one) == -1 ||
 	    evtimer_assign(&one->on_hour, worker->base, on_hour, one) == -1 ||
 	    event_add(&one->on_bytes, NULL) == -1)
@@ -133,7 +162,7 @@ ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t 
 
 fail:
 	free(one);
-	close(fd);
+	hang_up(fd);
 }
 
 void
@@ -143,6 +172,15 @@ ptah_links_keep_rejected(struct ptah_worker *worker, unsigned most)
 
 	if (relay != NULL && relay->drained == NULL)
 		relay->drained_most = most > 0 ? most : 1;
+}
+
+void
+ptah_links_hurry_rejected(struct ptah_worker *worker, double scale)
+{
+	struct ptah_relay *relay = ptah_relay_of(worker);
+
+	if (relay != NULL)
+		relay->drain_scale = scale;
 }
 
 void

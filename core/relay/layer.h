@@ -167,11 +167,18 @@ int ptah_layer_next(const struct ptah_link *link, int i, int s);
 /** Bytes for an end.  0 or -errno. */
 int ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool finish);
 
-/**
- * Keep a rejected peer's descriptor open, silently, until its hour comes: 'close_s' after its birth, or when the peer
- * has sent EOF; with 0 a moment that says nothing.  Takes: fd.
- */
-void ptah_drain_begin(struct ptah_worker *worker, int fd, uint64_t born_ns, uint32_t manner, uint32_t close_s);
+/** Why and since when a peer is kept in the dark. */
+struct ptah_rejection {
+	uint64_t born_ns;
+	uint32_t manner;
+	uint32_t close_s; /* as io->close_s */
+	bool late;        /* it had been good */
+};
+
+/** Keep a rejected peer's descriptor open, silently, until its hour comes or it has sent EOF.  Takes: fd. */
+void ptah_drain_begin(struct ptah_worker *worker, int fd, const struct ptah_rejection *how);
+/** Draw how long, for one that is so old. */
+double ptah_drain_life_s(double age_s, const struct ptah_rejection *how);
 void ptah_drain_end_all(struct ptah_worker *worker);
 
 /** What this room keeps per worker. */
@@ -180,6 +187,7 @@ struct ptah_relay {
 	unsigned n_links;
 	struct drained **drained; /* eldest first */
 	unsigned n_drained, drained_most;
+	double drain_scale; /* of how long they live: 1 */
 };
 struct ptah_relay *ptah_relay_of(struct ptah_worker *worker);
 

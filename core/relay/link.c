@@ -23,7 +23,7 @@ ptah_relay_of(struct ptah_worker *worker)
 	if (relay == NULL) {
 		relay = worker->rooms[PTAH_ROOM_RELAY] = calloc(1, sizeof(*relay));
 		if (relay != NULL)
-			relay->drained_most = PTAH_REJECTED_MOST;
+			*relay = (struct ptah_relay){ .drained_most = PTAH_REJECTED_MOST, .drain_scale = 1 };
 	}
 	return relay;
 }
@@ -228,7 +228,10 @@ bury(struct ptah_link *link)
 	}
 	if (link->rejected && link->end[WIRE].fd != -1) {
 		ptah_link_stat(link, PTAH_STAT_REJECTED, 1);
-		ptah_drain_begin(link->worker, ptah_end_take_fd(&link->end[WIRE]), link->born_ns, link->manner, link->close_s);
+		const struct ptah_rejection how = {
+			.born_ns = link->born_ns, .manner = link->manner, .close_s = link->close_s, .late = link->asked,
+		};
+		ptah_drain_begin(link->worker, ptah_end_take_fd(&link->end[WIRE]), &how);
 	}
 	ptah_link_free(link);
 	ops->on_closed(rc, arg);

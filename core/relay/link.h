@@ -117,6 +117,9 @@ unsigned ptah_links_count(const struct ptah_worker *worker);
 #define PTAH_REJECTED_MOST 4096u
 void ptah_links_keep_rejected(struct ptah_worker *worker, unsigned most);
 
+/** Let rejected peers live so many times as long: for tests. */
+void ptah_links_hurry_rejected(struct ptah_worker *worker, double scale);
+
 /** A worker's relay memory, made with the first link. */
 void ptah_links_free(struct ptah_worker *worker);
 

@@ -66,7 +66,7 @@ struct ptah_msg;
 #define PTAH_REJECT 4 /* the peer failed to authenticate: the host ends it as io->manner says */
 
 /* Manners of PTAH_REJECT. */
-#define PTAH_SILENT 0u /* read on, answer nothing, close at a moment that tells nothing */
+#define PTAH_SILENT 0u /* read on, answer nothing, close at a moment that tells nothing, or when the peer has sent EOF */
 #define PTAH_SHUT 1u   /* the same after an EOF */
 #define PTAH_NOW 2u    /* close at once */
 

@@ -88,7 +88,7 @@ frames_unwrap(void *link, struct ptah_io *io)
 		return PTAH_GO;
 	size_t n = (size_t)io->wire.in.at[0] << 8 | io->wire.in.at[1];
 	if (n > FRAME)
-		return -EPROTO;
+		return n == UINT16_MAX ? PTAH_REJECT : -EPROTO;
 	if (io->wire.in.len < n + 2) {
 		io->wire.want = n + 2;
 		return PTAH_GO;
@@ -829,6 +829,42 @@ closes_a_rejected_peer_when_the_codec_says(void **state)
 	pair_close(&pair);
 }
 
+/* One that was good, and is no more: not on the spot, but soon. */
+static void
+hangs_up_late_on_a_peer_whose_words_turn_bad(void **state)
+{
+	struct pair pair;
+	uint64_t until = ptah_clock_now_ns() + 5 * PTAH_NS_PER_S;
+	char hello[HELLO];
+
+	(void)state;
+	pair_open(&pair, just_pass, just_frames, PTAH_HALF_CLOSE_AUTO);
+	ptah_links_hurry_rejected(pair.worker, 0.05);
+	expect_bytes(&pair, &pair.app, "OK");
+	pair.server_over = false;
+	int fd = knock(&pair, "hello");
+	while (recv(fd, hello, HELLO, MSG_PEEK) != HELLO) {
+		turn(&pair);
+		assert_true(ptah_clock_now_ns() < until);
+	}
+	assert_int_equal(recv(fd, hello, HELLO, 0), HELLO);
+	assert_int_equal(send(fd, "\xff\xff", 2, 0), 2);
+	while (!pair.server_over) {
+		turn(&pair);
+		assert_true(ptah_clock_now_ns() < until);
+	}
+	assert_int_equal(pair.server_rc, -EACCES);
+	uint64_t begin = ptah_clock_now_ns();
+	while (recv(fd, hello, 1, 0) != 0) {
+		assert_int_equal(errno, EAGAIN);
+		turn(&pair);
+		assert_true(ptah_clock_now_ns() < begin + 15 * PTAH_NS_PER_S);
+	}
+	assert_true(ptah_clock_now_ns() >= begin + PTAH_NS_PER_S / 20);
+	close(fd);
+	pair_close(&pair);
+}
+
 static void
 keeps_a_rejected_peer_in_the_dark(void **state)
 {
@@ -926,6 +962,7 @@ main(void)
 		cmocka_unit_test(tells_the_client_that_nobody_answers),
 		cmocka_unit_test(ends_the_link_of_a_module_that_makes_no_progress),
 		cmocka_unit_test(ends_the_link_of_a_module_that_lies_about_lengths),
+		cmocka_unit_test(hangs_up_late_on_a_peer_whose_words_turn_bad),
 		cmocka_unit_test(keeps_a_rejected_peer_in_the_dark),
 		cmocka_unit_test(keeps_no_more_rejected_peers_than_it_may),
 		cmocka_unit_test(lets_new_links_wait_while_memory_is_short),

@@ -131,9 +131,12 @@ describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
 	fact(out, "is a", carrier ? "carrier: it makes its own streams" : "codec: it turns bytes into bytes on a stream");
 	fact(out, "stack", carrier ? "others can stand on it; it stands on nothing" :
 	    "stands on any other transport, and others on it");
-	/* The driver of message links is still to come. */
 	if ((can & PTAH_CAN_STREAM) == 0)
-		fact(out, "messages", "could keep each one whole, and carries nothing else: this ptah cannot use it");
+		fact(out, "messages", "a datagram each, over UDP, and nothing else: for the UDP modes");
+	else if ((can & PTAH_CAN_MESSAGE) != 0)
+		fact(out, "messages", (can & PTAH_MESSAGES_ASKED) != 0 ?
+		    "framed on a stream; with option messages=true a datagram each, over UDP, which client and server must both be told" :
+		    "a datagram each, over UDP; with option messages=false framed on a stream, which client and server must both be told");
 	else
 		fact(out, "messages", "framed on a stream, above it");
 	fact(out, "half-close", (can & PTAH_HOLDS_EOF) != 0 ?
@@ -219,7 +222,8 @@ describe(const struct ptah_found *found, const char *name, struct ptah_buf *out)
 	/* A module that takes part in it says so in words of its own. */
 	if (ptah_options_find(module, PTAH_CLIENT, PTAH_KEY_HALF_CLOSE) == NULL)
 		ptah_buf_puts(out, "  half-close\n      what follows when one side has said all: auto, send, hold\n");
-	ptah_buf_puts(out, "  over\n      the transport to stand on: \"NAME\", or {\"module\": \"NAME\", ...its options}\n");
+	ptah_buf_puts(out, "  messages\n      in the UDP modes, true: a datagram each, false: framed on a stream; the same for client and server\n"
+	    "  over\n      the transport to stand on: \"NAME\", or {\"module\": \"NAME\", ...its options}\n");
 	return out->rc;
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "transport/announce.h"
+#include "transport/check.h"
 #include "transport/chunk.h"
 #include "transport/home.h"
 #include "transport/loader.h"
@@ -81,8 +82,8 @@ check_abilities(const struct ptah_module *module, const struct ptah_instance_wis
 		return refuse(why, why_room, "has no client side");
 	if (wish->role == PTAH_SERVER && (can & PTAH_CAN_SERVER) == 0)
 		return refuse(why, why_room, "has no server side");
-	if ((can & PTAH_CAN_STREAM) == 0)
-		return refuse(why, why_room, "carries messages only, and this ptah carries datagrams as frames of a stream");
+	if ((can & PTAH_CAN_STREAM) == 0 && !wish->datagrams)
+		return refuse(why, why_room, "carries messages only: it goes with -mode transparent-UDP or STUN");
 	if (wish->role == PTAH_CLIENT && wish->has_proxy && (can & PTAH_OWN_SOCKETS) != 0)
 		return refuse(why, why_room, "cannot use the upstream proxy");
 	return 0;
@@ -193,6 +194,8 @@ configure(struct ptah_instance *instance, const struct ptah_instance_wish *wish,
 	}
 	rc = ptah_options_host(options, &instance->half_close, instance->server, why, why_room);
 	if (rc == 0)
+		rc = ptah_options_messages(options, &instance->messages_said, why, why_room);
+	if (rc == 0)
 		rc = fill_conf(instance, why, why_room);
 	if (rc == 0)
 		rc = fill_args(instance, why, why_room);
@@ -284,6 +287,50 @@ build(struct ptah_registry *registry, const struct ptah_instance_wish *wish, con
 	return instance;
 }
 
+/* Would this layer carry messages, if all do?  What the top says goes for all that say nothing themselves. */
+static bool
+wants_messages(const struct ptah_instance *layer, const struct ptah_instance *top)
+{
+	int said = layer->messages_said != -1 ? layer->messages_said : top->messages_said;
+
+	return said != -1 ? said == 1 : (layer->module->abilities & PTAH_MESSAGES_ASKED) == 0;
+}
+
+/* Messages, or a stream with frames in it? */
+static int
+choose_messages(struct ptah_instance *top, bool has_proxy, char *why, size_t why_room)
+{
+	const struct ptah_instance *cannot = NULL, *must = NULL;
+	bool wanted = true;
+	size_t head = 0, tail = 0;
+
+	for (const struct ptah_instance *layer = top; layer != NULL; layer = layer->below) {
+		uint32_t can = layer->module->abilities;
+
+		if ((can & PTAH_CAN_MESSAGE) == 0 || (can & PTAH_IS_CARRIER) != 0)
+			cannot = layer;
+		if ((can & PTAH_CAN_STREAM) == 0)
+			must = layer;
+		wanted = wanted && wants_messages(layer, top);
+		head += layer->module->msg_head;
+		tail += layer->module->msg_tail;
+	}
+	if (cannot != NULL && (must != NULL || top->messages_said == 1)) {
+		snprintf(why, why_room, "%s cannot carry messages, and %s", cannot->name,
+		    must != NULL ? "another layer can carry nothing else" : "option \"messages\" asks for them");
+		return -EINVAL;
+	}
+	if (cannot != NULL || (!wanted && must == NULL))
+		return 0;
+	if (head > PTAH_MSG_ROOM_LIMIT || tail > PTAH_MSG_ROOM_LIMIT)
+		return refuse(why, why_room, "its layers want too much room around a message");
+	if (has_proxy && top->role == PTAH_CLIENT)
+		return refuse(why, why_room, "carries messages, which cannot go through the upstream proxy; "
+		    "option \"messages\": false puts them into a stream, if the server does the same");
+	top->messages = true;
+	return 0;
+}
+
 /* A transport, or transports with '+' between them (a stack, top first)? */
 static bool
 is_name(const char *name)
@@ -328,6 +375,11 @@ ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wi
 	if (instance == NULL)
 		return NULL;
 	instance->arg = arg;
+	if (wish->datagrams && (rc = choose_messages(instance, wish->has_proxy, why, why_room)) < 0) {
+		ptah_instance_unref(instance);
+		errno = -rc;
+		return NULL;
+	}
 	if (ptah_lives_open(instance, on_ready, arg) < 0) {
 		ptah_instance_unref(instance);
 		(void)out_of_memory(why, why_room);

@@ -57,6 +57,8 @@ struct ptah_instance {
 	void *args;                       /* link options from 'options' alone */
 	bool args_complete;               /* ... and nothing required is missing */
 	int half_close;                   /* host option of a link: PTAH_HALF_CLOSE_ */
+	int messages_said;                /* host option "messages": 1, 0, or -1 */
+	bool messages;                    /* of the top: its links carry messages, a datagram each, and no stream */
 	char server[PTAH_DEST_TEXT];      /* "serverAddress" of the global options, or "" */
 	struct ptah_instance *below;      /* the layer under this one, or NULL: this is the bottom */
 	struct ptah_instance *above;      /* the layer over this one, or NULL: this is the top */
@@ -99,6 +101,7 @@ struct ptah_instance_wish {
 	struct ptah_state_look *look;    /* lent likewise: look at state, and change nothing; NULL: the usual */
 	const char *bind;                /* server: where it will listen, "ip:port"; NULL: not known */
 	bool has_proxy;                  /* refuse what cannot go through it */
+	bool datagrams;                  /* a UDP mode: messages are welcome */
 	struct ptah_worker *const *workers; /* workers[i]->index is i */
 	unsigned n_workers;
 	const struct ptah_dial_how *dial_how; /* for the dials of carriers; lent for the life of the instance; NULL: directly */

@@ -17,7 +17,8 @@
 /* Longest text of a value that an error repeats. */
 #define SHOWN 64
 
-static const char *const host_keys[] = { PTAH_KEY_SERVER, PTAH_KEY_HALF_CLOSE, PTAH_KEY_OVER, NULL };
+static const char *const host_keys[] = { PTAH_KEY_SERVER, PTAH_KEY_HALF_CLOSE, PTAH_KEY_MESSAGES,
+	PTAH_KEY_OVER, NULL };
 
 /* What one value is read with. */
 struct reading {
@@ -478,5 +479,22 @@ ptah_options_host(const struct ptah_json *options, int *half_close, char *server
 		}
 		ptah_dest_format(&dest, server);
 	}
+	return 0;
+}
+
+int
+ptah_options_messages(const struct ptah_json *options, int *messages, char *why, size_t why_room)
+{
+	const struct ptah_json *said = options != NULL ? ptah_json_get(options, PTAH_KEY_MESSAGES) : NULL;
+	struct ptah_option option = { .name = PTAH_KEY_MESSAGES, .type = PTAH_BOOL };
+	uint8_t value = 0;
+	struct ptah_filled into = { .values = &value };
+
+	*messages = -1;
+	if (said == NULL || said->type == PTAH_JSON_NULL)
+		return 0;
+	if (read_option(&into, &option, said, why, why_room) < 0)
+		return -EINVAL;
+	*messages = value;
 	return 0;
 }

@@ -22,6 +22,7 @@
 /** Keys that are the host's, whatever the transport. */
 #define PTAH_KEY_SERVER "serverAddress" /* where a client dials, "host:port" */
 #define PTAH_KEY_HALF_CLOSE "half-close" /* auto, send, hold */
+#define PTAH_KEY_MESSAGES "messages"     /* UDP modes: datagrams as messages (true), or framed in a stream (false) */
 #define PTAH_KEY_OVER "over"             /* what this transport stands on: a name, or {"module": NAME, ...its options} */
 
 #define PTAH_HALF_CLOSE_AUTO 0
@@ -71,5 +72,8 @@ void ptah_options_say_unknown(const struct ptah_module *module, uint32_t role, c
  * Fails: -EINVAL and 'why'.
  */
 int ptah_options_host(const struct ptah_json *options, int *half_close, char *server, char *why, size_t why_room);
+
+/** The host's key "messages": 1, 0, or -1 when it is not there.  Fails: -EINVAL and 'why'. */
+int ptah_options_messages(const struct ptah_json *options, int *messages, char *why, size_t why_room);
 
 #endif

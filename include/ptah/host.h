@@ -65,8 +65,8 @@ struct ptah_event {
 struct ptah_msg {
 	uint32_t size, side;
 	struct ptah_span body;
-	struct ptah_room room;   /* of a hook: the memory that body lies in, to write to: msg_head bytes before body and msg_tail behind it at least */
-	const char *peer, *dest; /* "ip:port" or NULL */
+	struct ptah_room room;   /* of a hook: the memory that body lies in, to write to; of wrap_message() with msg_head bytes before body and msg_tail behind it at least.  What lies there stays as it is once it was given to message(), until the hook returns */
+	const char *peer, *dest; /* "host:port" or NULL: whose word it is, and for whom; on a server's plain side the target that spoke, and the one that shall hear it (NULL: the configured one) */
 };
 
 #define PTAH_LOG_LEVEL_ERROR 1u
@@ -115,7 +115,7 @@ struct ptah_host {
 	long (*spawn)(struct ptah_self *self, const char *const *argv, const char *const *env, struct ptah_stream *stdio[3]); /* the process's number (never reused), or -errno; EV_EXIT comes */
 	int (*kill)(struct ptah_self *self, uint64_t process, int sig);
 
-	/* Messages. [L] */
+	/* Messages. [L]  -EMSGSIZE: longer than any datagram; that it was lost on its way nobody says. */
 	int (*message)(struct ptah_self *self, const struct ptah_msg *msg);
 };
 

@@ -148,6 +148,7 @@ struct ptah_open {
 #define PTAH_NAMED_ONLY 0x0200u  /* '*' leaves it out */
 #define PTAH_UNMAPS 0x0400u      /* may be unloaded when its last instance is gone */
 #define PTAH_SPAWNS 0x0800u      /* starts programs */
+#define PTAH_MESSAGES_ASKED 0x1000u /* carries messages only where the host's option "messages" says so; else they are framed in its stream */
 #define PTAH_ANSWERS_ALL 0x2000u /* a server answers whoever connects, by design: a probe finds it, and the host warns */
 #define PTAH_HOLDS_EOF 0x4000u   /* the usual peer closes at an EOF, and a reply with it: unless told otherwise (half-close), a client keeps its own back */
 
@@ -202,10 +203,14 @@ struct ptah_module {
 	int (*dial)(void *link, const struct ptah_open *, struct ptah_io *);
 	int (*listen)(void *home, const char *bind);
 
-	/* Messages.  The answers are those of a step; REJECT drops the message, and a link that is not open. */
-	int (*key)(const void *conf, void *worker, const struct ptah_msg *, uint8_t key[16]); /* which link owns a datagram that came in?  NULL: its source address */
-	int (*wrap_message)(void *link, const struct ptah_msg *);
-	int (*unwrap_message)(void *link, const struct ptah_msg *);
+	/*
+	 * Messages.  The answers are those of a step; REJECT drops the message, and a link whose
+	 * peer was found good by no layer yet.  What they make goes by host->message(), as often as they like.  Of a link whose 'key' is known a
+	 * message from another address moves the peer there, unless it is rejected: so reject what is not authentic.
+	 */
+	int (*key)(const void *conf, void *worker, const struct ptah_msg *, uint8_t key[16]); /* server, bottom layer: which link owns a datagram that came in?  0; anything else drops it.  NULL: its source address says so */
+	int (*wrap_message)(void *link, const struct ptah_msg *);   /* from the plain side; only when the link is open */
+	int (*unwrap_message)(void *link, const struct ptah_msg *); /* from the wire side */
 
 	/* For people.  Both write JSON objects as text and return its length.  A home says its bridge arguments itself, in ready(). */
 	int (*generate)(const void *conf, const char *advertise, struct ptah_room server, struct ptah_room client);

@@ -833,7 +833,7 @@ refuses_a_stream_of_what_carries_messages(void **state)
 {
 	(void)state;
 	assert_null(stage_open(&stage, "parcel", PTAH_CLIENT, "{}"));
-	assert_string_equal(stage.why, "carries messages only, and this ptah carries datagrams as frames of a stream");
+	assert_string_equal(stage.why, "carries messages only: it goes with -mode transparent-UDP or STUN");
 }
 
 static int

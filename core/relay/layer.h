@@ -185,6 +185,8 @@ void ptah_drain_end_all(struct ptah_worker *worker);
 struct ptah_relay {
 	struct ptah_link *links; /* list */
 	unsigned n_links;
+	struct ptah_courier *couriers; /* list */
+	unsigned n_couriers;
 	struct drained **drained; /* eldest first */
 	unsigned n_drained, drained_most;
 	double drain_scale; /* of how long they live: 1 */

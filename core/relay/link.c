@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "loop/worker.h"
+#include "relay/courier.h"
 #include "relay/layer.h"
 #include "stats/stats.h"
 #include "transport/stream.h"
@@ -373,6 +374,8 @@ ptah_links_end_all(struct ptah_worker *worker, int rc)
 
 	while (relay != NULL && relay->links != NULL)
 		ptah_link_end(relay->links, rc);
+	while (relay != NULL && relay->couriers != NULL)
+		ptah_courier_end(relay->couriers, rc);
 	if (relay != NULL)
 		ptah_drain_end_all(worker);
 }
@@ -382,7 +385,7 @@ ptah_links_count(const struct ptah_worker *worker)
 {
 	const struct ptah_relay *relay = worker->rooms[PTAH_ROOM_RELAY];
 
-	return relay != NULL ? relay->n_links : 0;
+	return relay != NULL ? relay->n_links + relay->n_couriers : 0;
 }
 
 void

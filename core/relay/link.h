@@ -109,7 +109,7 @@ void ptah_link_plain_failed(struct ptah_link *link, int rc);
 /** End it; on_failed or on_closed run before this returns.  Not from inside an op of this link. */
 void ptah_link_end(struct ptah_link *link, int rc);
 
-/** All links of this worker end now. */
+/** All links of this worker end now, those of messages (relay/courier.h) too. */
 void ptah_links_end_all(struct ptah_worker *worker, int rc);
 /** How many there are on this worker (rejected peers that are being drained do not count). */
 unsigned ptah_links_count(const struct ptah_worker *worker);

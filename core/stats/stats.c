@@ -27,6 +27,8 @@ static const char *const names[PTAH_STAT_N] = {
 	[PTAH_STAT_UDP_DROP_FULL] = "udp_drop_full",
 	[PTAH_STAT_UDP_DROP_REFUSED] = "udp_drop_refused",
 	[PTAH_STAT_UDP_DROP_SEND] = "udp_drop_send",
+	[PTAH_STAT_UDP_DROP_REJECTED] = "udp_drop_rejected",
+	[PTAH_STAT_UDP_DROP_LONG] = "udp_drop_long",
 };
 
 const char *

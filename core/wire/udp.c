@@ -13,7 +13,7 @@
 /* As much as the kernel will let us have: a wake-up brings datagrams in bursts. */
 #define KERNEL_ROOM (4 << 20)
 /* The kernel joins so many datagrams, and so many bytes (an IPv6 datagram, less headers), at most. */
-#define JOIN_MOST 64
+#define JOIN_MOST PTAH_UDP_JOIN_MOST
 #define JOIN_BYTES 65000
 
 /* Room for what comes, or goes, beside a datagram. */
@@ -31,22 +31,36 @@ struct ptah_udp_batch {
 	} from[PTAH_UDP_BATCH];
 	union beside beside[PTAH_UDP_BATCH];
 	uint8_t *slots;
+	size_t head, gap; /* room before the first datagram of a slot; and that and what is kept behind each, if any is */
 };
+
+/* Past this the pieces of what the kernel joined are not worth moving apart. */
+#define GAP_MOST 1024
 
 struct ptah_udp_batch *
 ptah_udp_batch_new(void)
 {
+	return ptah_udp_batch_new_roomy(0, 0);
+}
+
+struct ptah_udp_batch *
+ptah_udp_batch_new_roomy(size_t head, size_t tail)
+{
+	size_t slot = SLOT + (head + tail) * (head + tail <= GAP_MOST ? JOIN_MOST : 1);
+
 	struct ptah_udp_batch *batch = calloc(1, sizeof(*batch));
 
 	if (batch == NULL)
 		return NULL;
-	batch->slots = malloc((size_t)PTAH_UDP_BATCH * SLOT);
+	batch->head = head;
+	batch->gap = head + tail;
+	batch->slots = malloc(PTAH_UDP_BATCH * slot);
 	if (batch->slots == NULL) {
 		free(batch);
 		return NULL;
 	}
 	for (size_t i = 0; i < PTAH_UDP_BATCH; i++) {
-		batch->iov[i].iov_base = batch->slots + i * SLOT;
+		batch->iov[i].iov_base = batch->slots + i * slot + head;
 		batch->iov[i].iov_len = SLOT;
 		batch->headers[i].msg_hdr.msg_iov = &batch->iov[i];
 		batch->headers[i].msg_hdr.msg_iovlen = 1;
@@ -141,11 +155,18 @@ ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_
 int
 ptah_udp_connect(const struct ptah_addr *target)
 {
+	return ptah_udp_connect_from(NULL, target);
+}
+
+int
+ptah_udp_connect_from(const struct ptah_addr *from, const struct ptah_addr *target)
+{
 	int rc, fd = socket(target->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd == -1)
 		return -errno;
-	if (connect(fd, &target->sa, ptah_addr_len(target)) == -1) {
+	if ((from != NULL && bind(fd, &from->sa, ptah_addr_len(from)) == -1) ||
+	    connect(fd, &target->sa, ptah_addr_len(target)) == -1) {
 		rc = -errno;
 		close(fd);
 		return rc;
@@ -175,6 +196,41 @@ look_beside(struct msghdr *header, struct ptah_udp_got *got)
 			memcpy(&got->local.v6, CMSG_DATA(c), sizeof(got->local.v6));
 		}
 	}
+}
+
+bool
+ptah_udp_batch_may_join(const struct ptah_udp_batch *batch)
+{
+	return batch->gap <= GAP_MOST;
+}
+
+void
+ptah_udp_join(int fd, bool on)
+{
+	int value = on;
+
+	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, sizeof(value));
+}
+
+size_t
+ptah_udp_pieces(const struct ptah_udp_batch *batch, const struct ptah_udp_got *got, struct ptah_room *pieces)
+{
+	uint8_t *at = (uint8_t *)(uintptr_t)got->at;
+	size_t n = got->len > got->each ? (got->len + got->each - 1) / got->each : 1, last;
+
+	if (n > PTAH_UDP_JOIN_MOST)
+		n = PTAH_UDP_JOIN_MOST;
+	last = got->len - (n - 1) * got->each < got->each ? got->len - (n - 1) * got->each : got->each;
+	for (size_t i = n; i-- > 0;) {
+		uint8_t *to = at + i * (got->each + batch->gap);
+		size_t len = i + 1 == n ? last : got->each;
+
+		/* From the last one on, so that none is overwritten that has not moved. */
+		if (i > 0 && batch->gap > 0)
+			memmove(to, at + i * got->each, len);
+		pieces[i] = (struct ptah_room){ to, len };
+	}
+	return n;
 }
 
 int

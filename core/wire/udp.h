@@ -20,6 +20,8 @@
 #define PTAH_UDP_BATCH 32
 /** Datagrams that are sent in one call, at most. */
 #define PTAH_UDP_SEND_MOST 64
+/** Datagrams that the kernel joins to one, at most. */
+#define PTAH_UDP_JOIN_MOST 64
 
 /** Our own address that a datagram was sent to; AF_UNSPEC: not known. */
 struct ptah_udp_local {
@@ -56,6 +58,8 @@ struct ptah_udp_to {
 /** Room for a batch, for ptah_udp_batch_free(); about 2 MiB of address space, of which only what is used is memory. */
 struct ptah_udp_batch;
 struct ptah_udp_batch *ptah_udp_batch_new(void);
+/** One whose datagrams can be written to, and grow by so many bytes before and behind: ptah_udp_pieces(). */
+struct ptah_udp_batch *ptah_udp_batch_new_roomy(size_t head, size_t tail);
 void ptah_udp_batch_free(struct ptah_udp_batch *batch);
 
 /**
@@ -66,6 +70,19 @@ int ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct p
 
 /** A socket of the target's family, connected to it, so that the kernel drops what others send.  -errno, or the descriptor. */
 int ptah_udp_connect(const struct ptah_addr *target);
+
+/** The same, from an address of ours (its port is 0 as a rule), or NULL. */
+int ptah_udp_connect_from(const struct ptah_addr *from, const struct ptah_addr *target);
+
+/** Shall the kernel join what comes on this socket?  It does where it can, unless told. */
+void ptah_udp_join(int fd, bool on);
+/** Is there room to take apart what was joined?  If not, tell the kernel. */
+bool ptah_udp_batch_may_join(const struct ptah_udp_batch *batch);
+/**
+ * The datagrams of a piece that came in a roomy batch, at most PTAH_UDP_JOIN_MOST, each with its room around it.
+ * One that came alone stays where it is; joined ones move apart, so ask once.
+ */
+size_t ptah_udp_pieces(const struct ptah_udp_batch *batch, const struct ptah_udp_got *got, struct ptah_room *pieces);
 
 /** Read what is there, at most a batch.  How many of 'got', 0 for none, or -errno. */
 int ptah_udp_read(int fd, struct ptah_udp_batch *batch, struct ptah_udp_got *got);

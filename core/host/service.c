@@ -12,6 +12,9 @@
 #include "loop/worker.h"
 #include "plain/client.h"
 #include "plain/datagram.h"
+#include "plain/msgclient.h"
+#include "plain/msgserver.h"
+#include "plain/peers.h"
 #include "plain/server.h"
 #include "plain/udpclient.h"
 #include "plain/udpserver.h"
@@ -66,6 +69,40 @@ framing_of(const struct ptah_plan *plan)
 	return plan->udp_little_endian ? PTAH_FRAMING_LE : PTAH_FRAMING_BE;
 }
 
+/* Does it keep datagrams as messages, with no stream? */
+static bool
+is_messages(const struct ptah_service_run *run)
+{
+	return run->instance && run->instance->messages;
+}
+
+static int
+listen_for_messages(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
+{
+	const struct ptah_plan *plan = run->how.plan;
+	struct ptah_door *door = &run->doors[worker->index];
+
+	if (is_client(run)) {
+		const struct ptah_msgclient_how how = {
+			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
+			.framing = framing_of(plan), .limit = run->peers,
+			.queue_most = plan->udp_queue, .idle_ms = plan->udp_timeout_s * 1000,
+		};
+
+		door->msgclient = ptah_msgclient_new(worker, &how, fd);
+		return door->msgclient ? 0 : -errno;
+	}
+
+	const struct ptah_msgserver_how how = {
+		.instance = run->instance, .quota = run->how.quota, .target = &plan->target,
+		.framing = framing_of(plan), .limit = run->peers, .strangers = run->strangers,
+		.idle_ms = plan->udp_timeout_s * 1000,
+	};
+
+	door->msgserver = ptah_msgserver_new(worker, &how, fd);
+	return door->msgserver ? 0 : -errno;
+}
+
 /* On the worker, or before it runs.  Takes: fd. */
 static int
 listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
@@ -74,6 +111,8 @@ listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
 	struct ptah_door *door = &run->doors[worker->index];
 	bool udp = is_udp(run);
 
+	if (is_messages(run))
+		return listen_for_messages(run, worker, fd);
 	if (is_client(run) && udp) {
 		const struct ptah_udpclient_how how = {
 			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
@@ -157,7 +196,7 @@ listen_everywhere(struct ptah_service_run *run, const int *fds)
 	for (unsigned i = 0; i < run->how.n_workers; i++) {
 		struct ptah_worker *worker = run->how.workers[i];
 
-		if (fds[i] == -1 && is_client(run))
+		if (fds[i] == -1 && (is_client(run) || is_messages(run)))
 			continue;
 		if (rc != 0) {
 			if (fds[i] != -1)
@@ -323,7 +362,14 @@ ptah_service_listen(struct ptah_service_run *run)
 	}
 	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
 		fds[i] = -1;
-	if (is_client(run) && is_udp(run)) {
+	if (is_messages(run)) {
+		/* Whose key says who it is may come to another worker when it changes its address: so there is one. */
+		unsigned n = !is_client(run) && module->key ? 1 : run->how.n_workers;
+
+		run->peers = ptah_limit_new(run->how.plan->udp_max_peers);
+		run->strangers = ptah_limit_new(PTAH_STRANGERS_MOST);
+		rc = run->peers && run->strangers ? ptah_udp_listen(&service->listen, fds, n, &run->bound) : -ENOMEM;
+	} else if (is_client(run) && is_udp(run)) {
 		run->pool = ptah_udppool_new(run->how.plan->udp_max_peers);
 		rc = run->pool ? ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
 	} else {
@@ -381,7 +427,7 @@ open_instance(struct ptah_service_run *run)
 		.name = run->name, .role = (uint32_t)plan->role,
 		.options = run->how.service->options, .state_folder = plan->state_dir,
 		.bind = is_client(run) ? NULL : ptah_addr_format(&run->how.service->listen, bind),
-		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE,
+		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .datagrams = is_udp(run),
 		.workers = run->how.workers, .n_workers = run->how.n_workers,
 		.dial_how = run->how.dial, .on_arrive = on_arrive,
 	};
@@ -435,6 +481,10 @@ ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker,
 		ptah_udpclient_shut(door->udpclient);
 	if (door->udpserver)
 		ptah_udpserver_shut(door->udpserver, drain);
+	if (door->msgclient)
+		ptah_msgclient_shut(door->msgclient);
+	if (door->msgserver)
+		ptah_msgserver_shut(door->msgserver);
 }
 
 static void
@@ -476,10 +526,14 @@ ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker)
 	ptah_server_free(door->server);
 	ptah_udpclient_free(door->udpclient);
 	ptah_udpserver_free(door->udpserver);
+	ptah_msgclient_free(door->msgclient);
+	ptah_msgserver_free(door->msgserver);
 	door->client = NULL;
 	door->server = NULL;
 	door->udpclient = NULL;
 	door->udpserver = NULL;
+	door->msgclient = NULL;
+	door->msgserver = NULL;
 }
 
 static void
@@ -519,6 +573,8 @@ ptah_service_clear(struct ptah_service_run *run)
 		ptah_instance_unref(run->instance);
 	ptah_kv_clear(&run->bridge_args);
 	ptah_udppool_unref(run->pool);
+	ptah_limit_unref(run->peers);
+	ptah_limit_unref(run->strangers);
 	free(run->reason);
 	free(run->ready_reason);
 	free(run->doors);

@@ -18,6 +18,9 @@
 #include "wire/listen.h"
 
 struct ptah_client;
+struct ptah_limit;
+struct ptah_msgclient;
+struct ptah_msgserver;
 struct ptah_registry;
 struct ptah_server;
 struct ptah_service_run;
@@ -53,6 +56,8 @@ struct ptah_door {
 	struct ptah_server *server;
 	struct ptah_udpclient *udpclient;
 	struct ptah_udpserver *udpserver;
+	struct ptah_msgclient *msgclient;
+	struct ptah_msgserver *msgserver;
 	struct ptah_letter close; /* once */
 };
 
@@ -75,6 +80,7 @@ struct ptah_service_run {
 	void *stopped_arg;
 	struct ptah_door *doors; /* by worker */
 	struct ptah_udppool *pool; /* client of a UDP mode: what its workers share */
+	struct ptah_limit *peers, *strangers; /* the same, of messages */
 };
 
 /**

@@ -16,24 +16,37 @@ u16(const uint8_t *at)
 }
 
 /* [type:2, top bits 00][length:2, of what follows the header][cookie:4][transaction:12] */
-static size_t
-frame_stun(struct ptah_span in, uint8_t *out)
+static bool
+is_stun(struct ptah_span in)
 {
-	if (in.len < STUN_HEADER || in.len != STUN_HEADER + u16(in.at + 2) || in.len % 4 != 0 ||
-	    memcmp(in.at + 4, stun_cookie, 4) != 0)
-		return 0;
-	memcpy(out, in.at, in.len);
-	return in.len;
+	return in.len >= STUN_HEADER && in.len == STUN_HEADER + u16(in.at + 2) && in.len % 4 == 0 &&
+	    memcmp(in.at + 4, stun_cookie, 4) == 0;
 }
 
 /* [channel:2, 4000 to 7fff][length:2, of the data][data][padding to 4, not counted, on a stream only] */
+static bool
+is_channel(struct ptah_span in)
+{
+	size_t len = CHANNEL_HEADER + u16(in.at + 2);
+
+	return in.len >= len && in.len <= len + 3;
+}
+
+bool
+ptah_datagram_is_fit(int framing, struct ptah_span in)
+{
+	if (framing != PTAH_FRAMING_STUN)
+		return in.len <= PTAH_DATAGRAM_MAX;
+	if (in.len < CHANNEL_HEADER || in.at[0] >> 6 > 1)
+		return false;
+	return in.at[0] >> 6 == 0 ? is_stun(in) : is_channel(in);
+}
+
 static size_t
 frame_channel(struct ptah_span in, uint8_t *out)
 {
-	size_t data = u16(in.at + 2), len = CHANNEL_HEADER + data, padding = -len & 3;
+	size_t len = CHANNEL_HEADER + u16(in.at + 2), padding = -len & 3;
 
-	if (in.len < len || in.len > len + 3)
-		return 0;
 	memcpy(out, in.at, len);
 	memset(out + len, 0, padding);
 	return len + padding;
@@ -42,25 +55,33 @@ frame_channel(struct ptah_span in, uint8_t *out)
 size_t
 ptah_datagram_frame(int framing, struct ptah_span in, uint8_t *out)
 {
-	if (framing == PTAH_FRAMING_STUN) {
-		if (in.len < CHANNEL_HEADER)
-			return 0;
-		switch (in.at[0] >> 6) {
-		case 0:
-			return frame_stun(in, out);
-		case 1:
-			return frame_channel(in, out);
-		default:
-			return 0;
-		}
-	}
-	if (in.len > PTAH_DATAGRAM_MAX)
+	if (!ptah_datagram_is_fit(framing, in))
 		return 0;
+	if (framing == PTAH_FRAMING_STUN && in.at[0] >> 6 == 1)
+		return frame_channel(in, out);
+	if (framing == PTAH_FRAMING_STUN) {
+		memcpy(out, in.at, in.len);
+		return in.len;
+	}
 	out[framing == PTAH_FRAMING_LE] = (uint8_t)(in.len >> 8);
 	out[framing != PTAH_FRAMING_LE] = (uint8_t)in.len;
 	if (in.len > 0)
 		memcpy(out + 2, in.at, in.len);
 	return in.len + 2;
+}
+
+size_t
+ptah_datagram_fit(int framing, struct ptah_span frames, size_t room, size_t *n)
+{
+	size_t at = 0, len;
+	struct ptah_span datagram;
+
+	*n = 0;
+	while (ptah_datagram_unframe(framing, ptah_span_from(frames, at), &datagram, &len) == 1 && len <= room - at) {
+		at += len;
+		++*n;
+	}
+	return at;
 }
 
 static int

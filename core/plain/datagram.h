@@ -27,6 +27,15 @@
 /** Frame 'datagram' into 'out' (PTAH_FRAME_MAX).  Its length, or 0: this is no datagram of the mode; drop it. */
 size_t ptah_datagram_frame(int framing, struct ptah_span datagram, uint8_t *out);
 
+/** Is it one of the mode?  What a message carries is not framed, so nothing else looks. */
+bool ptah_datagram_is_fit(int framing, struct ptah_span datagram);
+
+/**
+ * Of whole frames that stand one behind the other: how many bytes of 'frames' fit into 'room', and in *n how many
+ * frames that is.
+ */
+size_t ptah_datagram_fit(int framing, struct ptah_span frames, size_t room, size_t *n);
+
 /**
  * The first frame of a stream: sets *datagram inside 'in' and *len, what the frame takes.
  * Returns 1, 0 (more bytes are needed), or -EPROTO: the stream is broken.

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "plain/msgserver.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "loop/dns.h"
+#include "loop/worker.h"
+#include "plain/datagram.h"
+#include "plain/peers.h"
+#include "relay/courier.h"
+#include "stats/stats.h"
+#include "wire/post.h"
+
+struct ptah_msgserver {
+	struct ptah_worker *worker;
+	struct ptah_msgserver_how how;
+	int fd;
+	struct event *event;
+	bool shut;
+	size_t head, tail; /* room that messages need around them */
+	struct ptah_instance *bottom;
+	struct ptah_udp_batch *batch;
+	struct ptah_post *post;
+	struct ptah_peers known, strangers;
+	struct ptah_often no_memory, unreachable;
+};
+
+/* A peer, its courier, and its socket to the target. */
+struct flow {
+	struct ptah_peer peer; /* first */
+	struct ptah_msgserver *server;
+	struct ptah_courier *courier;
+	struct ptah_lane wire;   /* back to the peer */
+	struct ptah_lane target; /* fd -1: not there yet */
+	struct event *event;     /* of the target */
+	struct ptah_addr at;     /* the target's address */
+	char at_text[PTAH_ADDR_TEXT], peer_text[PTAH_ADDR_TEXT];
+	struct ptah_dns *dns;
+};
+
+static void
+count(const struct ptah_msgserver *server, enum ptah_stat stat)
+{
+	ptah_stats_add(server->worker->stats, stat, 1);
+}
+
+/* ---- a flow's end ------------------------------------------------------------- */
+
+static void
+flow_free(struct flow *flow)
+{
+	struct ptah_msgserver *server = flow->server;
+
+	ptah_post_leave(server->post, &flow->wire);
+	ptah_post_leave(server->post, &flow->target);
+	ptah_peers_remove(&flow->peer);
+	ptah_dns_cancel(flow->dns);
+	if (flow->event != NULL)
+		event_free(flow->event);
+	if (flow->target.fd != -1)
+		close(flow->target.fd);
+	ptah_quota_release(server->how.quota);
+	free(flow);
+}
+
+static void
+on_closed(int rc, const char *reason, void *arg)
+{
+	(void)rc;
+	(void)reason;
+	flow_free(arg);
+}
+
+static void
+on_over(struct ptah_peer *peer, bool evicted)
+{
+	struct flow *flow = (struct flow *)(void *)peer;
+
+	if (evicted)
+		count(flow->server, PTAH_STAT_UDP_EVICTED);
+	ptah_courier_end(flow->courier, -ECANCELED);
+}
+
+/* ---- from the target -------------------------------------------------------------- */
+
+/* 0, or -errno: the courier is over. */
+static int
+take_from_target(struct flow *flow, const struct ptah_udp_got *got)
+{
+	const struct ptah_msgserver *server = flow->server;
+	struct ptah_room pieces[PTAH_UDP_JOIN_MOST];
+	size_t n = ptah_udp_pieces(server->batch, got, pieces);
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		const struct ptah_msg msg = {
+			.size = sizeof(msg), .side = PTAH_SIDE_PLAIN, .body = { pieces[i].at, pieces[i].len },
+			.room = { pieces[i].at - server->head, server->head + pieces[i].len + server->tail },
+			.peer = flow->at_text,
+		};
+		bool fit = ptah_datagram_is_fit(server->how.framing, msg.body);
+
+		count(server, fit ? PTAH_STAT_UDP_IN : PTAH_STAT_UDP_DROP_ALIEN);
+		if (fit)
+			rc = ptah_courier_take(flow->courier, &msg);
+	}
+	return rc;
+}
+
+static void
+on_target(evutil_socket_t fd, short what, void *arg)
+{
+	struct flow *flow = arg;
+	struct ptah_msgserver *server = flow->server;
+	struct ptah_udp_got got[PTAH_UDP_BATCH];
+	int n = ptah_udp_read(fd, server->batch, got), rc = 0; /* an ICMP error reads as one, and is passed over */
+
+	(void)what;
+	if (n > 0)
+		ptah_peers_touch(&flow->peer);
+	for (int i = 0; i < n && rc >= 0; i++)
+		rc = take_from_target(flow, &got[i]);
+	ptah_post_flush(server->post);
+}
+
+/* ---- what leaves the courier -------------------------------------------------------- */
+
+/* 0 or -errno; made when the first message goes there. */
+static int
+open_target(struct flow *flow)
+{
+	struct ptah_msgserver *server = flow->server;
+	int rc = ptah_udp_connect(&flow->at);
+
+	if (rc < 0)
+		return rc;
+	flow->target.fd = rc;
+	flow->target.most = ptah_lane_most_of(&flow->at);
+	ptah_udp_join(rc, ptah_udp_batch_may_join(server->batch));
+	flow->event = event_new(server->worker->base, rc, EV_READ | EV_PERSIST, on_target, flow);
+	if (flow->event != NULL && event_add(flow->event, NULL) == 0)
+		return 0;
+	if (flow->event != NULL)
+		event_free(flow->event);
+	flow->event = NULL;
+	close(flow->target.fd);
+	flow->target.fd = -1;
+	return -ENOMEM;
+}
+
+static void
+on_message(struct ptah_courier *courier, const struct ptah_msg *msg, bool lasts, void *arg)
+{
+	struct flow *flow = arg;
+	struct ptah_msgserver *server = flow->server;
+	struct ptah_lane *lane = msg->side == PTAH_SIDE_WIRE ? &flow->wire : &flow->target;
+	int rc = 0;
+
+	(void)courier;
+	if (lane->fd == -1)
+		rc = open_target(flow);
+	if (rc < 0) {
+		ptah_warn_often(&server->unreachable, AREA_WIRE, "cannot open a UDP socket to the target: %s", strerror(-rc));
+		count(server, PTAH_STAT_UDP_DROP_SEND);
+		return;
+	}
+	if (msg->body.len > lane->most) {
+		count(server, PTAH_STAT_UDP_DROP_LONG);
+		return;
+	}
+	if (lane->plain && !ptah_datagram_is_fit(server->how.framing, msg->body)) {
+		count(server, PTAH_STAT_UDP_DROP_ALIEN);
+		return;
+	}
+	ptah_post_add(server->post, lane, msg->body);
+	if (!lasts)
+		ptah_post_flush(server->post);
+}
+
+/* ---- the courier ---------------------------------------------------------------------- */
+
+static void
+has_target(struct flow *flow, const struct ptah_addr *at)
+{
+	flow->at = *at;
+	ptah_addr_format(at, flow->at_text);
+	(void)ptah_courier_plain_opened(flow->courier, 0);
+}
+
+static void
+on_resolved(int rc, const struct ptah_addr *addrs, size_t n, void *arg)
+{
+	struct flow *flow = arg;
+
+	(void)n;
+	flow->dns = NULL;
+	if (rc == 0) {
+		has_target(flow, &addrs[0]);
+		return;
+	}
+	ptah_warn_often(&flow->server->unreachable, AREA_WIRE, "cannot resolve the target's name: %s", strerror(-rc));
+	(void)ptah_courier_plain_opened(flow->courier, rc);
+}
+
+/* It is no stranger any more. */
+static void
+on_admit(struct ptah_courier *courier, void *arg)
+{
+	struct flow *flow = arg;
+	struct ptah_msgserver *server = flow->server;
+	const struct ptah_dest *target = server->how.target;
+	const struct ptah_peer_key key = flow->peer.key;
+
+	ptah_peers_remove(&flow->peer);
+	ptah_peers_add(&server->known, &flow->peer, &key);
+	if (target->literal) {
+		has_target(flow, &target->addr);
+		return;
+	}
+	flow->dns = ptah_dns_resolve(server->worker, target->host, target->port, on_resolved, flow);
+	if (flow->dns == NULL)
+		(void)ptah_courier_plain_opened(courier, -ENOMEM);
+}
+
+static void
+on_open(struct ptah_courier *courier, void *arg)
+{
+	(void)courier;
+	(void)arg;
+}
+
+static const struct ptah_courier_ops courier_ops = {
+	.on_open = on_open,
+	.on_admit = on_admit,
+	.on_message = on_message,
+	.on_closed = on_closed,
+};
+
+/* A stranger.  NULL: no memory, or its layers would not have it. */
+static struct flow *
+flow_new(struct ptah_msgserver *server, const struct ptah_udp_got *got, const struct ptah_peer_key *key)
+{
+	struct flow *flow = calloc(1, sizeof(*flow));
+
+	if (flow == NULL) {
+		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
+		return NULL;
+	}
+	flow->server = server;
+	flow->wire = (struct ptah_lane){
+		.fd = server->fd, .addr = got->from, .local = got->local, .most = ptah_lane_most_of(&got->from),
+	};
+	flow->target.fd = -1;
+	flow->target.plain = true;
+	const struct ptah_courier_how how = {
+		.instance = server->how.instance, .role = PTAH_SERVER, .peer = ptah_addr_format_peer(&got->from, flow->peer_text),
+	};
+	ptah_quota_add(server->how.quota);
+	flow->courier = ptah_courier_new(server->worker, &how, &courier_ops, flow);
+	if (flow->courier == NULL) {
+		flow_free(flow);
+		return NULL;
+	}
+	ptah_peers_add(&server->strangers, &flow->peer, key);
+	return ptah_courier_go(flow->courier) == 0 ? flow : NULL;
+}
+
+/* ---- from the wire ---------------------------------------------------------------------- */
+
+/* Whose is it?  0, or not: nobody's. */
+static int
+key_of(const struct ptah_msgserver *server, const struct ptah_msg *msg, struct ptah_peer_key *key)
+{
+	const struct ptah_instance *bottom = server->bottom;
+	uint8_t bytes[16] = { 0 };
+	int rc = bottom->module->key(bottom->conf,
+	    bottom->worker_state != NULL ? bottom->worker_state[server->worker->index] : NULL, msg, bytes);
+
+	*key = ptah_peer_key_from(bytes);
+	return rc;
+}
+
+static struct flow *
+flow_find(const struct ptah_msgserver *server, const struct ptah_peer_key *key)
+{
+	struct ptah_peer *peer = ptah_peers_find(&server->known, key);
+
+	return (struct flow *)(void *)(peer != NULL ? peer : ptah_peers_find(&server->strangers, key));
+}
+
+static void
+turn_to(struct flow *flow, const struct ptah_addr *addr, const struct ptah_udp_local *local)
+{
+	ptah_post_leave(flow->server->post, &flow->wire);
+	flow->wire.addr = *addr;
+	flow->wire.local = *local;
+	flow->wire.most = ptah_lane_most_of(addr);
+	ptah_addr_format_peer(addr, flow->peer_text);
+}
+
+/* The peer may speak from elsewhere: answers go there, and if it is good, so does all that follows. */
+static void
+give(struct flow *flow, const struct ptah_udp_got *got, struct ptah_msg *msg)
+{
+	struct ptah_addr addr = flow->wire.addr;
+	struct ptah_udp_local local = flow->wire.local;
+	bool moved = !ptah_addr_equal(&addr, &got->from);
+
+	if (moved)
+		turn_to(flow, &got->from, &got->local);
+	else
+		flow->wire.local = got->local;
+	msg->peer = flow->peer_text;
+	int rc = ptah_courier_take(flow->courier, msg);
+	if (rc < 0)
+		return;
+	if (rc != PTAH_REJECT)
+		ptah_peers_touch(&flow->peer);
+	else if (moved)
+		turn_to(flow, &addr, &local);
+}
+
+static void
+on_piece(struct ptah_msgserver *server, const struct ptah_udp_got *got, struct ptah_room piece, const struct ptah_peer_key *source)
+{
+	struct ptah_msg msg = {
+		.size = sizeof(msg), .side = PTAH_SIDE_WIRE, .body = { piece.at, piece.len }, .room = piece,
+	};
+	struct ptah_peer_key key = *source;
+
+	if (server->bottom->module->key != NULL && key_of(server, &msg, &key) != 0) {
+		count(server, PTAH_STAT_UDP_DROP_REJECTED);
+		return;
+	}
+	struct flow *flow = flow_find(server, &key);
+	if (flow == NULL)
+		flow = server->shut ? NULL : flow_new(server, got, &key);
+	if (flow == NULL)
+		count(server, PTAH_STAT_UDP_DROP_REFUSED);
+	else
+		give(flow, got, &msg);
+}
+
+static void
+on_datagrams(evutil_socket_t fd, short what, void *arg)
+{
+	struct ptah_msgserver *server = arg;
+	struct ptah_udp_got got[PTAH_UDP_BATCH];
+	struct ptah_room pieces[PTAH_UDP_JOIN_MOST];
+	int n = ptah_udp_read(fd, server->batch, got);
+
+	(void)what;
+	for (int i = 0; i < n; i++) {
+		const struct ptah_peer_key source = ptah_peer_key_of(&got[i].from);
+		size_t count = ptah_udp_pieces(server->batch, &got[i], pieces);
+
+		for (size_t j = 0; j < count; j++)
+			on_piece(server, &got[i], pieces[j], &source);
+	}
+	ptah_post_flush(server->post);
+}
+
+/* ---- the listener ------------------------------------------------------------------------- */
+
+struct ptah_msgserver *
+ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *how, int fd)
+{
+	struct ptah_msgserver *server = calloc(1, sizeof(*server));
+
+	if (server == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	server->worker = worker;
+	server->how = *how;
+	server->fd = fd;
+	server->bottom = ptah_instance_bottom(how->instance);
+	ptah_courier_margins(how->instance, &server->head, &server->tail);
+	server->batch = ptah_udp_batch_new_roomy(server->head, server->tail);
+	server->post = ptah_post_new(worker->stats);
+	server->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, server);
+	if (server->batch != NULL && server->post != NULL && server->event != NULL &&
+	    ptah_peers_init(&server->known, worker, how->limit, how->idle_ms, on_over) == 0 &&
+	    ptah_peers_init(&server->strangers, worker, how->strangers, ptah_courier_handshake_ms(how->instance), on_over) == 0 &&
+	    event_add(server->event, NULL) == 0) {
+		ptah_udp_join(fd, ptah_udp_batch_may_join(server->batch));
+		return server;
+	}
+	ptah_msgserver_free(server);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void
+ptah_msgserver_shut(struct ptah_msgserver *server)
+{
+	server->shut = true;
+}
+
+static void
+end_all(struct ptah_peers *peers)
+{
+	while (peers->oldest != NULL)
+		ptah_courier_end(((struct flow *)(void *)peers->oldest)->courier, -ECANCELED);
+	ptah_peers_clear(peers);
+}
+
+void
+ptah_msgserver_free(struct ptah_msgserver *server)
+{
+	if (server == NULL)
+		return;
+	end_all(&server->known);
+	end_all(&server->strangers);
+	if (server->event != NULL)
+		event_free(server->event);
+	ptah_udp_batch_free(server->batch);
+	ptah_post_free(server->post);
+	close(server->fd);
+	free(server);
+}

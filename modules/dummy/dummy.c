@@ -66,17 +66,29 @@ dummy_bridge_args(const void *conf, const char *bound, struct ptah_room args)
 	return n >= 0 && (size_t)n < args.len ? n : -ENOSPC;
 }
 
+/* Once it is open they pass it by; what comes before that can only be lost. */
+static int
+dummy_message(void *link, const struct ptah_msg *msg)
+{
+	(void)link;
+	(void)msg;
+	return PTAH_REJECT;
+}
+
 PTAH_MODULE(dummy) = {
 	.head = PTAH_HEAD(0),
 	.name = "dummy",
 	.version = "1",
 	.summary = "identity: the wire carries the plain bytes; no protection at all",
 	.example = "{\"server\": {}, \"client\": {}}",
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE |
+	    PTAH_CAN_MESSAGE | PTAH_MESSAGES_ASKED,
 	.options = options,
 	.conf_size = sizeof(struct dummy_conf),
 	.args_size = sizeof(struct dummy_args),
 	.args_check = dummy_args_check,
 	.open = dummy_open,
+	.wrap_message = dummy_message,
+	.unwrap_message = dummy_message,
 	.bridge_args = dummy_bridge_args,
 };

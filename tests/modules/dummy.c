@@ -118,13 +118,21 @@ dummy_home_close(void *home)
 		pause();
 }
 
+struct dummy_link {
+	const struct ptah_host *host;
+	struct ptah_self *self;
+};
+
 static int
 dummy_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 {
 	const struct dummy_conf *conf = open->conf;
 
-	(void)link;
+	struct dummy_link *mine = link;
+
 	(void)io;
+	mine->host = open->host;
+	mine->self = open->self;
 	if (open->settings != NULL) {
 		char line[4096];
 		int n = snprintf(line, sizeof(line), "settings %s", open->settings);
@@ -163,17 +171,35 @@ dummy_unwrap(void *link, struct ptah_io *io)
 	return PTAH_GO;
 }
 
+/* As they came, to the other side. */
+static int
+pass_on(const struct dummy_link *link, const struct ptah_msg *msg)
+{
+	struct ptah_msg out = *msg;
+
+	out.side = msg->side == PTAH_SIDE_PLAIN ? PTAH_SIDE_WIRE : PTAH_SIDE_PLAIN;
+	return link->host->message(link->self, &out);
+}
+
+static int
+dummy_message(void *link, const struct ptah_msg *msg)
+{
+	return pass_on(link, msg);
+}
+
 PTAH_MODULE(dummy) = {
 	.head = PTAH_HEAD(0),
 	.name = "dummy",
 	.version = "1",
 	.summary = "identity, the test build: the wire carries the plain bytes",
 	.example = "{\"server\": {}, \"client\": {}}",
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE |
+	    PTAH_CAN_MESSAGE | PTAH_MESSAGES_ASKED,
 	.options = options,
 	.conf_size = sizeof(struct dummy_conf),
 	.args_size = sizeof(struct dummy_args),
 	.home_size = sizeof(struct dummy_home),
+	.link_size = sizeof(struct dummy_link),
 	.args_check = dummy_args_check,
 	.home_open = dummy_home_open,
 	.home_event = dummy_home_event,
@@ -181,4 +207,6 @@ PTAH_MODULE(dummy) = {
 	.open = dummy_open,
 	.wrap = dummy_wrap,
 	.unwrap = dummy_unwrap,
+	.wrap_message = dummy_message,
+	.unwrap_message = dummy_message,
 };

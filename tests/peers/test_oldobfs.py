@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """obfs3 and obfs2 between ptah and obfs4proxy, in both roles."""
 
+import bisect
+import hmac
+import math
+import secrets
 import socket
+import socketserver
 import threading
 
 import pytest
@@ -267,3 +272,141 @@ def test_half_close_send_says_an_eof_at_once(house, transport):
         s.shutdown(socket.SHUT_WR)
         assert digest(read_to_end(s)) == digest(payload(300001, 1))
     assert target.ended.wait(QUICK)
+
+
+# --- the lengths of paddings, beside those of the real program -----------------
+
+N_DRAWS = 200
+MOST_PAD = {"obfs3": 4097, "obfs2": 8192}
+LEAST_HELLO = {"obfs3": 192, "obfs2": 24}
+# Kolmogorov and Smirnov: one sample in a million exceeds it.
+KS_MOST = 2.7
+
+
+def cumulated(values, x):
+    return bisect.bisect_right(values, x) / len(values)
+
+
+def assert_uniform(values, most):
+    """... in 0 .. most."""
+    values = sorted(values)
+    assert values[0] >= 0 and values[-1] <= most
+    gap = max(abs(cumulated(values, x) - (x + 1) / (most + 1))
+        for x in range(most + 1))
+    assert gap * math.sqrt(len(values)) < KS_MOST, values
+
+
+def assert_alike(one, other):
+    one, other = sorted(one), sorted(other)
+    gap = max(abs(cumulated(one, x) - cumulated(other, x))
+        for x in one + other)
+    assert gap * math.sqrt(len(one) * len(other) / (len(one) + len(other))) \
+        < KS_MOST, (one, other)
+
+
+def hello_lengths_of_server(house, program, transport):
+    """Who says nothing and goes hears a hello and no more."""
+    server = Server(house, program_path(program), transport, "127.0.0.1:9",
+        name="server-" + program)
+    lengths = []
+    for _ in range(N_DRAWS):
+        with socket.create_connection((server.host, server.port), 20) as s:
+            s.shutdown(socket.SHUT_WR)
+            lengths.append(len(read_to_end(s)) - LEAST_HELLO[transport])
+    return lengths
+
+
+def hello_lengths_of_client(house, program, transport):
+    client = Client(house, program_path(program), transport,
+        name="client-" + program)
+    lengths = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        for _ in range(N_DRAWS):
+            with socket.create_connection((client.host, client.port), 20) as s:
+                s.sendall(b"\5\1\0")
+                assert s.recv(2, socket.MSG_WAITALL) == b"\5\0"
+                s.sendall(b"\5\1\0\1" + socket.inet_aton("127.0.0.1")
+                    + listener.getsockname()[1].to_bytes(2, "big"))
+                peer, _ = listener.accept()
+                with peer:
+                    peer.shutdown(socket.SHUT_WR)
+                    lengths.append(len(read_to_end(peer))
+                        - LEAST_HELLO[transport])
+    return lengths
+
+
+@pytest.mark.parametrize("lengths_of", [hello_lengths_of_server,
+    hello_lengths_of_client], ids=["server", "client"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_first_paddings_are_as_long_as_those_of_obfs4proxy(house, transport,
+        lengths_of):
+    need("ptah", "obfs4proxy")
+    ours = lengths_of(house, "ptah", transport)
+    theirs = lengths_of(house, "obfs4proxy", transport)
+    assert_uniform(ours, MOST_PAD[transport])
+    assert_uniform(theirs, MOST_PAD[transport])
+    assert_alike(ours, theirs)
+
+
+P = int("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74"
+    "020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437"
+    "4FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
+    "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE45B3DC2007CB8A163BF05"
+    "98DA48361C55D39A69163FA8FD24CF5F83655D23DCA3AD961C62F356208552BB"
+    "9ED529077096966D670C354E4ABC9804F1746C08CA237327FFFFFFFFFFFFFFFF", 16)
+
+
+def both_paddings_of_server(house, program):
+    """Do the handshake of obfs3; the target speaks first."""
+    target = house.add(Greeter())
+    server = Server(house, program_path(program), "obfs3",
+        "127.0.0.1:%d" % target.port, name="greeted-" + program)
+    lengths = []
+    for _ in range(N_DRAWS):
+        with socket.create_connection((server.host, server.port), 20) as s:
+            x = secrets.randbits(256) & ~1
+            s.sendall(pow(2, x, P).to_bytes(192, "big"))
+            key = int.from_bytes(receive(s, 192), "big")
+            magic = hmac.new(pow(key, x, P).to_bytes(192, "big"),
+                b"Responder magic", "sha256").digest()
+            said = b""
+            while magic not in said:
+                said += s.recv(65536)
+            lengths.append(said.index(magic))
+    return lengths
+
+
+class Greeter(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    class Hello(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.sendall(b"hello")
+            try:
+                self.request.recv(1)
+            except OSError:
+                pass
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), self.Hello)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+def test_both_paddings_of_obfs3_are_as_long_as_those_of_obfs4proxy(house):
+    """Where the magic begins: the sum of two uniform lengths."""
+    need("ptah", "obfs4proxy")
+    ours = both_paddings_of_server(house, "ptah")
+    theirs = both_paddings_of_server(house, "obfs4proxy")
+    assert max(ours) <= 2 * MOST_PAD["obfs3"]
+    # as likely in each half, and more often in the middle than at the ends
+    outer = sum(abs(n - MOST_PAD["obfs3"]) > MOST_PAD["obfs3"] // 2
+        for n in ours)
+    assert 15 < outer < 88  # a quarter of them; uniform sums would have half
+    assert_alike(ours, theirs)

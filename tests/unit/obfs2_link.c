@@ -9,6 +9,7 @@
 
 #include "codec.h"
 #include "keys.h"
+#include "uniform.h"
 #include "vectors.h"
 
 #define TIMER_HANDSHAKE 0u
@@ -299,27 +300,24 @@ waits_30_s_for_a_hello(void **state)
 	codec_close(&server);
 }
 
-/* Chi-square of 16 cells, 15 degrees of freedom: one in a thousand exceeds 37.7. */
 static void
-the_padding_has_the_lengths_of_the_reference(void **state)
+the_padding_of_both_roles_has_the_lengths_of_the_reference(void **state)
 {
-	enum { N = 8000, CELLS = 16 };
-	unsigned counts[CELLS] = { 0 };
-	uint64_t sum = 0;
+	enum { N = 8000 };
+	static uint32_t lengths[2][N];
 
 	(void)state;
-	for (unsigned i = 0; i < N; i++) {
-		struct codec client = { .seed = 90000 + i };
+	for (unsigned i = 0; i < N; i++)
+		for (unsigned r = 0; r < 2; r++) {
+			struct codec codec = { .seed = uniform_seed(2 * i + r) };
 
-		codec_open(&client, module, PTAH_CLIENT, bench, &no_secret);
-		assert_in_range(client.wire_out.len, HELLO_MIN, HELLO_MIN + OBFS2_PAD_MAX);
-		counts[(client.wire_out.len - HELLO_MIN) * CELLS / PADS]++;
-		codec_close(&client);
-	}
-	for (unsigned i = 0; i < CELLS; i++)
-		sum += (uint64_t)counts[i] * counts[i];
-	/* sum of (count - N/CELLS)^2 / (N/CELLS), without fractions */
-	assert_true(sum * CELLS < (uint64_t)N * N + (uint64_t)N * 377 / 10);
+			codec_open(&codec, module, r == 0 ? PTAH_CLIENT : PTAH_SERVER, bench, &no_secret);
+			lengths[r][i] = (uint32_t)(codec.wire_out.len - HELLO_MIN);
+			codec_close(&codec);
+		}
+	assert_uniform(lengths[0], N, PADS);
+	assert_uniform(lengths[1], N, PADS);
+	assert_independent(lengths[0], lengths[1], N, PADS);
 }
 
 int
@@ -332,7 +330,7 @@ main(void)
 		cmocka_unit_test(obfs_121_a_shared_secret_must_be_shared),
 		cmocka_unit_test(obfs_120_refuses_wrong_heads),
 		cmocka_unit_test(waits_30_s_for_a_hello),
-		cmocka_unit_test(the_padding_has_the_lengths_of_the_reference),
+		cmocka_unit_test(the_padding_of_both_roles_has_the_lengths_of_the_reference),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +9,7 @@
 
 #include "codec.h"
 #include "keys.h"
+#include "uniform.h"
 #include "vectors.h"
 
 #define TIMER_HANDSHAKE 0u
@@ -362,53 +362,35 @@ a_client_that_had_nothing_to_say_may_close(void **state)
 	codec_close(&server);
 }
 
-static int
-by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Kolmogorov and Smirnov against uniform in 0..4097: one in a thousand exceeds 1.95. */
+/* What comes first of each role, what comes before its first byte, and nothing of the one in the other. */
 static void
-assert_uniform(uint32_t *lengths, size_t n)
+both_paddings_of_both_roles_have_the_lengths_of_the_reference(void **state)
 {
-	double most = 0;
-
-	qsort(lengths, n, sizeof(lengths[0]), by_number);
-	for (size_t i = 0; i < n; i++) {
-		double above = fabs((double)(i + 1) / (double)n - (double)(lengths[i] + 1) / PADS);
-		double below = fabs((double)lengths[i] / PADS - (double)i / (double)n);
-
-		most = fmax(most, i + 1 == n || lengths[i + 1] != lengths[i] ? above : 0);
-		most = fmax(most, i == 0 || lengths[i - 1] != lengths[i] ? below : 0);
-	}
-	assert_true(most * sqrt((double)n) < 1.95);
-	assert_true(lengths[n - 1] <= OBFS3_PAD_MAX);
-}
-
-static void
-both_paddings_have_the_lengths_of_the_reference(void **state)
-{
-	enum { N = 1500 };
-	static uint32_t first[N], second[N];
+	enum { N = 1600 };
+	static uint32_t first[2][N], second[2][N];
 
 	(void)state;
 	for (unsigned i = 0; i < N; i++) {
-		struct codec client = { .seed = 1000 + i }, server = { .seed = 500000 + i };
+		struct codec roles[2] = { { .seed = uniform_seed(2 * i) }, { .seed = uniform_seed(2 * i + 1) } };
 
-		codec_open(&client, module, PTAH_CLIENT, bench, NULL);
-		codec_open(&server, module, PTAH_SERVER, bench, NULL);
-		first[i] = (uint32_t)(client.wire_out.len - PTAH_UDH_LEN);
-		codec_talk(&client, &server, 0);
-		codec_say(&client, text, 1);
-		second[i] = (uint32_t)(client.wire_out.len - OBFS3_MAGIC_LEN - 1);
-		codec_close(&client);
-		codec_close(&server);
+		codec_open(&roles[0], module, PTAH_CLIENT, bench, NULL);
+		codec_open(&roles[1], module, PTAH_SERVER, bench, NULL);
+		for (int r = 0; r < 2; r++)
+			first[r][i] = (uint32_t)(roles[r].wire_out.len - PTAH_UDH_LEN);
+		codec_talk(&roles[0], &roles[1], 0);
+		for (int r = 0; r < 2; r++) {
+			codec_say(&roles[r], text, 1);
+			second[r][i] = (uint32_t)(roles[r].wire_out.len - OBFS3_MAGIC_LEN - 1);
+			codec_close(&roles[r]);
+		}
 	}
-	assert_uniform(first, N);
-	assert_uniform(second, N);
+	for (int r = 0; r < 2; r++) {
+		assert_uniform(first[r], N, PADS);
+		assert_uniform(second[r], N, PADS);
+		assert_independent(first[r], second[r], N, PADS);
+	}
+	assert_independent(first[0], first[1], N, PADS);
+	assert_independent(second[0], second[1], N, PADS);
 }
 
 int
@@ -425,7 +407,7 @@ main(void)
 		cmocka_unit_test(waits_30_s_for_a_key),
 		cmocka_unit_test(a_server_waits_some_time_for_the_magic),
 		cmocka_unit_test(a_client_that_had_nothing_to_say_may_close),
-		cmocka_unit_test(both_paddings_have_the_lengths_of_the_reference),
+		cmocka_unit_test(both_paddings_of_both_roles_have_the_lengths_of_the_reference),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -4,7 +4,6 @@
  * what is computed; here is the link.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +14,10 @@
 #include "aesctr.h"
 #include "chance.h"
 #include "keys.h"
+#include "oldobfs.h"
 
 #define TIMER_HANDSHAKE 0u
 #define TIMER_DERIVE 1u
-#define HANDSHAKE_NS UINT64_C(30000000000)
-#define HOST_MS 40000u /* later than that, so that ours decides */
 
 /* With a shared secret: so many hashes (some 0.3 ms) in one turn of the loop. */
 #define HASHES_AT_ONCE 2000u
@@ -111,17 +109,6 @@ begin(struct obfs2_link *link, uint8_t stage)
 }
 
 /* ---- the handshake ---------------------------------------------------------------- */
-
-/* A server hangs up on nobody. */
-static int
-fail(const struct obfs2_link *link, struct ptah_io *io, int rc, const char *reason)
-{
-	io->reason = reason;
-	if (link->role != PTAH_SERVER)
-		return rc;
-	io->manner = PTAH_SILENT;
-	return PTAH_REJECT;
-}
 
 static int
 say_hello(struct obfs2_link *link, struct ptah_io *io)
@@ -261,7 +248,7 @@ handshake(struct obfs2_link *link, struct ptah_io *io)
 		rc = 1;
 	}
 	if (rc == -EPROTO)
-		return fail(link, io, rc, "what the peer sent is not obfs2, or has another shared secret");
+		return ptah_oldobfs_fail(link->role, io, rc, "what the peer sent is not obfs2, or has another shared secret");
 	if (rc < 0)
 		return rc;
 	if (io->wire.ended) {
@@ -295,7 +282,7 @@ obfs2_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 	}
 	ptah_chance_bytes(&mine->chance, mine->role == PTAH_CLIENT ? mine->shake->initiator : mine->shake->responder,
 	    OBFS2_SEED_LEN);
-	if (open->host->timer(open->self, TIMER_HANDSHAKE, HANDSHAKE_NS) < 0)
+	if (open->host->timer(open->self, TIMER_HANDSHAKE, PTAH_OLDOBFS_HANDSHAKE_NS) < 0)
 		return -ENOMEM;
 	io->plain.want = PTAH_NEVER;
 	rc = begin(mine, DERIVE_OWN);
@@ -311,7 +298,7 @@ obfs2_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 	if (event->what != PTAH_EV_TIMER || mine->shake == NULL)
 		return PTAH_GO;
 	if (event->val == TIMER_HANDSHAKE)
-		return fail(mine, io, -ETIMEDOUT, "the handshake did not end within 30 s");
+		return ptah_oldobfs_fail(mine->role, io, -ETIMEDOUT, "the handshake did not end within 30 s");
 	if (event->val != TIMER_DERIVE || !is_deriving(mine))
 		return PTAH_GO;
 	rc = obfs2_key_go_on(&mine->shake->key, mine->bench->hasher, HASHES_AT_ONCE);
@@ -386,25 +373,14 @@ obfs2_worker_close(void *worker)
 	obfs2_hasher_free(bench->hasher);
 }
 
-static int
-obfs2_generate(const void *conf, const char *advertise, struct ptah_room server, struct ptah_room client)
-{
-	int n = snprintf((char *)server.at, server.len, "{}");
-	int m = snprintf((char *)client.at, client.len, "{\"serverAddress\": \"%s\"}", advertise);
-
-	(void)conf;
-	return n > 0 && (size_t)n < server.len && m > 0 && (size_t)m < client.len ? 0 : -ENOSPC;
-}
-
 PTAH_MODULE(obfs2) = {
 	.head = PTAH_HEAD(0),
 	.name = "obfs2",
 	.version = "1",
 	.summary = "noise that anybody can read, for old bridges only: a server answers whoever connects",
 	.example = "{\"server\": {}, \"client\": {}}",
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE |
-	    PTAH_NAMED_ONLY | PTAH_ANSWERS_ALL | PTAH_HOLDS_EOF,
-	.handshake_ms = HOST_MS,
+	.abilities = PTAH_OLDOBFS_ABILITIES,
+	.handshake_ms = PTAH_OLDOBFS_HOST_MS,
 	.options = options,
 	.args_size = sizeof(struct obfs2_args),
 	.worker_size = sizeof(struct obfs2_bench),
@@ -417,5 +393,5 @@ PTAH_MODULE(obfs2) = {
 	.unwrap = obfs2_unwrap,
 	.event = obfs2_event,
 	.close = obfs2_close,
-	.generate = obfs2_generate,
+	.generate = ptah_oldobfs_generate,
 };

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +13,11 @@
 
 #include "bench.h"
 #include "keys.h"
+#include "oldobfs.h"
 
 #define TIMER_HANDSHAKE 0u
 #define TIMER_MAGIC 1u
 
-/* For the peer's public value, in both roles.  The host's own limit comes later, so that ours decides. */
-#define PUBLIC_NS UINT64_C(30000000000)
-#define HOST_MS 40000u
 /*
  * For the word that comes before a client's first byte; obfs4proxy waits for
  * ever.  A server whose own side has spoken waits as well: then the client
@@ -73,17 +70,6 @@ end_shake_if_over(struct obfs3_link *link)
 		end_shake(link);
 }
 
-/* A server hangs up on nobody. */
-static int
-fail(const struct obfs3_link *link, struct ptah_io *io, int rc, const char *reason)
-{
-	io->reason = reason;
-	if (link->role != PTAH_SERVER)
-		return rc;
-	io->manner = PTAH_SILENT;
-	return PTAH_REJECT;
-}
-
 static int
 obfs3_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 {
@@ -110,7 +96,7 @@ obfs3_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 	io->flush = 1;
 	io->wire.want = PTAH_UDH_LEN;
 	io->plain.want = PTAH_NEVER;
-	return open->host->timer(open->self, TIMER_HANDSHAKE, PUBLIC_NS) < 0 ? -ENOMEM : PTAH_GO;
+	return open->host->timer(open->self, TIMER_HANDSHAKE, PTAH_OLDOBFS_HANDSHAKE_NS) < 0 ? -ENOMEM : PTAH_GO;
 }
 
 /* ---- wire to plain -------------------------------------------------------------- */
@@ -174,7 +160,7 @@ seek_magic(struct obfs3_link *link, struct ptah_io *io)
 	int rc = obfs3_search_step(&link->shake->search, io->wire.in, &io->wire.eaten);
 
 	if (rc < 0)
-		return fail(link, io, rc, "what the peer sent is not obfs3");
+		return ptah_oldobfs_fail(link->role, io, rc, "what the peer sent is not obfs3");
 	if (rc == 0 && io->wire.ended)
 		io->wire.eaten = io->wire.in.len; /* it had nothing to say */
 	if (rc == 0) {
@@ -258,9 +244,9 @@ obfs3_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 	if (event->what != PTAH_EV_TIMER)
 		return PTAH_GO;
 	if (event->val == TIMER_HANDSHAKE && mine->stage < AWAIT_MAGIC)
-		return fail(mine, io, -ETIMEDOUT, "no key of the peer's within 30 s");
+		return ptah_oldobfs_fail(mine->role, io, -ETIMEDOUT, "no key of the peer's within 30 s");
 	if (event->val == TIMER_MAGIC && mine->stage == AWAIT_MAGIC && !mine->spoke)
-		return fail(mine, io, -ETIMEDOUT, "the peer has a key and says nothing");
+		return ptah_oldobfs_fail(mine->role, io, -ETIMEDOUT, "the peer has a key and says nothing");
 	return PTAH_GO;
 }
 
@@ -275,25 +261,14 @@ obfs3_close(void *link, int why)
 	ptah_aesctr_close(&mine->receive);
 }
 
-static int
-obfs3_generate(const void *conf, const char *advertise, struct ptah_room server, struct ptah_room client)
-{
-	int n = snprintf((char *)server.at, server.len, "{}");
-	int m = snprintf((char *)client.at, client.len, "{\"serverAddress\": \"%s\"}", advertise);
-
-	(void)conf;
-	return n > 0 && (size_t)n < server.len && m > 0 && (size_t)m < client.len ? 0 : -ENOSPC;
-}
-
 PTAH_MODULE(obfs3) = {
 	.head = PTAH_HEAD(0),
 	.name = "obfs3",
 	.version = "1",
 	.summary = "noise, for old bridges only: a server answers whoever connects, so a probe finds it",
 	.example = "{\"server\": {}, \"client\": {}}",
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE |
-	    PTAH_NAMED_ONLY | PTAH_ANSWERS_ALL | PTAH_HOLDS_EOF,
-	.handshake_ms = HOST_MS,
+	.abilities = PTAH_OLDOBFS_ABILITIES,
+	.handshake_ms = PTAH_OLDOBFS_HOST_MS,
 	.worker_size = sizeof(struct obfs3_bench),
 	.link_size = sizeof(struct obfs3_link),
 	.unit = UNIT,
@@ -305,5 +280,5 @@ PTAH_MODULE(obfs3) = {
 	.unwrap = obfs3_unwrap,
 	.event = obfs3_event,
 	.close = obfs3_close,
-	.generate = obfs3_generate,
+	.generate = ptah_oldobfs_generate,
 };

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -170,10 +169,10 @@ void *__wrap_aligned_alloc(size_t align, size_t len);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t len);
 char *__wrap_realpath(const char *path, char *out);
-int __wrap_vasprintf(char **out, const char *format, va_list args);
-int __wrap_asprintf(char **out, const char *format, ...);
-int __wrap___vasprintf_chk(char **out, int flag, const char *format, va_list args);
-int __wrap___asprintf_chk(char **out, int flag, const char *format, ...);
+int __wrap_vasprintf(char **out, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+int __wrap_asprintf(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int __wrap___vasprintf_chk(char **out, int flag, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+int __wrap___asprintf_chk(char **out, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void __wrap_free(void *at);
 
 void *
@@ -417,12 +416,14 @@ int __wrap_setsockopt(int fd, int level, int option, const void *at, socklen_t l
 int __wrap_getsockopt(int fd, int level, int option, void *at, socklen_t *len);
 int __wrap_getsockname(int fd, struct sockaddr *at, socklen_t *len);
 
+/* Both sides of a pair are ours: nobody resets that. */
 static bool
-is_socket(int fd)
+is_connection(int fd)
 {
-	struct stat st;
+	int family = AF_UNSPEC;
+	socklen_t len = sizeof(family);
 
-	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+	return __real_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family != AF_UNIX;
 }
 
 /* A connection that was reset is gone for all who look at it. */
@@ -440,7 +441,7 @@ broken(int fd)
 ssize_t
 __wrap_read(int fd, void *at, size_t len)
 {
-	if (is_socket(fd) && is_refused(FAULTS_CALLS, ECONNRESET))
+	if (is_connection(fd) && is_refused(FAULTS_CALLS, ECONNRESET))
 		return broken(fd);
 	return __real_read(fd, at, len);
 }
@@ -448,13 +449,13 @@ __wrap_read(int fd, void *at, size_t len)
 ssize_t
 __wrap_recv(int fd, void *at, size_t len, int flags)
 {
-	return is_refused(FAULTS_CALLS, ECONNRESET) ? broken(fd) : __real_recv(fd, at, len, flags);
+	return is_connection(fd) && is_refused(FAULTS_CALLS, ECONNRESET) ? broken(fd) : __real_recv(fd, at, len, flags);
 }
 
 ssize_t
 __wrap_send(int fd, const void *at, size_t len, int flags)
 {
-	return is_refused(FAULTS_CALLS, ECONNRESET) ? broken(fd) : __real_send(fd, at, len, flags);
+	return is_connection(fd) && is_refused(FAULTS_CALLS, ECONNRESET) ? broken(fd) : __real_send(fd, at, len, flags);
 }
 
 int
@@ -478,7 +479,7 @@ __wrap_listen(int fd, int n)
 int
 __wrap_shutdown(int fd, int how)
 {
-	return is_refused(FAULTS_CALLS, ENOTCONN) ? (int)broken(fd) : __real_shutdown(fd, how);
+	return is_connection(fd) && is_refused(FAULTS_CALLS, ENOTCONN) ? (int)broken(fd) : __real_shutdown(fd, how);
 }
 
 int

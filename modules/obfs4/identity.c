@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include <sodium.h>
-#include <yajl/yajl_tree.h>
 
+#include "jsontree.h"
 #include "ntor.h"
 #include "seed.h"
 
@@ -157,18 +157,6 @@ read_object(yajl_val object, struct obfs4_identity *out)
 	return NULL;
 }
 
-/* yajl frees texts as they are. */
-static void
-wipe_texts(yajl_val object)
-{
-	for (size_t i = 0; YAJL_IS_OBJECT(object) && i < YAJL_GET_OBJECT(object)->len; i++) {
-		char *text = YAJL_GET_STRING(YAJL_GET_OBJECT(object)->values[i]);
-
-		if (text != NULL)
-			sodium_memzero(text, strlen(text));
-	}
-}
-
 int
 obfs4_state_read(const char *text, size_t len, struct obfs4_identity *out, const char **why)
 {
@@ -183,8 +171,7 @@ obfs4_state_read(const char *text, size_t len, struct obfs4_identity *out, const
 	copy[len] = '\0';
 	object = strlen(copy) == len ? yajl_tree_parse(copy, problem, sizeof(problem)) : NULL;
 	*why = object != NULL ? read_object(object, out) : "it is empty or no JSON";
-	wipe_texts(object);
-	yajl_tree_free(object);
+	ptah_jsontree_free(object);
 	sodium_memzero(copy, sizeof(copy));
 	if (*why == NULL)
 		return 0;

@@ -11,7 +11,7 @@
 #define TIMING_HELP "pause for 0 to 10 ms behind each segment: slow, and no other program does it"
 
 const struct ptah_option scramble_options[] = {
-	{ .name = "password", .type = PTAH_STRING, .flags = PTAH_SERVER_ONLY | PTAH_SECRET,
+	{ .name = "password", .type = PTAH_STRING, .flags = PTAH_SERVER_ONLY | PTAH_SECRET | PTAH_ONCE,
 	    .offset = offsetof(struct scramble_conf, password),
 	    .help = "the bridge's secret, " FORM " (default: as stored, else a new one)" },
 	{ .name = "timing", .type = PTAH_BOOL, .flags = PTAH_SERVER_ONLY, .offset = offsetof(struct scramble_conf, timing),

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include <sodium.h>
-#include <yajl/yajl_tree.h>
 
+#include "jsontree.h"
 #include "options.h"
 
 #define HEX_ROOM 65u
@@ -88,7 +88,7 @@ scramble_state_read(const char *text, size_t len, struct scramble_identity *iden
 	if (strlen(copy) == len)
 		object = yajl_tree_parse(copy, problem, sizeof(problem));
 	*why = object != NULL ? read_object(object, identity, ring) : "it is empty or no JSON";
-	yajl_tree_free(object);
+	ptah_jsontree_free(object);
 	sodium_memzero(copy, sizeof(copy));
 	if (*why == NULL)
 		return 0;
@@ -128,5 +128,6 @@ scramble_state_write(const struct scramble_identity *identity, const struct scra
 		n += write_keys(&ring->old, "old-", out + n, SCRAMBLE_STATE_ROOM - (size_t)n);
 	n += snprintf(out + n, SCRAMBLE_STATE_ROOM - (size_t)n, "}");
 	sodium_memzero(password, sizeof(password));
+	sodium_memzero(seed, sizeof(seed));
 	return (size_t)n;
 }

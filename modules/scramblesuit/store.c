@@ -7,9 +7,9 @@
 
 #include <sodium.h>
 #include <yajl/yajl_gen.h>
-#include <yajl/yajl_tree.h>
 
 #include "base32.h"
+#include "jsontree.h"
 #include "ticket.h"
 
 #define BODY_TEXT_LEN SCRAMBLE_BASE32_LEN(SCRAMBLE_TICKET_PAYLOAD_LEN)
@@ -129,19 +129,6 @@ read_one(struct scramble_store *store, const char *server, yajl_val value, int64
 	return rc;
 }
 
-/* The tree holds secrets, and the library frees without wiping. */
-static void
-wipe(yajl_val tree)
-{
-	for (size_t i = 0; YAJL_IS_OBJECT(tree) && i < tree->u.object.len; i++) {
-		yajl_val value = tree->u.object.values[i];
-
-		if (YAJL_IS_STRING(value))
-			sodium_memzero(value->u.string, strlen(value->u.string));
-		wipe(value);
-	}
-}
-
 int
 scramble_store_read(struct scramble_store *store, const char *text, size_t len, int64_t unix_s)
 {
@@ -160,8 +147,7 @@ scramble_store_read(struct scramble_store *store, const char *text, size_t len, 
 		for (size_t i = 0; rc == 0 && i < tree->u.object.len; i++)
 			rc = read_one(store, tree->u.object.keys[i], tree->u.object.values[i], unix_s);
 	}
-	wipe(tree);
-	yajl_tree_free(tree);
+	ptah_jsontree_free(tree);
 	sodium_memzero(copy, len);
 	free(copy);
 	return rc;

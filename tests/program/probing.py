@@ -36,6 +36,7 @@ class Kind:
 
 KINDS = [
     Kind("obfs4", client="iat-mode=0"),
+    Kind("scramblesuit"),
     Kind("shadow", server="shadow:password=ducks and drakes",
          client="password=ducks and drakes", hello=False),
     # Its specification has the server shut its side.

@@ -186,16 +186,18 @@ draw_step(struct step *step)
 static int
 walk(struct ptah_ell2 *pair, const struct step *step)
 {
-	uint8_t tweak[1 + STEPS], low_order[STEPS];
+	/* In one piece: each asking is a system call. */
+	struct {
+		uint8_t secret[PTAH_ELL2_LEN], tweak[1 + STEPS], low_order[STEPS];
+	} drawn;
 	struct ptah_ge clean;
 	uint64_t negative;
 	int rc;
 
-	randombytes_buf(pair->secret, sizeof(pair->secret));
-	randombytes_buf(tweak, sizeof(tweak));
-	randombytes_buf(low_order, sizeof(low_order));
+	randombytes_buf(&drawn, sizeof(drawn));
+	memcpy(pair->secret, drawn.secret, sizeof(pair->secret));
 	multiply_base(&clean, pair->secret);
-	rc = encode_dirty(pair, &clean, tweak[0]);
+	rc = encode_dirty(pair, &clean, drawn.tweak[0]);
 	if (step != NULL && rc != 0) {
 		clamp(pair->secret, pair->secret);
 		negative = ptah_fe_mask_of(pair->secret[PTAH_ELL2_LEN - 1] >> 5);
@@ -203,13 +205,12 @@ walk(struct ptah_ell2 *pair, const struct step *step)
 			pair->secret[0] &= 0xff ^ LOW_ORDER_BITS;
 			add_scalars(pair->secret, step->scalar, negative);
 			ptah_ge_add(&clean, &clean, &step->point, negative);
-			pair->secret[0] |= low_order[i] & LOW_ORDER_BITS;
-			rc = encode_dirty(pair, &clean, tweak[1 + i]);
+			pair->secret[0] |= drawn.low_order[i] & LOW_ORDER_BITS;
+			rc = encode_dirty(pair, &clean, drawn.tweak[1 + i]);
 		}
 	}
 	explicit_bzero(&clean, sizeof(clean));
-	explicit_bzero(tweak, sizeof(tweak));
-	explicit_bzero(low_order, sizeof(low_order));
+	explicit_bzero(&drawn, sizeof(drawn));
 	return rc;
 }
 

@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <sodium.h>
 
@@ -74,6 +75,7 @@ obfs4_bench_close(void *bench)
 	ptah_boxer_free(mine->boxer);
 	ptah_tables_cache_clear(&mine->cache);
 	sodium_memzero(mine->pairs, sizeof(mine->pairs));
+	sodium_memzero(mine->luck, sizeof(mine->luck));
 }
 
 void
@@ -86,4 +88,20 @@ obfs4_bench_take(struct obfs4_bench *bench, struct ptah_ell2 *out)
 		ptah_ell2_clear(&bench->pairs[bench->n_pairs]);
 	}
 	refill_soon(bench);
+}
+
+void
+obfs4_bench_random(struct obfs4_bench *bench, void *out, size_t len)
+{
+	if (len > OBFS4_LUCK_LEN / 8) {
+		bench->host->random(bench->self, out, len);
+		return;
+	}
+	if (len > bench->n_luck) {
+		bench->host->random(bench->self, bench->luck, OBFS4_LUCK_LEN);
+		bench->n_luck = OBFS4_LUCK_LEN;
+	}
+	bench->n_luck -= len;
+	memcpy(out, bench->luck + bench->n_luck, len);
+	memset(bench->luck + bench->n_luck, 0, len); /* nobody gets it twice */
 }

@@ -20,6 +20,8 @@
 #include "tables.h"
 
 #define OBFS4_PAIRS_MAX 32u
+/* Each burst needs 16 bytes for its length, and the kernel takes half a microsecond for however few. */
+#define OBFS4_LUCK_LEN 1024u
 
 struct obfs4_bench {
 	struct ptah_hmac *hmac;
@@ -30,6 +32,8 @@ struct obfs4_bench {
 	unsigned n_pairs;
 	bool refilling; /* the timer runs */
 	struct ptah_ell2 pairs[OBFS4_PAIRS_MAX];
+	size_t n_luck; /* unused ones, at the front */
+	uint8_t luck[OBFS4_LUCK_LEN];
 };
 
 int obfs4_bench_open(void *bench, const struct ptah_start *start);
@@ -38,5 +42,8 @@ void obfs4_bench_close(void *bench);
 
 /** Take a key pair; wipe it after use.  Makes one only if none is left. */
 void obfs4_bench_take(struct obfs4_bench *bench, struct ptah_ell2 *out);
+
+/** Fill 'out' with random bytes, of those that lie ready if it is small.  For lengths, delays and padding; keys come from elsewhere. */
+void obfs4_bench_random(struct obfs4_bench *bench, void *out, size_t len);
 
 #endif

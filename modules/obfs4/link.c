@@ -36,10 +36,18 @@
  */
 #define NUDGE_AFTER_NS UINT64_C(200000000)
 
+static void
+random_of_link(struct ptah_self *self, void *out, size_t len)
+{
+	const struct obfs4_link *link = (const void *)self;
+
+	obfs4_bench_random(link->bench, out, len);
+}
+
 static struct ptah_chance
 chance_of(const struct obfs4_link *link)
 {
-	return (struct ptah_chance){ link->host->random, link->self };
+	return (struct ptah_chance){ random_of_link, (struct ptah_self *)(uintptr_t)link };
 }
 
 /* A client that has not heard its bridge's seed draws one of its own. */

@@ -44,10 +44,10 @@ random_of_link(struct ptah_self *self, void *out, size_t len)
 	uint8_t key[crypto_stream_chacha20_KEYBYTES];
 
 	if (len <= sizeof(key)) {
-		link->host->random(link->self, out, len);
+		obfs4_bench_random(link->bench, out, len);
 		return;
 	}
-	link->host->random(link->self, key, sizeof(key));
+	obfs4_bench_random(link->bench, key, sizeof(key));
 	(void)crypto_stream_chacha20(out, len, nonce, key); /* a fresh key each time */
 	sodium_memzero(key, sizeof(key));
 }

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define SLOT 65536
+/* Between slots: if they stood a power of two apart, all would want the same few lines of the cache. */
+#define ASTRAY (9 * 64 * 13)
 /* As much as the kernel will let us have: a wake-up brings datagrams in bursts. */
 #define KERNEL_ROOM (4 << 20)
 /* The kernel joins so many datagrams, and so many bytes (an IPv6 datagram, less headers), at most. */
@@ -46,8 +48,7 @@ ptah_udp_batch_new(void)
 struct ptah_udp_batch *
 ptah_udp_batch_new_roomy(size_t head, size_t tail)
 {
-	size_t slot = SLOT + (head + tail) * (head + tail <= GAP_MOST ? JOIN_MOST : 1);
-
+	size_t slot = SLOT + ASTRAY + (head + tail) * (head + tail <= GAP_MOST ? JOIN_MOST : 1);
 	struct ptah_udp_batch *batch = calloc(1, sizeof(*batch));
 
 	if (batch == NULL)

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "ntor.h"
+#include "x25519two.h"
 
 #define PROTOCOL "ntor-curve25519-sha256-1"
 #define KEY_LEN PTAH_NTOR_KEY_LEN
@@ -37,10 +38,20 @@ static int
 multiply(struct transcript *t, const uint8_t s1[KEY_LEN], const uint8_t p1[KEY_LEN],
     const uint8_t s2[KEY_LEN], const uint8_t p2[KEY_LEN])
 {
-	int rc1 = crypto_scalarmult_curve25519(t->exp1, s1, p1);
-	int rc2 = crypto_scalarmult_curve25519(t->exp2, s2, p2);
+	uint8_t exp[2][KEY_LEN];
+	struct ptah_x25519_job jobs[2];
+	int rc;
 
-	return (rc1 | rc2) == 0 ? 0 : -EBADMSG;
+	memcpy(jobs[0].scalar, s1, KEY_LEN);
+	memcpy(jobs[0].point, p1, KEY_LEN);
+	memcpy(jobs[1].scalar, s2, KEY_LEN);
+	memcpy(jobs[1].point, p2, KEY_LEN);
+	rc = ptah_x25519_two(exp, jobs);
+	memcpy(t->exp1, exp[0], KEY_LEN);
+	memcpy(t->exp2, exp[1], KEY_LEN);
+	explicit_bzero(jobs, sizeof(jobs));
+	explicit_bzero(exp, sizeof(exp));
+	return rc;
 }
 
 static int

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
 #include "base/text.h"
 #include "config/argv.h"
 #include "config/rules.h"
+#include "config/sip003.h"
 #include "config/source.h"
 #include "config/values.h"
 #include "config/version.h"
@@ -292,8 +294,8 @@ read_settings(struct ptah_plan *plan, struct ptah_source *source, char *why, siz
 	return rc;
 }
 
-int
-ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
+static int
+read_plan(struct ptah_plan *plan, struct ptah_verdict *verdict,
     int argc, char *const argv[], char *const envp[], ptah_plan_version_fn *on_version, void *arg)
 {
 	struct ptah_argv flags;
@@ -304,8 +306,6 @@ ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
 	char *why = verdict->text;
 	size_t room = sizeof(verdict->text);
 
-	memset(plan, 0, sizeof(*plan));
-	memset(verdict, 0, sizeof(*verdict));
 	plan->who = ptah_argv_who(argc > 0 ? argv[0] : NULL);
 	plan->log_name = plan->who == PTAH_AS_OBFS4PROXY ? "obfs4proxy.log" : "dispatcher.log";
 	ptah_argv_read(&flags, plan->who, argc, argv);
@@ -334,6 +334,51 @@ ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
 	if (rc == 0)
 		rc = warn_of_what_is_odd(plan, &source);
 	return judge(verdict, plan, rc, NULL, 70);
+}
+
+static int
+no_version_line(const char *token, void *arg)
+{
+	(void)token;
+	(void)arg;
+	return 0;
+}
+
+/* Nobody reads lines of the protocol here, so a verdict has no keyword. */
+static int
+read_plugin(struct ptah_plan *plan, struct ptah_verdict *verdict, const char *argv0, char *const envp[])
+{
+	struct ptah_sip003 flags;
+	int rc = ptah_sip003_flags(&flags, argv0, envp, verdict->text, sizeof(verdict->text));
+
+	if (rc == 0)
+		rc = read_plan(plan, verdict, flags.argc, flags.argv, envp, no_version_line, NULL);
+	else
+		rc = judge(verdict, plan, rc, NULL, EX_CONFIG);
+	for (size_t i = 0; rc == 0 && i < flags.n_also; i++) {
+		struct ptah_service *service = &plan->services[0];
+
+		rc = ptah_addr_parse(&service->also[service->n_also++], flags.also[i]);
+		if (rc != 0)
+			snprintf(verdict->text, sizeof(verdict->text), "SS_REMOTE_HOST: '%.100s' is no IP address and port", flags.also[i]);
+	}
+	ptah_sip003_clear(&flags);
+	plan->plugin = true;
+	if (rc == -EINVAL)
+		verdict->rc = EX_CONFIG;
+	verdict->keyword = NULL;
+	return rc;
+}
+
+int
+ptah_plan_read(struct ptah_plan *plan, struct ptah_verdict *verdict,
+    int argc, char *const argv[], char *const envp[], ptah_plan_version_fn *on_version, void *arg)
+{
+	memset(plan, 0, sizeof(*plan));
+	memset(verdict, 0, sizeof(*verdict));
+	if (ptah_sip003_applies(argc, argv, envp))
+		return read_plugin(plan, verdict, argc > 0 ? argv[0] : NULL, envp);
+	return read_plan(plan, verdict, argc, argv, envp, on_version, arg);
 }
 
 int
@@ -376,6 +421,7 @@ ptah_plan_hide_sources(int argc, char *const argv[], char *const envp[])
 		hide_variable(envp, ptah_flags[id].env);
 		hide_variable(envp, ptah_flags[id].env_server);
 	}
+	hide_variable(envp, "SS_PLUGIN_OPTIONS");
 }
 
 void

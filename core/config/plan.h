@@ -33,10 +33,15 @@
 #define PTAH_STREAM_OUT 1u
 #define PTAH_STREAM_ERR 2u
 
+/** Addresses of a listener beside the first. */
+#define PTAH_ALSO_MAX 3
+
 /** One transport that was asked for: one listener. */
 struct ptah_service {
 	char *name;
 	struct ptah_addr listen;   /* AF_UNSPEC if refused */
+	struct ptah_addr also[PTAH_ALSO_MAX]; /* server of a plugin: where it listens, too */
+	size_t n_also;
 	struct ptah_json *options; /* an object: the global options of this transport; NULL once it is open */
 	const char *refused;       /* not NULL: a method error with this text; a constant */
 };
@@ -63,6 +68,7 @@ struct ptah_plan {
 	struct ptah_addr outbound_v4, outbound_v6; /* AF_UNSPEC: the kernel's choice */
 
 	char *state_dir; /* absolute; made on first use */
+	bool plugin;       /* of a Shadowsocks program: there is no parent that reads lines */
 	bool stdin_close;  /* end when stdin does */
 	bool parent_death; /* end when the parent does */
 

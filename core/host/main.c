@@ -4,6 +4,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "config/sip003.h"
 #include "host/commands.h"
 #include "host/process.h"
 #include "host/serve.h"
@@ -17,7 +18,7 @@ is_alone(int argc, char *envp[])
 	for (char **at = envp; *at; at++)
 		if (strncmp(*at, "TOR_PT_", 7) == 0)
 			return 0;
-	return 1;
+	return !ptah_sip003_is_set(envp);
 }
 
 int

@@ -37,6 +37,8 @@ struct serve {
 	bool started;  /* DONE is said */
 	bool draining; /* a first SIGINT came */
 	bool ending;   /* no more lines, no more work */
+	bool failed;   /* as a plugin: what was asked for does not run */
+	size_t n_up;   /* transports that listen */
 };
 
 static void
@@ -91,6 +93,9 @@ on_method(const char *name, const struct ptah_addr *bound, const char *address,
 
 	if (must_end(s))
 		return -ECANCELED;
+	s->n_up++;
+	if (s->plan.plugin)
+		return 0;
 	if (s->plan.role == PTAH_ROLE_SERVER)
 		rc = ptah_ipc_smethod(&s->ipc, name, address, args);
 	else
@@ -108,9 +113,25 @@ on_method_error(const char *name, const char *text, void *arg)
 {
 	struct serve *s = arg;
 
+	if (s->plan.plugin) {
+		ptah_error(AREA_HOST, "%s does not start: %s", name, text);
+		s->failed = true;
+		return;
+	}
 	ptah_notice(AREA_HOST, "%s does not start: %s", name, text);
 	if (!must_end(s))
 		said(s, ptah_ipc_method_error(&s->ipc, name, text));
+}
+
+/* Whoever started us waits for no word, and takes our end for a failure. */
+static void
+on_plugin_ready(struct serve *s)
+{
+	/* Why there is none the log has said, on stderr. */
+	s->failed = s->n_up == 0;
+	s->started = !s->failed;
+	if (s->failed)
+		end(s, "nothing runs");
 }
 
 static void
@@ -118,6 +139,10 @@ on_ready(void *arg)
 {
 	struct serve *s = arg;
 
+	if (s->plan.plugin) {
+		on_plugin_ready(s);
+		return;
+	}
 	if (!must_end(s) && said(s, ptah_ipc_methods_done(&s->ipc)) == 0)
 		s->started = true;
 }
@@ -145,7 +170,7 @@ on_end_signal(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	while ((number = ptah_process_next_signal(fd)) != 0) {
-		if (number == SIGINT && s->started && !s->draining && s->dispatcher) {
+		if (number == SIGINT && s->started && !s->draining && s->dispatcher && !s->plan.plugin) {
 			s->draining = true;
 			ptah_info(AREA_HOST, "SIGINT: no new links; waiting for the last one");
 			ptah_dispatcher_drain(s->dispatcher);
@@ -361,7 +386,7 @@ serve(struct serve *s, int argc, char *argv[], char *envp[], pid_t parent)
 		ptah_error(AREA_HOST, "cannot start: %s", strerror(errno));
 	else if (rc == EX_OK && !s->ending && ptah_worker_run(s->loop) != 0)
 		rc = EX_SOFTWARE;
-	return rc;
+	return s->plan.plugin && (rc != EX_OK || s->failed) ? EXIT_FAILURE : rc;
 }
 
 int

@@ -152,8 +152,12 @@ listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
 		.dial_ms = plan->dial_timeout_s * 1000,
 	};
 
-	door->server = ptah_server_new(worker, &how, fd);
-	return door->server ? 0 : -errno;
+	struct ptah_server **place = &door->server;
+
+	for (size_t i = 0; *place && i < PTAH_ALSO_MAX; i++)
+		place = &door->also[i];
+	*place = ptah_server_new(worker, &how, fd);
+	return *place ? 0 : -errno;
 }
 
 static void
@@ -248,6 +252,26 @@ warn_of_probes(const struct ptah_service_run *run)
 		ptah_warn(AREA_HOST, "%s answers whoever connects, by design: who probes its port knows what it is", run->name);
 }
 
+/* A plugin's server has more addresses than the one that it announces. */
+static int
+listen_also(struct ptah_service_run *run)
+{
+	const struct ptah_service *service = run->how.service;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < service->n_also; i++) {
+		int fds[PTAH_WORKERS_MAX];
+		struct ptah_addr bound;
+
+		for (unsigned k = 0; k < PTAH_WORKERS_MAX; k++)
+			fds[k] = -1;
+		rc = ptah_listen_open(&service->also[i], fds, run->how.n_workers, &bound);
+		if (rc == 0)
+			rc = listen_everywhere(run, fds);
+	}
+	return rc;
+}
+
 /* It is ready and bound: say so to peers and to whoever asked. */
 static void
 announce(struct ptah_service_run *run, const int *fds)
@@ -267,6 +291,8 @@ announce(struct ptah_service_run *run, const int *fds)
 
 		snprintf(run->address, sizeof(run->address), "%s", address ? address : text);
 		rc = listen_everywhere(run, fds);
+		if (rc == 0)
+			rc = listen_also(run);
 		if (rc != 0)
 			ptah_service_close(run);
 	}
@@ -355,6 +381,10 @@ ptah_service_listen(struct ptah_service_run *run)
 	run->state = PTAH_SERVICE_WAITS;
 	if (!is_client(run) && (module->abilities & PTAH_IS_CARRIER) != 0 && module->listen) {
 		run->bound = service->listen;
+		if (service->n_also > 0) {
+			fail(run, "it makes its listener itself, and only one: name one address");
+			return;
+		}
 		rc = let_carrier_listen(run);
 		if (rc != 0)
 			fail(run, "%s", strerror(-rc));
@@ -477,6 +507,9 @@ ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker,
 		ptah_client_shut(door->client, drain);
 	if (door->server)
 		ptah_server_shut(door->server, drain);
+	for (size_t i = 0; i < PTAH_ALSO_MAX; i++)
+		if (door->also[i])
+			ptah_server_shut(door->also[i], drain);
 	if (door->udpclient)
 		ptah_udpclient_shut(door->udpclient);
 	if (door->udpserver)
@@ -524,6 +557,10 @@ ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker)
 
 	ptah_client_free(door->client);
 	ptah_server_free(door->server);
+	for (size_t i = 0; i < PTAH_ALSO_MAX; i++) {
+		ptah_server_free(door->also[i]);
+		door->also[i] = NULL;
+	}
 	ptah_udpclient_free(door->udpclient);
 	ptah_udpserver_free(door->udpserver);
 	ptah_msgclient_free(door->msgclient);

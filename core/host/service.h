@@ -54,6 +54,7 @@ struct ptah_service_how {
 struct ptah_door {
 	struct ptah_client *client;
 	struct ptah_server *server;
+	struct ptah_server *also[PTAH_ALSO_MAX]; /* on its other addresses */
 	struct ptah_udpclient *udpclient;
 	struct ptah_udpserver *udpserver;
 	struct ptah_msgclient *msgclient;

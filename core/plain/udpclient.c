@@ -241,10 +241,15 @@ push(struct source *source, struct ptah_span frames, size_t n)
 	struct ptah_udpclient *client = source->client;
 	unsigned before = client->n_sources;
 
-	if (ptah_link_push(source->link, frames) != 0) {
-		ptah_warn_often(&client->full, AREA_LINK, "a link's send queue is full: datagrams are dropped");
-		count(client, PTAH_STAT_UDP_DROP_FULL, n);
-	}
+	if (ptah_link_push(source->link, frames) == 0)
+		return client->n_sources == before;
+	/* What fits goes, and the tail is dropped. */
+	size_t fit;
+	frames.len = ptah_datagram_fit(client->how.framing, frames, ptah_link_push_room(source->link), &fit);
+	ptah_warn_often(&client->full, AREA_LINK, "a link's send queue is full: datagrams are dropped");
+	count(client, PTAH_STAT_UDP_DROP_FULL, n - fit);
+	if (fit > 0)
+		(void)ptah_link_push(source->link, frames);
 	return client->n_sources == before;
 }
 

@@ -114,9 +114,17 @@ push(struct flow *flow, struct gathered *gathered)
 	struct ptah_udpserver *server = flow->server;
 	unsigned before = server->n_flows;
 
-	if (gathered->n > 0 && ptah_link_push(flow->link, (struct ptah_span){ server->gather, gathered->len }) != 0) {
+	struct ptah_span frames = { server->gather, gathered->len };
+
+	if (gathered->n > 0 && ptah_link_push(flow->link, frames) != 0) {
+		size_t fit;
+
+		/* What fits goes, and the tail is dropped. */
+		frames.len = ptah_datagram_fit(server->how.framing, frames, ptah_link_push_room(flow->link), &fit);
 		ptah_warn_often(&server->full, AREA_LINK, "a link's send queue is full: datagrams are dropped");
-		count(server, PTAH_STAT_UDP_DROP_FULL, gathered->n);
+		count(server, PTAH_STAT_UDP_DROP_FULL, gathered->n - fit);
+		if (fit > 0)
+			(void)ptah_link_push(flow->link, frames);
 	}
 	*gathered = (struct gathered){ 0, 0 };
 	return server->n_flows == before;

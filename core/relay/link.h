@@ -100,6 +100,8 @@ void ptah_link_own(struct ptah_link *link, const struct ptah_link_ops *ops, void
  * too much waits already.  The link may be over when this returns.
  */
 int ptah_link_push(struct ptah_link *link, struct ptah_span bytes);
+/** How many bytes ptah_link_push() would take now. */
+size_t ptah_link_push_room(const struct ptah_link *link);
 
 /** Server: here is the plain end, and what it has said already.  Takes: fd (-1 with on_bytes). */
 void ptah_link_plain_opened(struct ptah_link *link, int fd, struct ptah_span early);

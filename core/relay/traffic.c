@@ -388,15 +388,21 @@ ptah_link_set_readers(struct ptah_link *link)
 	}
 }
 
-int
-ptah_link_push(struct ptah_link *link, struct ptah_span bytes)
+size_t
+ptah_link_push_room(const struct ptah_link *link)
 {
 	int first = ptah_layer_next(link, -1, PLAIN);
 	size_t waits = ptah_end_spilled(&link->end[WIRE]);
 
 	if (first < link->n_layers)
 		waits += link->layers[first].tail[PLAIN].len;
-	if (link->stage != STAGE_RELAY || link->busy > 0 || waits + bytes.len > PTAH_PUSH_MOST)
+	return link->stage == STAGE_RELAY && link->busy == 0 && waits < PTAH_PUSH_MOST ? PTAH_PUSH_MOST - waits : 0;
+}
+
+int
+ptah_link_push(struct ptah_link *link, struct ptah_span bytes)
+{
+	if (bytes.len > ptah_link_push_room(link))
 		return -EAGAIN;
 	ptah_link_stat(link, PTAH_STAT_PLAIN_BYTES_IN, bytes.len);
 	link->busy++;

@@ -3,6 +3,8 @@
 
 import os
 import random
+import re
+import signal
 import socket
 import struct
 import time
@@ -174,3 +176,57 @@ def test_dead_target_and_its_return():
                 got = b.target.recv(100)
             except socket.timeout:
                 pass
+
+
+def test_full_queue_drops_the_tail():
+    """A wire that takes nothing any more: the head of what came is kept whole, the tail dropped and counted; others go on."""
+    with lines.listen() as far:
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with Ptah(F3C(far.getsockname()[1]).plus("-mode", "transparent-UDP", "-udpQueue", "1", "-ipcLogLevel", "INFO",
+                "-workers", "1")) as p:
+            p.wait_done()
+            where = p.methods()["dummy"][1]
+            with udp() as app, udp() as other:
+                app.connect(where)
+                app.send(struct.pack(">I", 0) + bytes(1000))
+                with lines.accept(far) as wire:
+                    sent = 1
+                    end = time.monotonic() + 20 * SLOW
+                    # Bursts of one size, which the kernel may join to more than the queue has room for.
+                    while not (dropped := drops(p)):
+                        assert time.monotonic() < end, "the queue never fills"
+                        for _ in range(2000):
+                            app.send(struct.pack(">I", sent) + bytes(1000))
+                            sent += 1
+                    other.connect(where)
+                    other.send(b"I wait for nobody")
+                    with lines.accept(far) as second:
+                        lines.expect(second, struct.pack(">H", 17) + b"I wait for nobody")
+                    # What the client took stands on the stream in order, and nothing that it took is missing.
+                    came, last = 0, -1
+                    wire.settimeout(0.5 * SLOW)
+                    text = b""
+                    try:
+                        while part := wire.recv(1 << 20):
+                            text += part
+                            while len(text) >= 1006:
+                                assert text[:2] == struct.pack(">H", 1004)
+                                number, = struct.unpack(">I", text[2:6])
+                                assert number > last
+                                last, came, text = number, came + 1, text[1006:]
+                    except socket.timeout:
+                        pass
+                    assert text == b""
+                    assert counted(p)["udp_in"] - drops(p) - 1 == came
+                    assert p.alive() and dropped > 0
+
+
+def counted(p):
+    before = len(p.out_lines)
+    p.signal(signal.SIGUSR1)
+    text = str(p.wait_line(r".*counters:.*udp_drop_long=\d+", since=before))
+    return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", text)}
+
+
+def drops(p):
+    return counted(p)["udp_drop_full"]

@@ -149,6 +149,42 @@ says_when_a_stream_is_broken(void **state)
 	}
 }
 
+/* A full queue takes whole frames from the head, as many as fit. */
+static void
+cuts_a_burst_between_frames(void **state)
+{
+	static const uint8_t frames[] = { 0, 3, 'o', 'n', 'e', 0, 0, 0, 2, 'a', 'b' };
+	static const struct {
+		size_t room, len, n;
+	} fits[] = { { 0, 0, 0 }, { 4, 0, 0 }, { 5, 5, 1 }, { 6, 5, 1 }, { 7, 7, 2 }, { 10, 7, 2 }, { 11, 11, 3 }, { 4000, 11, 3 } };
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fits) / sizeof(fits[0]); i++) {
+		assert_int_equal(ptah_datagram_fit(PTAH_FRAMING_BE, (struct ptah_span){ frames, sizeof(frames) }, fits[i].room, &n), fits[i].len);
+		assert_int_equal(n, fits[i].n);
+	}
+	assert_int_equal(ptah_datagram_fit(PTAH_FRAMING_STUN, (struct ptah_span){ NULL, 0 }, 10, &n), 0);
+	assert_int_equal(n, 0);
+}
+
+/* What no stream frames is looked at all the same. */
+static void
+knows_what_is_of_the_mode(void **state)
+{
+	static const uint8_t stun[20] = { 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 };
+	static const uint8_t channel[8] = { 0x40, 0, 0, 3, 'a', 'b', 'c' };
+
+	(void)state;
+	assert_true(ptah_datagram_is_fit(PTAH_FRAMING_BE, (struct ptah_span){ NULL, 0 }));
+	assert_false(ptah_datagram_is_fit(PTAH_FRAMING_STUN, (struct ptah_span){ NULL, 0 }));
+	assert_true(ptah_datagram_is_fit(PTAH_FRAMING_STUN, (struct ptah_span){ stun, 20 }));
+	assert_false(ptah_datagram_is_fit(PTAH_FRAMING_STUN, (struct ptah_span){ stun, 19 }));
+	assert_true(ptah_datagram_is_fit(PTAH_FRAMING_STUN, (struct ptah_span){ channel, 7 }));
+	assert_true(ptah_datagram_is_fit(PTAH_FRAMING_STUN, (struct ptah_span){ channel, 8 }));
+	assert_false(ptah_datagram_is_fit(PTAH_FRAMING_STUN, (struct ptah_span){ channel, 6 }));
+}
+
 int
 main(void)
 {
@@ -157,6 +193,8 @@ main(void)
 		cmocka_unit_test(finds_every_datagram_however_the_stream_is_cut),
 		cmocka_unit_test(carries_the_longest_frame),
 		cmocka_unit_test(says_when_a_stream_is_broken),
+		cmocka_unit_test(cuts_a_burst_between_frames),
+		cmocka_unit_test(knows_what_is_of_the_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,14 +3,15 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "loop/dns.h"
 #include "loop/worker.h"
 #include "plain/datagram.h"
+#include "plain/outlet.h"
 #include "plain/peers.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
@@ -26,6 +27,7 @@ struct ptah_msgserver {
 	struct ptah_instance *bottom;
 	struct ptah_udp_batch *batch;
 	struct ptah_post *post;
+	struct ptah_outlet_how outlet_how;
 	struct ptah_peers known, strangers;
 	struct ptah_often no_memory, unreachable;
 };
@@ -35,12 +37,9 @@ struct flow {
 	struct ptah_peer peer; /* first */
 	struct ptah_msgserver *server;
 	struct ptah_courier *courier;
-	struct ptah_lane wire;   /* back to the peer */
-	struct ptah_lane target; /* fd -1: not there yet */
-	struct event *event;     /* of the target */
-	struct ptah_addr at;     /* the target's address */
-	char at_text[PTAH_ADDR_TEXT], peer_text[PTAH_ADDR_TEXT];
-	struct ptah_dns *dns;
+	struct ptah_lane wire; /* back to the peer */
+	struct ptah_outlet outlet;
+	char peer_text[PTAH_ADDR_TEXT];
 };
 
 static void
@@ -52,18 +51,25 @@ count(const struct ptah_msgserver *server, enum ptah_stat stat)
 /* ---- a flow's end ------------------------------------------------------------- */
 
 static void
+send_on(struct ptah_msgserver *server, struct ptah_lane *lane, struct ptah_span body, bool lasts)
+{
+	if (body.len > lane->most) {
+		count(server, PTAH_STAT_UDP_DROP_LONG);
+		return;
+	}
+	ptah_post_add(server->post, lane, body);
+	if (!lasts)
+		ptah_post_flush(server->post);
+}
+
+static void
 flow_free(struct flow *flow)
 {
 	struct ptah_msgserver *server = flow->server;
 
 	ptah_post_leave(server->post, &flow->wire);
-	ptah_post_leave(server->post, &flow->target);
+	ptah_outlet_clear(&flow->outlet);
 	ptah_peers_remove(&flow->peer);
-	ptah_dns_cancel(flow->dns);
-	if (flow->event != NULL)
-		event_free(flow->event);
-	if (flow->target.fd != -1)
-		close(flow->target.fd);
 	ptah_quota_release(server->how.quota);
 	free(flow);
 }
@@ -86,12 +92,19 @@ on_over(struct ptah_peer *peer, bool evicted)
 	ptah_courier_end(flow->courier, -ECANCELED);
 }
 
-/* ---- from the target -------------------------------------------------------------- */
+/* ---- from the plain side ------------------------------------------------------------ */
 
-/* 0, or -errno: the courier is over. */
-static int
-take_from_target(struct flow *flow, const struct ptah_udp_got *got)
+static struct flow *
+flow_of(struct ptah_outlet *outlet)
 {
+	return (struct flow *)(void *)((char *)outlet - offsetof(struct flow, outlet));
+}
+
+/* false: the courier is over, and the flow gone. */
+static bool
+on_got(struct ptah_outlet *outlet, const struct ptah_udp_got *got, const char *from)
+{
+	struct flow *flow = flow_of(outlet);
 	const struct ptah_msgserver *server = flow->server;
 	struct ptah_room pieces[PTAH_UDP_JOIN_MOST];
 	size_t n = ptah_udp_pieces(server->batch, got, pieces);
@@ -101,7 +114,7 @@ take_from_target(struct flow *flow, const struct ptah_udp_got *got)
 		const struct ptah_msg msg = {
 			.size = sizeof(msg), .side = PTAH_SIDE_PLAIN, .body = { pieces[i].at, pieces[i].len },
 			.room = { pieces[i].at - server->head, server->head + pieces[i].len + server->tail },
-			.peer = flow->at_text,
+			.peer = from,
 		};
 		bool fit = ptah_datagram_is_fit(server->how.framing, msg.body);
 
@@ -109,101 +122,63 @@ take_from_target(struct flow *flow, const struct ptah_udp_got *got)
 		if (fit)
 			rc = ptah_courier_take(flow->courier, &msg);
 	}
-	return rc;
+	if (rc >= 0)
+		ptah_peers_touch(&flow->peer);
+	return rc >= 0;
 }
 
 static void
-on_target(evutil_socket_t fd, short what, void *arg)
+on_turn(struct ptah_outlet *outlet)
 {
-	struct flow *flow = arg;
-	struct ptah_msgserver *server = flow->server;
-	struct ptah_udp_got got[PTAH_UDP_BATCH];
-	int n = ptah_udp_read(fd, server->batch, got), rc = 0; /* an ICMP error reads as one, and is passed over */
-
-	(void)what;
-	if (n > 0)
-		ptah_peers_touch(&flow->peer);
-	for (int i = 0; i < n && rc >= 0; i++)
-		rc = take_from_target(flow, &got[i]);
-	ptah_post_flush(server->post);
+	ptah_post_flush(flow_of(outlet)->server->post);
 }
 
 /* ---- what leaves the courier -------------------------------------------------------- */
 
-/* 0 or -errno; made when the first message goes there. */
-static int
-open_target(struct flow *flow)
+/* What goes out to the plain side was spoken to 'dest', or to the target. */
+static void
+send_plain(struct flow *flow, const struct ptah_msg *msg, bool lasts)
 {
 	struct ptah_msgserver *server = flow->server;
-	int rc = ptah_udp_connect(&flow->at);
+	struct ptah_lane *lane;
+	int rc = ptah_outlet_lane(&flow->outlet, msg->dest, &lane);
 
-	if (rc < 0)
-		return rc;
-	flow->target.fd = rc;
-	flow->target.most = ptah_lane_most_of(&flow->at);
-	ptah_udp_join(rc, ptah_udp_batch_may_join(server->batch));
-	flow->event = event_new(server->worker->base, rc, EV_READ | EV_PERSIST, on_target, flow);
-	if (flow->event != NULL && event_add(flow->event, NULL) == 0)
-		return 0;
-	if (flow->event != NULL)
-		event_free(flow->event);
-	flow->event = NULL;
-	close(flow->target.fd);
-	flow->target.fd = -1;
-	return -ENOMEM;
+	if (!ptah_datagram_is_fit(server->how.framing, msg->body)) {
+		count(server, PTAH_STAT_UDP_DROP_ALIEN);
+		return;
+	}
+	if (rc == -EINPROGRESS) {
+		if (ptah_outlet_hold(&flow->outlet, msg->dest, msg->body) != 0)
+			count(server, PTAH_STAT_UDP_DROP_WAITING);
+	} else if (rc < 0) {
+		ptah_warn_often(&server->unreachable, AREA_WIRE, "cannot open a UDP socket to the target: %s", strerror(-rc));
+		count(server, PTAH_STAT_UDP_DROP_SEND);
+	} else {
+		send_on(server, lane, msg->body, lasts);
+	}
 }
 
 static void
 on_message(struct ptah_courier *courier, const struct ptah_msg *msg, bool lasts, void *arg)
 {
 	struct flow *flow = arg;
-	struct ptah_msgserver *server = flow->server;
-	struct ptah_lane *lane = msg->side == PTAH_SIDE_WIRE ? &flow->wire : &flow->target;
-	int rc = 0;
 
 	(void)courier;
-	if (lane->fd == -1)
-		rc = open_target(flow);
-	if (rc < 0) {
-		ptah_warn_often(&server->unreachable, AREA_WIRE, "cannot open a UDP socket to the target: %s", strerror(-rc));
-		count(server, PTAH_STAT_UDP_DROP_SEND);
-		return;
-	}
-	if (msg->body.len > lane->most) {
-		count(server, PTAH_STAT_UDP_DROP_LONG);
-		return;
-	}
-	if (lane->plain && !ptah_datagram_is_fit(server->how.framing, msg->body)) {
-		count(server, PTAH_STAT_UDP_DROP_ALIEN);
-		return;
-	}
-	ptah_post_add(server->post, lane, msg->body);
-	if (!lasts)
-		ptah_post_flush(server->post);
+	if (msg->side == PTAH_SIDE_WIRE)
+		send_on(flow->server, &flow->wire, msg->body, lasts);
+	else
+		send_plain(flow, msg, lasts);
 }
 
 /* ---- the courier ---------------------------------------------------------------------- */
 
 static void
-has_target(struct flow *flow, const struct ptah_addr *at)
+on_aimed(struct ptah_outlet *outlet, int rc)
 {
-	flow->at = *at;
-	ptah_addr_format(at, flow->at_text);
-	(void)ptah_courier_plain_opened(flow->courier, 0);
-}
+	struct flow *flow = flow_of(outlet);
 
-static void
-on_resolved(int rc, const struct ptah_addr *addrs, size_t n, void *arg)
-{
-	struct flow *flow = arg;
-
-	(void)n;
-	flow->dns = NULL;
-	if (rc == 0) {
-		has_target(flow, &addrs[0]);
-		return;
-	}
-	ptah_warn_often(&flow->server->unreachable, AREA_WIRE, "cannot resolve the target's name: %s", strerror(-rc));
+	if (rc != 0)
+		ptah_warn_often(&flow->server->unreachable, AREA_WIRE, "cannot resolve the target's name: %s", strerror(-rc));
 	(void)ptah_courier_plain_opened(flow->courier, rc);
 }
 
@@ -213,17 +188,11 @@ on_admit(struct ptah_courier *courier, void *arg)
 {
 	struct flow *flow = arg;
 	struct ptah_msgserver *server = flow->server;
-	const struct ptah_dest *target = server->how.target;
 	const struct ptah_peer_key key = flow->peer.key;
 
 	ptah_peers_remove(&flow->peer);
 	ptah_peers_add(&server->known, &flow->peer, &key);
-	if (target->literal) {
-		has_target(flow, &target->addr);
-		return;
-	}
-	flow->dns = ptah_dns_resolve(server->worker, target->host, target->port, on_resolved, flow);
-	if (flow->dns == NULL)
+	if (ptah_outlet_aim(&flow->outlet) != 0)
 		(void)ptah_courier_plain_opened(courier, -ENOMEM);
 }
 
@@ -255,8 +224,7 @@ flow_new(struct ptah_msgserver *server, const struct ptah_udp_got *got, const st
 	flow->wire = (struct ptah_lane){
 		.fd = server->fd, .addr = got->from, .local = got->local, .most = ptah_lane_most_of(&got->from),
 	};
-	flow->target.fd = -1;
-	flow->target.plain = true;
+	ptah_outlet_init(&flow->outlet, &server->outlet_how);
 	const struct ptah_courier_how how = {
 		.instance = server->how.instance, .role = PTAH_SERVER, .peer = ptah_addr_format_peer(&got->from, flow->peer_text),
 	};
@@ -384,6 +352,10 @@ ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *
 	ptah_courier_margins(how->instance, &server->head, &server->tail);
 	server->batch = ptah_udp_batch_new_roomy(server->head, server->tail);
 	server->post = ptah_post_new(worker->stats);
+	server->outlet_how = (struct ptah_outlet_how){
+		.worker = worker, .batch = server->batch, .post = server->post, .target = how->target,
+		.on_got = on_got, .on_turn = on_turn, .on_aimed = on_aimed,
+	};
 	server->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, server);
 	if (server->batch != NULL && server->post != NULL && server->event != NULL &&
 	    ptah_peers_init(&server->known, worker, how->limit, how->idle_ms, on_over) == 0 &&

@@ -176,6 +176,17 @@ ptah_udp_connect_from(const struct ptah_addr *from, const struct ptah_addr *targ
 	return fd;
 }
 
+int
+ptah_udp_open(sa_family_t family)
+{
+	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -errno;
+	tune(fd);
+	return fd;
+}
+
 /* What the kernel says beside a datagram: of what length they are, and which of our addresses was asked. */
 static void
 look_beside(struct msghdr *header, struct ptah_udp_got *got)
@@ -374,6 +385,7 @@ ptah_udp_send(int fd, struct ptah_udp_out *out, const struct ptah_udp_to *to, co
 			at = 0;
 			i = 0;
 		} else if (!again) {
+			out->refused = out->refused || errno == ECONNREFUSED;
 			again = true; /* the error may be of an earlier one (ICMP), and this one was not tried */
 		} else {
 			at += burst.counts[i++];

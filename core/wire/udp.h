@@ -46,6 +46,7 @@ struct ptah_udp_got {
 
 /** What sending has taught about a socket; {0} knows nothing. */
 struct ptah_udp_out {
+	bool refused;     /* an ICMP error said that nobody is there; clear it when you have seen it */
 	uint16_t no_join; /* datagrams of this length and more are not joined (GSO); 0: no limit is known */
 };
 
@@ -73,6 +74,9 @@ int ptah_udp_connect(const struct ptah_addr *target);
 
 /** The same, from an address of ours (its port is 0 as a rule), or NULL. */
 int ptah_udp_connect_from(const struct ptah_addr *from, const struct ptah_addr *target);
+
+/** One of that family that is neither bound nor connected. */
+int ptah_udp_open(sa_family_t family);
 
 /** Shall the kernel join what comes on this socket?  It does where it can, unless told. */
 void ptah_udp_join(int fd, bool on);

@@ -6,7 +6,8 @@
  *     hello    [cookie:8]   client: zeros at first, then what it was told
  *     cookie   [cookie:8]   server: it has kept nothing yet
  *     welcome               server: its plain end is there
- *     data     [body][sum:4]
+ *     data     [body][sum:4]; with option "free" the body begins with
+ *              [len:1][host:port], for whom it is, or whose word
  *
  * A client says hello again every 100 ms until it is welcome.  A server knows
  * its links by the session, so a client may change its address.
@@ -23,12 +24,14 @@
 #define WELCOME 3u
 #define DATA 4u
 #define HEAD_LEN 9u
+#define NAME_MOST 63u
 #define COOKIE_LEN 8u
 #define SUM_LEN 4u
 #define AGAIN_NS UINT64_C(100000000)
 
 struct escort_conf {
 	const char *secret;
+	uint8_t free;
 };
 
 struct escort_link {
@@ -43,6 +46,8 @@ struct escort_link {
 static const struct ptah_option options[] = {
 	{ .name = "secret", .type = PTAH_STRING, .offset = offsetof(struct escort_conf, secret), .def = "sesame",
 	    .help = "what the sums are made with" },
+	{ .name = "free", .type = PTAH_BOOL, .flags = PTAH_SERVER_ONLY, .offset = offsetof(struct escort_conf, free),
+	    .help = "each message says where it goes" },
 	{ .name = NULL },
 };
 
@@ -153,18 +158,35 @@ escort_key(const void *conf, void *worker, const struct ptah_msg *msg, uint8_t k
 	return 0;
 }
 
+/* Put who it was before the body, in its room. */
+static void
+put_peer(struct ptah_msg *msg)
+{
+	size_t len = msg->peer != NULL ? strlen(msg->peer) : 0;
+
+	if (len > NAME_MOST)
+		len = 0;
+	uint8_t *at = msg->room.at + (msg->body.at - msg->room.at) - len - 1;
+	at[0] = (uint8_t)len;
+	if (len > 0)
+		memcpy(at + 1, msg->peer, len);
+	msg->body = (struct ptah_span){ at, msg->body.len + len + 1 };
+}
+
 static int
 escort_wrap(void *link, const struct ptah_msg *msg)
 {
 	struct escort_link *mine = link;
 	struct ptah_msg out = *msg;
-	uint8_t *at = msg->room.at + (msg->body.at - msg->room.at) - HEAD_LEN;
 
-	sum_of(mine, msg->body, at + HEAD_LEN + msg->body.len);
+	if (mine->conf->free)
+		put_peer(&out);
+	uint8_t *at = out.room.at + (out.body.at - out.room.at) - HEAD_LEN;
+	sum_of(mine, out.body, at + HEAD_LEN + out.body.len);
 	at[0] = DATA;
 	memcpy(at + 1, mine->session, sizeof(mine->session));
 	out.side = PTAH_SIDE_WIRE;
-	out.body = (struct ptah_span){ at, HEAD_LEN + msg->body.len + SUM_LEN };
+	out.body = (struct ptah_span){ at, HEAD_LEN + out.body.len + SUM_LEN };
 	return mine->host->message(mine->self, &out) == -EMSGSIZE ? PTAH_REJECT : PTAH_GO;
 }
 
@@ -181,6 +203,16 @@ take_data(struct escort_link *link, const struct ptah_msg *msg)
 	sum_of(link, out.body, sum);
 	if (memcmp(sum, out.body.at + out.body.len, SUM_LEN) != 0)
 		return PTAH_REJECT;
+	char name[NAME_MOST + 1] = "";
+	if (link->conf->free) {
+		size_t len = out.body.len > 0 ? out.body.at[0] : 0;
+
+		if (len == 0 || len > NAME_MOST || out.body.len < len + 1)
+			return PTAH_REJECT;
+		memcpy(name, out.body.at + 1, len);
+		out.dest = name;
+		out.body = ptah_span_from(out.body, len + 1);
+	}
 	return link->host->message(link->self, &out);
 }
 
@@ -231,7 +263,7 @@ PTAH_MODULE(escort) = {
 	.options = options,
 	.conf_size = sizeof(struct escort_conf),
 	.link_size = sizeof(struct escort_link),
-	.msg_head = HEAD_LEN,
+	.msg_head = HEAD_LEN + 1 + NAME_MOST,
 	.msg_tail = SUM_LEN,
 	.open = escort_open,
 	.event = escort_event,

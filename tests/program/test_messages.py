@@ -411,6 +411,45 @@ def test_thief_moves_nothing():
         assert counted(p)["udp_drop_rejected"] == 5
 
 
+def named(to, body):
+    text = ("localhost:%d" % to[1] if to[0] == "localhost" else "[%s]:%d" % to[:2] if ":" in to[0] else "%s:%d" % to[:2]).encode()
+    return bytes([len(text)]) + text + body
+
+
+def test_messages_name_their_destination():
+    """Each may go elsewhere, of either family, by address or name; who answers is named; a stranger is not heard."""
+    with udp() as target, udp() as other, udp(other.getsockname()[1], "::1") as six, udp() as stranger, Ptah(
+            F3S(target.getsockname()[1]).change(transport="escort").plus("-mode", "transparent-UDP",
+            "-ipcLogLevel", "INFO", "-options", json.dumps({"free": True}))) as p:
+        p.wait_done()
+        with Escort(p.methods()["escort"][1][1]).open() as peer:
+            ports = set()
+            for to in (target, other, six, target):
+                at = to.getsockname()
+                peer.send(named(at, b"for you"))
+                got, source = to.recvfrom(100)
+                assert got == b"for you"
+                ports.add(source[1])
+                to.sendto(b"thanks", source)
+                assert peer.recv() == named(at, b"thanks")
+            assert len(ports) == 2  # a socket for each family
+            peer.send(named(("localhost", other.getsockname()[1]), b"by name"))
+            heard = select.select([other, six], [], [], 5 * SLOW)[0]
+            assert heard[0].recv(100) == b"by name"
+            stranger.sendto(b"me too", ("127.0.0.1", source[1]))
+            assert not select.select([peer.s], [], [], 0.2)[0]
+            # More places than are remembered; the eldest can be named again.
+            for port in range(20000, 20100):
+                peer.send(named(("127.0.0.1", port), b"anybody?"))
+            peer.send(named(other.getsockname(), b"again"))
+            while other.recvfrom(100)[0] != b"again":
+                pass
+            for bad in (b"", b"\x00", b"\x05here", b"\x04nope", named(("127.0.0.1", 0), b"x")):
+                peer.send(bad)
+            peer.send(named(other.getsockname(), b"still"))
+            assert other.recvfrom(100)[0] == b"still"
+
+
 def test_strangers_leave_nothing():
     """A flood of hellos and of garbage from 10,000 sources grows nothing, and turns no good peer out."""
     def resident(p):

@@ -434,9 +434,12 @@ on_service_stopped(void *arg)
 static bool
 wait_for(struct ptah_dispatcher *d, const unsigned *n, const size_t *size, size_t wanted)
 {
-	while ((n ? *n : *size) < wanted && !d->late)
-		if (event_base_loop(d->loop->base, EVLOOP_ONCE) == -1)
+	while ((n ? *n : *size) < wanted && !d->late) {
+		for (unsigned i = 0; i < d->n_workers; i++)
+			ptah_worker_turn_here(d->workers[i]);
+		if ((n ? *n : *size) < wanted && event_base_loop(d->loop->base, EVLOOP_ONCE) == -1)
 			return false;
+	}
 	return !d->late;
 }
 

@@ -28,7 +28,6 @@ struct ptah_mailbox {
 	struct event *on_bell;
 	pthread_t thread;
 	bool started, stopping, joined;
-	pid_t tid;
 };
 
 static void
@@ -120,7 +119,6 @@ fail:
 int
 ptah_worker_run(struct ptah_worker *worker)
 {
-	worker->mailbox->tid = gettid();
 	return event_base_loop(worker->base, EVLOOP_NO_EXIT_ON_EMPTY) == -1 ? -EIO : 0;
 }
 
@@ -158,6 +156,13 @@ ptah_worker_start(struct ptah_worker *worker)
 	pthread_attr_destroy(&attr);
 	worker->mailbox->started = rc == 0;
 	return -rc;
+}
+
+void
+ptah_worker_turn_here(struct ptah_worker *worker)
+{
+	if (!worker->mailbox->started)
+		(void)event_base_loop(worker->base, EVLOOP_NONBLOCK);
 }
 
 static int
@@ -264,12 +269,6 @@ ptah_worker_free(struct ptah_worker *worker)
 	free(worker->scratch_in);
 	free(worker->stats);
 	free(worker);
-}
-
-bool
-ptah_worker_is_here(const struct ptah_worker *worker)
-{
-	return worker->mailbox->tid == gettid();
 }
 
 uint8_t *

@@ -76,6 +76,9 @@ void ptah_worker_break(struct ptah_worker *worker);
 /** Start its thread (signals blocked in it).  -errno. */
 int ptah_worker_start(struct ptah_worker *worker);
 
+/** The thread of a worker could not be made: do what waits for it on this one.  Nothing for one that was started. */
+void ptah_worker_turn_here(struct ptah_worker *worker);
+
 /** Run 'fn' on the worker's thread soon; letters arrive in order per sender.  -ENOMEM, or -ESHUTDOWN after a stop. */
 int ptah_worker_post(struct ptah_worker *worker, ptah_worker_fn *fn, void *arg);
 
@@ -98,9 +101,6 @@ int ptah_worker_stop(struct ptah_worker *worker, unsigned limit_ms);
 
 /** Free a worker that has stopped (or never ran).  NULL is fine. */
 void ptah_worker_free(struct ptah_worker *worker);
-
-/** Is this the thread of 'worker'? */
-bool ptah_worker_is_here(const struct ptah_worker *worker);
 
 /** The input scratch, and the output scratch of layer 'i', made at first use; NULL when memory is out. */
 uint8_t *ptah_worker_scratch_in(struct ptah_worker *worker);

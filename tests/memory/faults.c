@@ -393,6 +393,17 @@ __wrap_open(const char *path, int flags, ...)
 	return is_refused(FAULTS_DESCRIPTORS, EMFILE) ? -1 : __real_open(path, flags, mode);
 }
 
+/* ---- threads: as memory, for the kernel needs some ---------------------------------- */
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+
+int
+__wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+	return is_refused(FAULTS_MEMORY, EAGAIN) ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
+}
+
 /* ---- calls on sockets ---------------------------------------------------------------- */
 
 ssize_t __real_read(int fd, void *at, size_t len);

@@ -12,7 +12,7 @@
  *   dlopen     glibc's own memory cannot be refused here, and where the loader has none it ends the program
  *   libsodium  takes no memory for what we use of it
  *   glibc      stdio, the time zone and the name of the host ask for theirs within; nothing of ours waits for it on
- *              a link.  pthread_create is refused by the kernel, not by malloc
+ *              a link
  *
  * Threads: any; a thread that plays a peer sets 'faults_off' for itself.
  */

@@ -221,8 +221,6 @@ warn_of_what_is_odd(struct ptah_plan *plan, const struct ptah_source *source)
 		rc = warn(plan, "-orport is gone from version 3: -target is its name");
 	if (rc == 0 && ptah_source_given(source, PTAH_FLAG_LOCKET))
 		rc = warn(plan, "-enableLocket has no effect");
-	if (rc == 0 && plan->ipc_messages)
-		rc = warn(plan, "-ipcMessages has no effect: no transport sends messages to a parent");
 	if (rc == 0 && plan->role == PTAH_ROLE_CLIENT && !ptah_addr_is_loopback(&plan->listen))
 		rc = warn(plan, "listening on %s: everybody who can reach it can use it, and "
 		    "see what the application sends", ptah_addr_format(&plan->listen, text));

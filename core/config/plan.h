@@ -79,7 +79,7 @@ struct ptah_plan {
 
 	unsigned error_streams; /* PTAH_STREAM_... */
 	int ipc_log_level;
-	bool ipc_status, ipc_messages;
+	bool ipc_status;
 
 	char *module_dir;  /* -moduleDir; NULL: none */
 	char *module_path; /* PTAH_MODULE_PATH, folders with colons; NULL: none */

@@ -308,7 +308,6 @@ static const struct {
 	TO(UNSAFE_LOGGING, read_switch, log_unsafe),
 	TO(IPC_ERRORS, read_word, error_streams), /* ptah_plan_read() has set it */
 	TO(IPC_STATUS, read_switch, ipc_status),
-	TO(IPC_MESSAGES, read_switch, ipc_messages),
 	TO(DIAL_TIMEOUT, read_number, dial_timeout_s),
 	TO(PEER_TIMEOUT, read_number, peer_timeout_s),
 	TO(LEGACY_SOCKS80, read_switch, legacy_socks80),

@@ -186,7 +186,7 @@ flags_fill_the_plan(void **state)
 	ptah_plan_clear(&plan);
 
 	read_well(&plan, WORDS(F3C, "-udpTimeout", "9", "-udpMaxPeers=2", "-udpQueue=4",
-	    "-udpFraming=LE", "-legacySocks80", "-ipcStatus", "-ipcMessages", "-enableLogging",
+	    "-udpFraming=LE", "-legacySocks80", "-ipcStatus", "-enableLogging",
 	    "-logLevel=Debug", "-unsafeLogging", "-exit-on-parent-death=false", "-transparent",
 	    "-udp"), NOTHING);
 	assert_int_equal(plan.udp_timeout_s, 9);
@@ -195,7 +195,6 @@ flags_fill_the_plan(void **state)
 	assert_true(plan.udp_little_endian);
 	assert_true(plan.legacy_socks80);
 	assert_true(plan.ipc_status);
-	assert_true(plan.ipc_messages);
 	assert_true(plan.log_file);
 	assert_string_equal(plan.log_name, "dispatcher.log");
 	assert_int_equal(plan.log_level, PTAH_LOG_DEBUG);
@@ -277,6 +276,7 @@ every_bad_value_is_told_with_its_place(void **state)
 		{ { F3C, "-logLevel", "NONE" }, { NULL }, "-logLevel: 'NONE'" },
 		{ { F3C, "-dialTimeout", "0" }, { NULL }, "-dialTimeout: '0'" },
 		{ { F3C, "-peerTimeout", "36001" }, { NULL }, "-peerTimeout: '36001' is no number from 0" },
+		{ { F3C, "-ipcMessages" }, { NULL }, "-ipcMessages is not taken here: no transport has messages" },
 		{ { F3C, "-udpTimeout", "86401" }, { NULL }, "-udpTimeout" },
 		{ { F3C, "-udpMaxPeers", "0" }, { NULL }, "-udpMaxPeers" },
 		{ { F3C, "-udpQueue", "65" }, { NULL }, "-udpQueue" },
@@ -518,7 +518,6 @@ what_is_odd_is_warned_of(void **state)
 		{ { "-ptversion=3.0", "-server", "-transport=d", "-bindhost=::1", "-bindport=0",
 		    "-orport=a:1" }, { NULL }, "-orport" },
 		{ { F3C, "-enableLocket" }, { NULL }, "-enableLocket" },
-		{ { F3C, "-ipcMessages" }, { NULL }, "-ipcMessages" },
 		{ { F3C, "-proxylistenaddr", "192.0.2.1:0" }, { NULL }, "192.0.2.1" },
 		{ { "-extorport=192.0.2.1:5", "-authcookie=/c" }, { E1S }, "Extended ORPort" },
 	};

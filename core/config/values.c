@@ -42,6 +42,8 @@ read_switch(const struct value *v)
 {
 	if (ptah_source_given(v->source, v->id))
 		*(bool *)v->to = v->source->argv->truth[v->id];
+	else if (v->flag->def && strcmp(v->flag->def, "true") == 0)
+		*(bool *)v->to = true;
 	return 0;
 }
 
@@ -319,20 +321,30 @@ static const struct {
 	TO(SERVER_IP, read_server_ip, generate_server),
 };
 
+/* What was given, or what the table says; NULL: nothing, or no value that could be read ("the processors"). */
+static const char *
+text_of(const struct ptah_source *source, int id)
+{
+	const struct ptah_flag *flag = &ptah_flags[id];
+	const char *text = ptah_source_value(source, id);
+	uint64_t number;
+
+	if (text || !flag->def)
+		return text;
+	if (flag->type == PTAH_VALUE_WORD ||
+	    (flag->type == PTAH_VALUE_NUMBER && ptah_text_u64(flag->def, flag->min, flag->max, &number) == 0))
+		return flag->def;
+	return NULL;
+}
+
+/* Of what depends on more than its flag. */
 static int
 set_defaults(struct ptah_plan *plan, const struct ptah_source *source)
 {
 	const char *listen = NULL;
 
-	plan->log_level = PTAH_LOG_ERROR;
-	plan->ipc_log_level = PTAH_LOG_NONE;
-	plan->parent_death = true;
-	plan->dial_timeout_s = 30;
-	plan->peer_timeout_s = 900;
-	plan->udp_timeout_s = 120;
-	plan->udp_max_peers = 1024;
 	if (plan->role == PTAH_ROLE_CLIENT)
-		listen = "127.0.0.1";
+		listen = ptah_flags[PTAH_FLAG_LISTEN_HOST].def;
 	else if (plan->dialect != PTAH_D3)
 		listen = "0.0.0.0";
 	if (listen && ptah_addr_parse_host(&plan->listen, listen, 0) != 0)
@@ -355,7 +367,7 @@ ptah_values_read(struct ptah_plan *plan, const struct ptah_source *source,
 		bool always = ptah_flags[id].type == PTAH_VALUE_SWITCH || id == PTAH_FLAG_STATE;
 		struct value v = {
 			.plan = plan, .source = source, .flag = &ptah_flags[id], .id = id,
-			.text = ptah_source_value(source, id),
+			.text = text_of(source, id),
 			.to = (char *)plan + readers[i].offset,
 			.why = why, .why_room = why_room,
 		};

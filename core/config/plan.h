@@ -86,6 +86,7 @@ struct ptah_plan {
 	unsigned workers;  /* 0: as many as there are processors, at most 8 */
 
 	unsigned proxy_protocol; /* towards the target: 0, 1 or 2 */
+	bool replay_state;       /* server: remember in <state>/ptah_replay which handshakes came */
 	unsigned dial_timeout_s, peer_timeout_s;
 	bool legacy_socks80;
 	unsigned udp_timeout_s, udp_max_peers, udp_queue;

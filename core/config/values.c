@@ -290,6 +290,7 @@ static const struct {
 	TO(MODULE_DIR, read_text, module_dir),
 	TO(WORKERS, read_number, workers),
 	TO(PROXY_PROTOCOL, read_number, proxy_protocol),
+	TO(REPLAY_STATE, read_switch, replay_state),
 	TO(IPC_LOG_LEVEL, read_level, ipc_log_level),
 	TO(TRANSPORT, read_name, services),
 	TO(MODE, read_word, mode), /* ptah_rules_mode() has set it */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/remember.h"
 #include "host/service.h"
 #include "loop/worker.h"
 #include "plain/linger.h"
@@ -49,6 +50,7 @@ struct ptah_dispatcher {
 	const struct ptah_dispatcher_says *says;
 	void *arg;
 	struct ptah_registry *registry;
+	struct ptah_remember *remember; /* NULL: until the end only */
 	struct ptah_worker **workers;
 	struct crew *crews;
 	struct ptah_service_run *services;
@@ -304,6 +306,10 @@ ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned
 	d->hands = (struct ptah_hands){ .through = &ptah_through_links, .on_main = on_main, .arg = d };
 	if (d->registry)
 		ptah_registry_set_hands(d->registry, &d->hands);
+	if (rc == 0 && plan->replay_state) {
+		d->remember = ptah_remember_begin(d->registry, loop, plan->state_dir);
+		rc = d->remember ? 0 : -errno;
+	}
 	if (rc == 0)
 		rc = make_workers(d);
 	if (rc == 0)
@@ -475,8 +481,10 @@ free_all(struct ptah_dispatcher *d)
 {
 	for (size_t i = 0; i < d->n_services; i++)
 		ptah_service_clear(&d->services[i]);
+	ptah_remember_last(d->remember);
 	if (d->registry)
 		ptah_registry_flush(d->registry);
+	ptah_remember_end(d->remember);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		ptah_worker_free(d->workers[i]);
 	ptah_registry_free(d->registry);

@@ -113,7 +113,8 @@ static void
 on_link_failed(int plain_fd, int rc, const char *reason, void *arg)
 {
 	(void)reason; /* the link has logged it */
-	refuse(arg, plain_fd, ptah_socks_rep(rc));
+	/* One that was told to end failed all the same. */
+	refuse(arg, plain_fd, rc < 0 ? ptah_socks_rep(rc) : PTAH_REP_GENERAL);
 }
 
 static const struct ptah_link_ops guest_ops = {

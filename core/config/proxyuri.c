@@ -132,6 +132,38 @@ parse(struct ptah_proxy *proxy, const char *text, char *why, size_t why_room)
 	return 0;
 }
 
+static size_t
+encode(const char *word, char *out)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+	size_t n = 0;
+
+	for (; *word != '\0'; word++) {
+		if (strchr(plain, *word) != NULL)
+			out[n++] = *word;
+		else
+			n += (size_t)sprintf(out + n, "%%%02X", (unsigned char)*word);
+	}
+	return n;
+}
+
+const char *
+ptah_proxy_format(const struct ptah_proxy *proxy, char out[static PTAH_PROXY_TEXT])
+{
+	size_t n = (size_t)sprintf(out, "%s://", schemes[proxy->scheme]);
+
+	if (proxy->user != NULL) {
+		n += encode(proxy->user, out + n);
+		if (proxy->password != NULL) {
+			out[n++] = ':';
+			n += encode(proxy->password, out + n);
+		}
+		out[n++] = '@';
+	}
+	ptah_addr_format(&proxy->addr, out + n);
+	return out;
+}
+
 int
 ptah_proxy_parse(struct ptah_proxy *proxy, const char *text, char *why, size_t why_room)
 {

@@ -27,6 +27,10 @@ struct ptah_proxy {
  * Fails: -EINVAL and 'why', which repeats no part of the text; -ENOMEM.
  */
 int ptah_proxy_parse(struct ptah_proxy *proxy, const char *text, char *why, size_t why_room);
+/** Longest text that ptah_proxy_format() makes, with its NUL. */
+#define PTAH_PROXY_TEXT (16 + 6 * PTAH_PROXY_WORD_MAX + PTAH_ADDR_TEXT)
+/** As a URI again: all but letters, digits and "-._~" of a login is encoded. */
+const char *ptah_proxy_format(const struct ptah_proxy *proxy, char out[static PTAH_PROXY_TEXT]);
 /** Free and wipe. */
 void ptah_proxy_clear(struct ptah_proxy *proxy);
 

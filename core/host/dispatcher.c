@@ -281,6 +281,14 @@ on_main(void *arg, void (*fn)(void *arg), void *fn_arg)
 	return rc;
 }
 
+static void
+on_status(void *arg, const char *text, size_t len)
+{
+	const struct ptah_dispatcher *d = arg;
+
+	d->says->on_status(text, len, d->arg);
+}
+
 struct ptah_dispatcher *
 ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned descriptors,
     const struct ptah_dispatcher_says *says, void *arg)
@@ -303,7 +311,7 @@ ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop, unsigned
 	d->registry = ptah_registry_new(plan->module_path, plan->module_dir);
 	if (!d->registry)
 		rc = -errno;
-	d->hands = (struct ptah_hands){ .through = &ptah_through_links, .on_main = on_main, .arg = d };
+	d->hands = (struct ptah_hands){ .through = &ptah_through_links, .on_main = on_main, .status = on_status, .arg = d };
 	if (d->registry)
 		ptah_registry_set_hands(d->registry, &d->hands);
 	if (rc == 0 && plan->replay_state) {

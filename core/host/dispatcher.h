@@ -18,7 +18,7 @@ struct ptah_dispatcher;
 struct ptah_stats;
 struct ptah_worker;
 
-/** All run on the loop's thread; in list order, each service once. */
+/** All but on_status() run on the loop's thread; in list order, each service once. */
 struct ptah_dispatcher_says {
 	/**
 	 * A transport listens on 'bound'; a server is to be announced as 'address' with these bridge arguments.
@@ -30,6 +30,8 @@ struct ptah_dispatcher_says {
 	void (*on_method_error)(const char *name, const char *text, void *arg);
 	/** That was the last of them.  May run from inside ptah_dispatcher_start(). */
 	void (*on_ready)(void *arg);
+	/** A module has a STATUS line for the parent.  On any thread. */
+	void (*on_status)(const char *text, size_t len, void *arg);
 	/** After ptah_dispatcher_drain(): the last link has ended. */
 	void (*on_drained)(void *arg);
 };

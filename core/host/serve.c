@@ -147,6 +147,18 @@ on_ready(void *arg)
 		s->started = true;
 }
 
+/* A parent of another dialect knows no such lines; for it that is news like any other. */
+static void
+on_status(const char *text, size_t len, void *arg)
+{
+	struct serve *s = arg;
+
+	if (s->plan.dialect == PTAH_D1)
+		ptah_ipc_offer_status(&s->ipc, text, len);
+	else
+		ptah_info(AREA_MODULE, "status: %.*s", (int)len, text);
+}
+
 static void
 on_drained(void *arg)
 {
@@ -157,6 +169,7 @@ static const struct ptah_dispatcher_says says = {
 	.on_method = on_method,
 	.on_method_error = on_method_error,
 	.on_ready = on_ready,
+	.on_status = on_status,
 	.on_drained = on_drained,
 };
 

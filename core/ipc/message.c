@@ -25,12 +25,11 @@ ptah_ipc_clear(struct ptah_ipc *ipc)
 	ptah_lines_clear(&ipc->err);
 }
 
-/* Say 'line', which has room for PTAH_LINE_MAX + 1 and no LF yet, as printable ASCII. */
-static int
-say(struct ptah_ipc *ipc, unsigned streams, char *line)
+/* Make 'line', which has room for PTAH_LINE_MAX + 1 and no LF yet, printable ASCII with its LF; its length. */
+static size_t
+finish_line(char *line)
 {
 	size_t len = strlen(line);
-	int rc = 0;
 
 	if (len > PTAH_LINE_MAX - 1)
 		len = PTAH_LINE_MAX - 1;
@@ -40,6 +39,15 @@ say(struct ptah_ipc *ipc, unsigned streams, char *line)
 	while (len > 0 && line[len - 1] == ' ')
 		len--;
 	line[len++] = '\n';
+	return len;
+}
+
+static int
+say(struct ptah_ipc *ipc, unsigned streams, char *line)
+{
+	size_t len = finish_line(line);
+	int rc = 0;
+
 	if ((streams & PTAH_STREAM_OUT) != 0)
 		rc = ptah_lines_say(&ipc->out, line, len);
 	if (rc != -EINTR && (streams & PTAH_STREAM_ERR) != 0) {
@@ -77,6 +85,15 @@ ptah_ipc_status(struct ptah_ipc *ipc, const char *version)
 	snprintf(line, sizeof(line),
 	    "STATUS TRANSPORT=ptah TYPE=version IMPLEMENTATION=ptah VERSION=%s", version);
 	return say(ipc, PTAH_STREAM_OUT, line);
+}
+
+void
+ptah_ipc_offer_status(struct ptah_ipc *ipc, const char *text, size_t len)
+{
+	char line[PTAH_LINE_MAX + 1];
+
+	snprintf(line, sizeof(line), "STATUS %.*s", (int)(len < PTAH_LINE_MAX ? len : PTAH_LINE_MAX), text);
+	(void)ptah_lines_offer(&ipc->out, line, finish_line(line));
 }
 
 int

@@ -33,6 +33,8 @@ int ptah_ipc_version(struct ptah_ipc *ipc, const char *token);
 /** "VERSION-ERROR no-version", "ENV-ERROR ...", "PROXY-ERROR ..." on these streams. */
 int ptah_ipc_fatal(struct ptah_ipc *ipc, unsigned streams, const char *keyword, const char *text);
 int ptah_ipc_status(struct ptah_ipc *ipc, const char *version);
+/** A STATUS line of somebody else's; lost if it does not go out at once.  Any thread. */
+void ptah_ipc_offer_status(struct ptah_ipc *ipc, const char *text, size_t len);
 int ptah_ipc_proxy_done(struct ptah_ipc *ipc);
 /** CMETHOD; 'proto' as the dialect and the mode say.  -EMSGSIZE: too long, nothing was said. */
 int ptah_ipc_cmethod(struct ptah_ipc *ipc, const char *name, const char *proto,

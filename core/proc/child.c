@@ -32,7 +32,7 @@ struct ptah_proc {
 
 /* In the child of a vfork: the memory is the parent's, so nothing but calls of the kernel, and a frame of its own. */
 __attribute__((noinline)) static int
-become(const char *const argv[], const char *const env[], const int fds[4], pid_t parent)
+become(const char *const argv[], const char *const env[], bool may_gain, const int fds[4], pid_t parent)
 {
 	static char *const empty[] = { NULL };
 	struct sigaction usual = { .sa_handler = SIG_DFL };
@@ -42,6 +42,9 @@ become(const char *const argv[], const char *const env[], const int fds[4], pid_
 		return errno;
 	if (getppid() != parent)
 		return ESRCH;
+	if (!may_gain && prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == -1)
+		return errno;
+	(void)setsid();
 	/* Above those that they become, so that none is overwritten before its turn. */
 	for (int i = 0; i < 3; i++)
 		if (dup2(fds[i], i) == -1)
@@ -75,7 +78,7 @@ read_report(int fd)
 
 /* A pid, or -errno.  'fds' are to be its 0, 1 and 2. */
 static pid_t
-start(const char *const argv[], const char *const env[], const int fds[3])
+start(const char *const argv[], const char *const env[], bool may_gain, const int fds[3])
 {
 	int report[2], all_fds[4] = { fds[0], fds[1], fds[2], -1 }, failed;
 	pid_t parent = getpid(), pid;
@@ -89,7 +92,7 @@ start(const char *const argv[], const char *const env[], const int fds[3])
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pid = vfork();
 	if (pid == 0) {
-		failed = become(argv, env, all_fds, parent);
+		failed = become(argv, env, may_gain, all_fds, parent);
 		/* Where this descriptor stands depends on how far it came. */
 		if (write(report[1], &failed, sizeof(failed)) == -1)
 			(void)!write(REPORT, &failed, sizeof(failed));
@@ -187,7 +190,7 @@ fail:;
 
 struct ptah_proc *
 ptah_proc_start(struct event_base *base, const char *const argv[], const char *const env[],
-    int fds[3], ptah_proc_fn *fn, void *arg)
+    bool may_gain, int fds[3], ptah_proc_fn *fn, void *arg)
 {
 	struct ptah_proc *proc = calloc(1, sizeof(*proc));
 	int theirs[3], rc;
@@ -203,7 +206,7 @@ ptah_proc_start(struct event_base *base, const char *const argv[], const char *c
 		errno = -rc;
 		return NULL;
 	}
-	proc->pid = start(argv, env, theirs);
+	proc->pid = start(argv, env, may_gain, theirs);
 	close_all(theirs, 3);
 	rc = proc->pid < 0 ? (int)proc->pid : watch(proc, base);
 	if (rc < 0) {

@@ -79,7 +79,7 @@ warn_unknown(struct ptah_instance *instance, const struct ptah_json *over)
 	char why[PTAH_WHY_TEXT];
 	bool first = true;
 
-	if (instance->above != NULL)
+	if (instance->above != NULL || (instance->module->abilities & PTAH_PASSES_OPTIONS) != 0)
 		return;
 	for (size_t i = 0; i < over->n; i++) {
 		const char *key = over->keys[i];

@@ -49,6 +49,8 @@ struct ptah_hands {
 	const struct ptah_through_ops *through;
 	/** Run fn(arg) on the main thread, soon.  -errno.  Any thread. */
 	int (*on_main)(void *hands_arg, void (*fn)(void *arg), void *arg);
+	/** Say a STATUS line's text to the parent, if it knows them.  Any thread; never waits. */
+	void (*status)(void *hands_arg, const char *text, size_t len);
 	void *arg;
 };
 

@@ -16,6 +16,7 @@
 #include "transport/ear.h"
 #include "transport/loader.h"
 #include "transport/spawned.h"
+#include "wire/dial.h"
 
 /* What all layers of an instance that is being opened wait for. */
 struct ptah_opening {
@@ -261,18 +262,32 @@ start_of(struct ptah_self *self)
 	};
 }
 
+/* The upstream proxy's URI, or NULL. */
+static const char *
+proxy_of(const struct ptah_instance *instance, char text[static PTAH_PROXY_TEXT])
+{
+	const struct ptah_proxy *proxy = instance->dial_how != NULL ? instance->dial_how->proxy : NULL;
+
+	return proxy != NULL && proxy->scheme != PTAH_PROXY_NONE ? ptah_proxy_format(proxy, text) : NULL;
+}
+
 static void
 open_home(struct ptah_worker *worker, void *arg)
 {
 	struct ptah_home *home = arg;
 	struct ptah_instance *instance = home->self.instance;
 	struct ptah_start start = start_of(&home->self);
+	char proxy[PTAH_PROXY_TEXT];
 	int rc;
 
+	if (instance->role == PTAH_CLIENT)
+		start.proxy = proxy_of(instance, proxy);
 	home->open = true;
 	home->opening = true;
 	rc = instance->module->home_open(home->self.state, &start);
 	home->opening = false;
+	if (start.proxy != NULL)
+		explicit_bzero(proxy, sizeof(proxy));
 	if (rc < 0)
 		home_is_ready(home, rc, NULL);
 	else if (!home->told && ptah_deadline_set(worker, &home->limit, PTAH_READY_MS, on_ready_limit, home) < 0)

@@ -226,6 +226,15 @@ message(struct ptah_self *self, const struct ptah_msg *msg)
 	return self->ops->message != NULL ? self->ops->message(self, msg) : -EINVAL;
 }
 
+static void
+status(struct ptah_self *self, const char *text, size_t len)
+{
+	const struct ptah_hands *hands = ptah_registry_hands(self->instance->registry);
+
+	if (ptah_home_of(self) != NULL && hands != NULL && hands->status != NULL)
+		hands->status(hands->arg, text, len);
+}
+
 void
 ptah_self_end(struct ptah_self *self)
 {
@@ -264,4 +273,5 @@ const struct ptah_host ptah_host_services = {
 	.spawn = ptah_spawned_start,
 	.kill = ptah_spawned_kill,
 	.message = message,
+	.status = status,
 };

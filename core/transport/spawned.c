@@ -64,13 +64,13 @@ open_streams(struct ptah_self *self, const int fds[3], struct ptah_stream *stdio
 }
 
 long
-ptah_spawned_start(struct ptah_self *self, const char *const *argv, const char *const *env, struct ptah_stream *stdio[3])
+ptah_spawned_start(struct ptah_self *self, const struct ptah_spawn *how, struct ptah_stream *stdio[3])
 {
 	struct ptah_home *home = ptah_home_of(self);
 	struct ptah_spawned *spawned;
 	int fds[3], rc;
 
-	if (home == NULL || argv == NULL || argv[0] == NULL)
+	if (home == NULL || how == NULL || how->size < sizeof(*how) || how->argv == NULL || how->argv[0] == NULL)
 		return -EINVAL;
 	if ((self->instance->module->abilities & PTAH_SPAWNS) == 0)
 		return -EPERM;
@@ -79,7 +79,8 @@ ptah_spawned_start(struct ptah_self *self, const char *const *argv, const char *
 	spawned = calloc(1, sizeof(*spawned));
 	if (spawned == NULL)
 		return -ENOMEM;
-	spawned->proc = ptah_proc_start(self->worker->base, argv, env, fds, on_exit_of, spawned);
+	spawned->proc = ptah_proc_start(self->worker->base, how->argv, how->env, (how->flags & PTAH_SPAWN_MAY_GAIN) != 0, fds,
+	    on_exit_of, spawned);
 	if (spawned->proc == NULL) {
 		rc = -errno;
 		free(spawned);

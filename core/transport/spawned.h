@@ -15,8 +15,7 @@ struct ptah_home;
 #define PTAH_SPAWNED_MAX 64u
 
 /** The services of host.h; spawn wants PTAH_SPAWNS of the module. */
-long ptah_spawned_start(struct ptah_self *self, const char *const *argv, const char *const *env,
-    struct ptah_stream *stdio[3]);
+long ptah_spawned_start(struct ptah_self *self, const struct ptah_spawn *how, struct ptah_stream *stdio[3]);
 int ptah_spawned_kill(struct ptah_self *self, uint64_t process, int sig);
 
 /** Kill those that still run. */

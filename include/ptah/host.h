@@ -69,6 +69,15 @@ struct ptah_msg {
 	const char *peer, *dest; /* "host:port" or NULL: whose word it is, and for whom; on a server's plain side the target that spoke, and the one that shall hear it (NULL: the configured one) */
 };
 
+#define PTAH_SPAWN_MAY_GAIN 1u /* privileges, by its file's owner or capabilities: else it never can */
+
+/** A program to start: with default signals, a session of its own, no descriptors but 0, 1 and 2, and its death should ours come first. */
+struct ptah_spawn {
+	uint32_t size, flags;
+	const char *const *argv; /* the first is a path, the last NULL */
+	const char *const *env;  /* exactly this; NULL: nothing */
+};
+
 #define PTAH_LOG_LEVEL_ERROR 1u
 #define PTAH_LOG_LEVEL_WARN 2u
 #define PTAH_LOG_LEVEL_INFO 4u
@@ -112,11 +121,14 @@ struct ptah_host {
 
 	/* Other transports and programs. [H] */
 	int (*child)(struct ptah_self *self, const char *name, const char *options, const char *bind); /* its number; in home_open only; bind: NULL for a client, else where it listens */
-	long (*spawn)(struct ptah_self *self, const char *const *argv, const char *const *env, struct ptah_stream *stdio[3]); /* the process's number (never reused), or -errno; EV_EXIT comes */
+	long (*spawn)(struct ptah_self *self, const struct ptah_spawn *how, struct ptah_stream *stdio[3]); /* the process's number (never reused), or -errno; EV_EXIT comes */
 	int (*kill)(struct ptah_self *self, uint64_t process, int sig);
 
 	/* Messages. [L]  -EMSGSIZE: longer than any datagram; that it was lost on its way nobody says. */
 	int (*message)(struct ptah_self *self, const struct ptah_msg *msg);
+
+	/* To the parent: what stands behind STATUS in a line of its protocol; only a parent that knows it hears it. [H] */
+	void (*status)(struct ptah_self *self, const char *text, size_t len);
 };
 
 #ifdef __cplusplus

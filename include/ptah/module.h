@@ -111,6 +111,7 @@ struct ptah_start {
 	const char *settings; /* all options of the instance as compact JSON, unknown keys too; NULL for a server without any */
 	const char *bind;     /* server: where it will listen, "ip:port"; NULL when nobody has said */
 	const char *folder;   /* where programs that it starts may keep their state; NULL: nowhere */
+	const char *proxy;    /* client: the upstream proxy as URI, for programs that it starts; NULL: none */
 	struct ptah_self *self;
 	const struct ptah_host *host;
 };
@@ -151,6 +152,7 @@ struct ptah_open {
 #define PTAH_MESSAGES_ASKED 0x1000u /* carries messages only where the host's option "messages" says so; else they are framed in its stream */
 #define PTAH_ANSWERS_ALL 0x2000u /* a server answers whoever connects, by design: a probe finds it, and the host warns */
 #define PTAH_HOLDS_EOF 0x4000u   /* the usual peer closes at an EOF, and a reply with it: unless told otherwise (half-close), a client keeps its own back */
+#define PTAH_PASSES_OPTIONS 0x8000u /* what it does not know among its options is for somebody behind it: no unknown keys */
 
 /* ---- the descriptor ---------------------------------------------------- */
 

@@ -59,7 +59,7 @@ runner_home_open(void *home, const struct ptah_start *start)
 		return -E2BIG;
 	for (size_t i = 0; i < mine_conf->exec.n; i++)
 		argv[i] = ((const char *const *)mine_conf->exec.items)[i];
-	process = host->spawn(self, argv, env, mine->stdio);
+	process = host->spawn(self, &(struct ptah_spawn){ .size = sizeof(struct ptah_spawn), .argv = argv, .env = env }, mine->stdio);
 	if (process < 0)
 		return (int)process;
 	mine->process = (uint64_t)process;

@@ -26,6 +26,9 @@ struct codec_bytes {
 /** A link, or a worker life. */
 struct codec {
 	const struct ptah_module *module;
+	/* Preset where a codec needs them: another host than the one below, its home, its instance's options. */
+	const struct ptah_host *host;
+	const void *home, *conf;
 	uint32_t role;
 	uint8_t *link;
 	struct codec_bytes wire_in, plain_in, wire_out, plain_out;
@@ -33,6 +36,7 @@ struct codec {
 	size_t n_writes;
 	uint64_t timer_ns[PTAH_TIMERS];
 	bool wire_hold, plain_hold, wire_ended, plain_ended, wire_told, plain_told, open;
+	bool wire_more; /* it has more to say */
 	int rc; /* what ended it: PTAH_REJECT or -errno; 0 while it lives */
 	uint32_t manner;
 	const char *reason;
@@ -152,6 +156,7 @@ codec_call(struct codec *codec, int (*step)(void *, struct ptah_io *), const str
 	codec->plain_want = io.plain.want;
 	codec->wire_hold = io.wire.hold;
 	codec->plain_hold = io.plain.hold;
+	codec->wire_more = io.wire.more != 0;
 	codec->open = codec->open || rc == PTAH_OPEN;
 	if (rc < 0 || rc == PTAH_REJECT) {
 		codec->rc = rc;
@@ -176,12 +181,14 @@ codec_run(struct codec *codec)
 	bool moved = true;
 
 	while (moved && codec->rc == 0) {
-		moved = false;
+		moved = codec->wire_more && codec_call(codec, codec->module->wrap, NULL, NULL);
 		if (codec_wants(codec->wire_in.len, codec->wire_want, codec->wire_hold, codec->wire_ended, codec->wire_told)) {
 			codec->wire_told = codec->wire_ended;
-			moved = codec_call(codec, codec->module->unwrap, NULL, NULL);
-			/* Bytes that it wanted and does not take would lie there for ever. */
-			codec_must(moved || codec->wire_in.len == 0 || codec->wire_ended);
+			bool took = codec_call(codec, codec->module->unwrap, NULL, NULL);
+
+			/* Bytes that it wanted and does not take would lie there for ever; at 0 it only looks. */
+			codec_must(took || codec->wire_in.len == 0 || codec->wire_ended || codec->wire_want == 0);
+			moved = took || moved;
 		}
 		if (codec->rc == 0 && codec->open &&
 		    codec_wants(codec->plain_in.len, codec->plain_want, codec->plain_hold, codec->plain_ended, codec->plain_told)) {
@@ -196,7 +203,8 @@ static inline void
 codec_open(struct codec *codec, const struct ptah_module *module, uint32_t role, void *worker, const void *args)
 {
 	struct ptah_open open = { .size = sizeof(open), .role = role, .worker = worker, .args = args, .server = "192.0.2.1:1",
-		.peer = "192.0.2.2:2", .self = (struct ptah_self *)(void *)codec, .host = &codec_host };
+		.peer = "192.0.2.2:2", .self = (struct ptah_self *)(void *)codec,
+		.host = codec->host != NULL ? codec->host : &codec_host, .home = codec->home, .conf = codec->conf };
 
 	codec->module = module;
 	codec->role = role;
@@ -247,6 +255,15 @@ codec_say(struct codec *codec, const uint8_t *at, size_t len)
 	codec_run(codec);
 }
 
+/** An event that is not a timer's. */
+static inline void
+codec_tell(struct codec *codec, const struct ptah_event *event)
+{
+	codec_must(codec->rc == 0);
+	(void)codec_call(codec, NULL, NULL, event);
+	codec_run(codec);
+}
+
 static inline void
 codec_ring(struct codec *codec, uint32_t timer)
 {
@@ -263,7 +280,7 @@ static inline void *
 codec_worker_open(struct codec *self, const struct ptah_module *module)
 {
 	struct ptah_start start = { .size = sizeof(start), .role = PTAH_CLIENT, .self = (struct ptah_self *)(void *)self,
-		.host = &codec_host };
+		.host = self->host != NULL ? self->host : &codec_host };
 	void *worker = calloc(1, module->worker_size);
 
 	codec_must(worker != NULL && module->worker_open(worker, &start) == 0);

@@ -192,6 +192,87 @@ class Masks:
         return int.from_bytes(struct.pack("<Q", self.last)[:2], "big")
 
 
+class Draws(Masks):
+    """The same stream as numbers, from which a seed's tables are drawn."""
+
+    def int63(self):
+        self.next()
+        return int.from_bytes(struct.pack("<Q", self.last), "big") & MASK64 >> 1
+
+    def int31(self):
+        return self.int63() >> 32
+
+    def below(self, n):
+        if n & n - 1 == 0:
+            return self.int31() & n - 1
+        most = 2**31 - 1 - 2**31 % n
+        while True:
+            drawn = self.int31()
+            if drawn <= most:
+                return drawn % n
+
+    def fraction(self):
+        while True:
+            drawn = float(self.int63()) / 2.0**63
+            if drawn < 1.0:
+                return drawn
+
+
+class Table:
+    """A weighted choice of some of the numbers lo..hi."""
+
+    def __init__(self, seed, lo, hi, biased=False):
+        draws = Draws(seed)
+        values = [0] * (hi - lo + 1)
+        for i in range(len(values)):
+            j = draws.below(i + 1)
+            values[i], values[j] = values[j], i
+        n = draws.below(min(len(values), 100)) + 1
+        self.values = [lo + value for value in values[:n]]
+        weights, taken = [], 0.0
+        for _ in range(n):
+            weight = draws.fraction()
+            if biased:
+                weight *= 1.0 - taken
+                taken += weight
+            weights.append(weight)
+        self._alias(weights)
+
+    def _alias(self, weights):
+        n, whole = len(weights), 0.0
+        for weight in weights:
+            whole += weight
+        scaled = [weight * n / whole for weight in weights]
+        small = [i for i in range(n) if scaled[i] < 1]
+        large = [i for i in range(n) if scaled[i] >= 1]
+        self.prob, self.alias = [0.0] * n, [0] * n
+        while small and large:
+            low, high = small.pop(0), large.pop(0)
+            self.prob[low], self.alias[low] = scaled[low], high
+            scaled[high] = scaled[high] + scaled[low] - 1
+            (small if scaled[high] < 1 else large).append(high)
+        for i in large + small:
+            self.prob[i] = 1.0
+
+    def odds(self):
+        """value -> how likely it is."""
+        n = len(self.values)
+        out = dict.fromkeys(self.values, 0.0)
+        for i, prob in enumerate(self.prob):
+            out[self.values[i]] += prob / n
+            out[self.values[self.alias[i]]] += (1 - prob) / n
+        return out
+
+
+def lengths_of(seed):
+    return Table(seed, 0, 1448)
+
+
+def delays_of(seed):
+    """In units of 100 us."""
+    return Table(hashlib.sha256(seed).digest()[:24], 0, 100)
+
+
 class Way:
     """One direction of a link."""
 

@@ -326,28 +326,45 @@ def test_obfs_010_burst_lengths_of_clients(house):
     compare_bursts(at_once(jobs), seed)
 
 
+def cpu_s(pid):
+    """What all threads of a process have had of the processors."""
+    spent = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+            spent += int(f.read().split()[0])
+    return spent / 1e9
+
+
 def arrivals(server, n):
-    """(seconds since the one before, bytes) of what comes in the data phase."""
+    """(seconds since the one before, bytes) of what comes in the data phase,
+    and what a MiB of it costs the server."""
     sock, link = connect(server)
-    out, last = [], time.perf_counter()
+    out, last, spent = [], time.perf_counter(), cpu_s(server.process.pid)
     while len(out) < n:
         got = len(sock.recv(1 << 16))
         now = time.perf_counter()
         assert got
         out.append((now - last, got))
         last = now
+    spent = cpu_s(server.process.pid) - spent
     sock.close()
-    return out[20:]
+    return out[20:], spent / sum(n for _, n in out) * (1 << 20)
 
 
 @pytest.mark.parametrize("iat", [1, 2])
 def test_obfs_009_010_delays_and_pieces(house, iat):
+    """Alike, and for no more work."""
     need("obfs4proxy")
     source = house.add(Source(8 << 20))
     seed = seed_with(model.delays_of, 85)
     pair = servers(house, source.address, seed, iat)
     seen = at_once({name: lambda s=server: arrivals(s, 620)
         for name, server in pair.items()})
+    cost = {name: seen[name][1] for name in PROGRAMS}
+    seen = {name: seen[name][0] for name in PROGRAMS}
+    print("CPU ms/MiB: " + ", ".join("%s %.1f" % (name, 1000 * cost[name])
+        for name in PROGRAMS))
+    assert cost["ptah"] <= cost["obfs4proxy"], cost
     gaps = {name: [gap for gap, _ in seen[name]] for name in PROGRAMS}
     mean = sum(value * odds for value, odds in
         model.delays_of(seed).odds().items()) / 10000

@@ -296,6 +296,7 @@ class ModelBridge(Server):
     def __init__(self, pad=300, skew=0, seed=True, chop=None, behind=b"",
                  change=None):
         self.identity = model.Identity()
+        self.out = None  # the way to the last client that got in
         self.how = (pad, skew, seed, chop, behind, change)
         super().__init__()
 
@@ -314,6 +315,7 @@ class ModelBridge(Server):
                 return
             hello += got
         reply, into, out = self.identity.reply(hello, pad, skew)
+        self.out = out
         reply = bytearray(reply)
         if change is not None:
             reply[change] ^= 1
@@ -421,3 +423,115 @@ def test_obfs_117_client_arguments(client):
             assert said == status, text
         else:
             assert code == 1 or said == b"\1\1", (text, code, said)
+
+
+def test_obfs_112_a_broken_frame_ends_a_client(client):
+    """At once; what came before it in the same write is delivered."""
+    with ModelBridge() as bridge:
+        sock, code, _ = dial(client, bridge.where, bridge.identity.cert)
+        assert code == 0
+        good = bridge.out.seal(b"good")
+        bad = bytearray(bridge.out.seal(bytes(1000)))
+        bad[700] ^= 1
+        bridge.connections[0].sock.sendall(good + bad)
+        assert recv_all(sock) == b"good"
+
+
+def test_obfs_113_a_wrong_length_ends_a_client_late(client):
+    """Never before 16 more bytes have come, always before 1447 have."""
+    with ModelBridge() as bridge:
+        for length in (0, 15, 1447, 65535):
+            sock, code, _ = dial(client, bridge.where, bridge.identity.cert)
+            assert code == 0
+            wire = bridge.connections[-1].sock
+            bad = bridge.out.seal_raw(bytes(1430), length=length)
+            wire.sendall(bad[:2 + 15])
+            silent([sock], 0.2)
+            wire.sendall(bad[2 + 15:])
+            assert recv_all(sock) == b"", length
+
+
+# --- who is there already ------------------------------------------------------------
+
+def old_decode(representative):
+    """As obfs4proxy up to 0.0.11: only the top bit is no part of the number."""
+    r = model.le(representative) & (2**255 - 1)
+    w = -model.A * model.inv(1 + 2 * r * r) % model.P
+    e = (w**3 + model.A * w * w + w) % model.P
+    return (w if model.is_square(e) else
+            (-w - model.A) % model.P).to_bytes(32, "little")
+
+
+def test_obfs_131_old_programs_agree_half_the_time_each_way(client, bridge):
+    """With bit 254 clear, and only then: one handshake in four, and no defect of ours."""
+    ours = []
+    with SinkServer() as recorder:
+        for i in range(48):
+            sock = connect(client.address("obfs4"), 70)
+            sock.sendall(b"\5\1\2")
+            assert recv_exact(sock, 2) == b"\5\2"
+            text = b"cert=%s;iat-mode=0" % bridge.cert.encode()
+            sock.sendall(b"\1" + bytes([len(text)]) + text + b"\1\0")
+            assert recv_exact(sock, 2) == b"\1\0"
+            sock.sendall(b"\5\1\0\1\x7f\0\0\1" +
+                         recorder.port.to_bytes(2, "big"))
+            conn = recorder.wait_connections(i + 1)[i]
+            poll(lambda: len(conn.data) >= 32, what="a hello")
+            ours.append(bytes(conn.data[:32]))
+            sock.close()
+    agree = 0
+    for rep in ours:
+        clear = rep[31] & 0x40 == 0
+        assert (old_decode(rep) == model.decode(rep)) == clear
+        agree += clear
+    assert 4 <= agree <= 44  # half of them; less once in 10^9
+    # Theirs is either root, and the greater one needs bit 254.
+    secret, public, least = model.key_pair(0)
+    greatest = (model.P - model.le(least)).to_bytes(32, "little")
+    assert old_decode(least) == old_decode(greatest) == public
+    bridge.echoes(pair=(secret, public, least))
+    with pytest.raises(AssertionError, match="AUTH"):
+        bridge.link(pair=(secret, public, greatest))
+
+
+FAKETIME = next((path for path in (
+    "/usr/lib/%s/faketime/libfaketime.so.1" % machine for machine in (
+        "x86_64-linux-gnu", "aarch64-linux-gnu")) if os.path.exists(path)), None)
+
+
+@pytest.mark.skipif(FAKETIME is None, reason="faketime is not installed")
+@pytest.mark.skipif("PTAH_SLOW" in os.environ,
+                    reason="a sanitizer wants to be the first library")
+@pytest.mark.parametrize("skew", [-2, -1, 1, 2])
+def test_obfs_005_101_a_clock_that_is_wrong(tmp_path, bridge, skew):
+    """One hour works; of two the bridge says once what to do, and the client is told no."""
+    fake = {"LD_PRELOAD": FAKETIME, "FAKETIME": "%+dh" % skew,
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+    with Ptah(client_start(tmp_path).change(**fake)) as p:
+        socks = []
+        for _ in range(3):
+            sock = connect(p.address("obfs4"), 5)
+            sock.sendall(b"\5\1\2")
+            assert recv_exact(sock, 2) == b"\5\2"
+            text = b"cert=%s;iat-mode=0" % bridge.cert.encode()
+            sock.sendall(b"\1" + bytes([len(text)]) + text + b"\1\0")
+            assert recv_exact(sock, 2) == b"\1\0"
+            sock.sendall(b"\5\1\0\1\x7f\0\0\1" +
+                         bridge.where[1].to_bytes(2, "big"))
+            socks.append(sock)
+
+        def said():
+            return [line for line in bridge.err_lines if "clock is" in line]
+
+        if abs(skew) == 1:
+            for sock in socks:
+                assert recv_exact(sock, 10)[1] == 0
+                sock.sendall(b"hello")
+                assert recv_exact(sock, 5) == b"hello"
+            assert not said()
+            return
+        poll(said, what="the log to say it")
+        silent(socks, 0.3)
+        line, = said()
+        assert "2 hours %s ours" % ("ahead of" if skew > 0 else "behind") in line
+        assert "NTP" in line

@@ -18,8 +18,6 @@
 #include "loop/worker.h"
 #include "transport/home.h"
 
-/* More than this is kept of nobody: a unit is smaller. */
-#define TAIL_MOST PTAH_SCRATCH_LEN
 /* Room for what a step makes towards the side where its input comes from. */
 #define SIDE_SCRATCH (PTAH_LAYERS_MAX - 1)
 #define ROOM_LEN (PTAH_SCRATCH_OUT_LEN - PTAH_SCRATCH_HEAD)
@@ -50,53 +48,10 @@ has_room(const struct ptah_link *link, int i, int o)
 	int next = ptah_layer_next(link, i, !o);
 
 	if (next >= 0 && next < link->n_layers)
-		return link->layers[next].phase != PHASE_NEW && link->layers[next].tail[!o].len < TAIL_MOST / 2;
+		return link->layers[next].phase != PHASE_NEW && link->layers[next].tail[!o].len < PTAH_TAIL_MOST / 2;
 	if (o == PLAIN && (!link->plain_open || link->ops->on_bytes != NULL))
 		return link->plain_open;
 	return link->end[o].fd != -1 && ptah_end_spilled(&link->end[o]) == 0;
-}
-
-/* ---- tails -------------------------------------------------------------- */
-
-static int
-tail_set(struct tail *tail, struct ptah_span rest)
-{
-	uint8_t *at = NULL;
-
-	if (rest.len > TAIL_MOST)
-		return -EMSGSIZE;
-	if (rest.len > 0) {
-		if (rest.at == tail->at) {
-			tail->len = rest.len;
-			return 0;
-		}
-		at = malloc(rest.len);
-		if (at == NULL)
-			return -ENOMEM;
-		memcpy(at, rest.at, rest.len);
-	}
-	free(tail->at);
-	tail->at = at;
-	tail->len = rest.len;
-	return 0;
-}
-
-static int
-tail_add(struct tail *tail, struct ptah_span more)
-{
-	if (more.len == 0)
-		return 0;
-	if (more.len > 2 * TAIL_MOST - tail->len)
-		return -EMSGSIZE;
-
-	uint8_t *at = realloc(tail->at, tail->len + more.len);
-
-	if (at == NULL)
-		return -ENOMEM;
-	memcpy(at + tail->len, more.at, more.len);
-	tail->at = at;
-	tail->len += more.len;
-	return 0;
 }
 
 /* ---- one call ------------------------------------------------------------ */
@@ -251,7 +206,7 @@ push_back(struct ptah_link *link, int i, int o, struct ptah_span made)
 	if (next < 0 || next >= link->n_layers)
 		return ptah_link_out(link, o, made, false);
 	link->layers[next].parked[!o] = false;
-	return tail_add(&link->layers[next].tail[!o], made);
+	return ptah_tail_add(&link->layers[next].tail[!o], made);
 }
 
 /* ---- a layer's turn ------------------------------------------------------ */
@@ -295,7 +250,7 @@ park(struct ptah_link *link, struct layer *layer, int s, size_t len, size_t room
 	if (!boasts && (layer->ended[s] || len == 0 || layer->waits[s]))
 		return 0;
 	/* From half of it on no more is read than was wanted: who waits for more would wait for ever. */
-	if (boasts || (len >= layer->want[s] && (layer->want[s] > 0 || len >= TAIL_MOST / 2))) {
+	if (boasts || (len >= layer->want[s] && (layer->want[s] > 0 || len >= PTAH_TAIL_MOST / 2))) {
 		link->reason = "the module took nothing and gave nothing, though it had what it wanted";
 		ptah_error(AREA_MODULE, "%s: a step makes no progress; the link ends", layer->self.instance->module->name);
 		return -EPROTO;
@@ -376,7 +331,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		layer->starved[s] = layer->starved[s] || (from->more != 0 && !layer->finished[s]);
 		int also = push_back(link, i, s, (struct ptah_span){ aside, from->made });
 		if (to->eaten > 0 && also == 0)
-			also = tail_set(&layer->tail[o], ptah_span_from(to->in, to->eaten));
+			also = ptah_tail_set(&layer->tail[o], ptah_span_from(to->in, to->eaten));
 		if (also == 0 && call.io.flush && made > 0) {
 			also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
 			made = 0;
@@ -413,7 +368,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		in.len = 0;
 	}
 	if (rc == 0)
-		rc = tail_set(&layer->tail[s], in);
+		rc = ptah_tail_set(&layer->tail[s], in);
 	if (rc == 0 && layer->phase != PHASE_PASSED)
 		rc = end_of_input(link, i, s);
 	return rc;
@@ -428,7 +383,7 @@ ptah_layer_feed(struct ptah_link *link, int i, int s, struct ptah_span in, size_
 		return ptah_link_out(link, !s, in, ended);
 
 	struct layer *layer = &link->layers[next];
-	struct tail *tail = &layer->tail[s];
+	struct ptah_tail *tail = &layer->tail[s];
 
 	if (ended)
 		layer->ended[s] = true;
@@ -437,16 +392,16 @@ ptah_layer_feed(struct ptah_link *link, int i, int s, struct ptah_span in, size_
 		in.at -= tail->len;
 		in.len += tail->len;
 		memcpy((uint8_t *)(uintptr_t)in.at, tail->at, tail->len);
-		(void)tail_set(tail, (struct ptah_span){ NULL, 0 });
+		ptah_tail_clear(tail);
 	} else if (tail->len > 0) {
-		int rc = tail_add(tail, in);
+		int rc = ptah_tail_add(tail, in);
 
 		if (rc != 0)
 			return rc;
 		in = (struct ptah_span){ tail->at, tail->len };
 	}
 	if (layer->phase == PHASE_NEW)
-		return tail_set(tail, in);
+		return ptah_tail_set(tail, in);
 	return run(link, next, s, in, NULL, NULL);
 }
 
@@ -454,12 +409,12 @@ ptah_layer_feed(struct ptah_link *link, int i, int s, struct ptah_span in, size_
 static int
 let_go(struct ptah_link *link, int i, int s)
 {
-	struct tail kept = link->layers[i].tail[s];
+	struct ptah_tail kept = link->layers[i].tail[s];
 	int rc;
 
-	link->layers[i].tail[s] = (struct tail){ NULL, 0 };
+	link->layers[i].tail[s] = (struct ptah_tail){ NULL, 0, NULL };
 	rc = ptah_layer_feed(link, i, s, (struct ptah_span){ kept.at, kept.len }, 0, false);
-	free(kept.at);
+	free(kept.base);
 	return rc;
 }
 
@@ -471,7 +426,7 @@ ptah_layer_kick(struct ptah_link *link)
 	for (int i = 0; i < link->n_layers; i++)
 		for (int s = PLAIN; s <= WIRE; s++) {
 			struct layer *layer = &link->layers[i];
-			struct tail *tail = &layer->tail[s];
+			struct ptah_tail *tail = &layer->tail[s];
 			int rc = 0;
 
 			if (layer->phase == PHASE_NEW || layer->carrier)
@@ -594,10 +549,8 @@ ptah_layer_close(struct ptah_link *link, struct layer *layer, int why)
 		instance->module->close(layer->self.state, why);
 	layer->self.broken = why == -ENOMEM;
 	ptah_self_end(&layer->self);
-	for (int s = PLAIN; s <= WIRE; s++) {
-		free(layer->tail[s].at);
-		layer->tail[s] = (struct tail){ NULL, 0 };
-	}
+	for (int s = PLAIN; s <= WIRE; s++)
+		ptah_tail_clear(&layer->tail[s]);
 	if (layer->self.state != NULL) {
 		explicit_bzero(layer->self.state, instance->module->link_size);
 		free(layer->self.state);

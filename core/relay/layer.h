@@ -12,6 +12,7 @@
 #include "loop/end.h"
 #include "loop/worker.h"
 #include "relay/link.h"
+#include "relay/tail.h"
 #include "stats/stats.h"
 #include "transport/self.h"
 
@@ -29,12 +30,6 @@ enum phase {
 	PHASE_PASSED,   /* bytes pass it by */
 };
 
-/** Bytes that a step has not eaten. */
-struct tail {
-	uint8_t *at;
-	size_t len;
-};
-
 struct layer {
 	struct ptah_self self; /* self.state is the module's memory */
 	struct ptah_link *link;
@@ -50,7 +45,7 @@ struct layer {
 	bool starved[2];  /* its step wants more room towards that side */
 	bool waits[2];    /* its step for that side's input may want room to answer there */
 	size_t want[2];
-	struct tail tail[2];
+	struct ptah_tail tail[2];
 };
 
 enum stage {

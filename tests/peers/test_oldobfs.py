@@ -168,6 +168,23 @@ def test_half_close_is_held(house, transport, server):
     assert digest(got.split(b"\r\n\r\n", 1)[1]) == digest(payload(500000, 7))
 
 
+def test_obfs_121_obfs4proxy_has_no_shared_secret(house):
+    """So that it can be tried between two ptahs only."""
+    need("ptah", "obfs4proxy")
+    web = house.add(HttpServer())
+    pair = Pair(house, "obfs2", "obfs4proxy", "ptah", web.port)
+    with socket.create_connection((pair.client.host, pair.client.port), 20) \
+            as s:
+        s.sendall(b"\5\1\2")
+        assert s.recv(2, socket.MSG_WAITALL) == b"\5\2"
+        args = b"shared-secret=hunter2"
+        s.sendall(b"\1" + bytes([len(args)]) + args + b"\1\0")
+        assert s.recv(2, socket.MSG_WAITALL) == b"\1\0"
+        s.sendall(b"\5\1\0\1" + socket.inet_aton(pair.server.host)
+            + pair.server.port.to_bytes(2, "big"))
+        assert s.recv(10, socket.MSG_WAITALL)[:2] == b"\5\1"
+
+
 # --- the end of a link --------------------------------------------------------
 
 QUICK = 10  # seconds; a held EOF would take 60

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """obfs3 and obfs2 as a whole: what the host says of them and does with them."""
 import os
+import socket
 import subprocess
 
 import pytest
 
-from harness import (E1S, F3C, F3S, MODULES, Ptah, environment, poll,
-                     program)
+from harness import (E1S, F3C, F3S, MODULES, SLOW, Ptah, Server, environment,
+                     poll, program, recv_all, recv_exact)
+from probing import KINDS, Bridge, Kind, Probers
 
 ANSWERS = "answers whoever connects"
 OLD = ["obfs3", "obfs2"]
@@ -79,3 +81,80 @@ def test_ipc_061_a_star_starts_neither_role(echo):
                      if line.split(" ")[0].startswith(("SMETHOD", "CMETHOD"))}
             assert "dummy" in asked
             assert not asked & set(OLD)
+
+
+# --- links between two ptahs ------------------------------------------------------
+
+def kind_of(name, **more):
+    return next(Kind(k.name, k.says, **more) for k in KINDS if k.name == name)
+
+
+def test_obfs_121_a_shared_secret_must_be_shared(tmp_path):
+    if "obfs2.so" not in os.listdir(MODULES):
+        pytest.skip("built without obfs2")
+    kind = kind_of("obfs2", server="obfs2:shared-secret=hunter2",
+                   client="shared-secret=hunter2")
+    with Probers(kind, tmp_path) as p:
+        p.gets_in()
+        for wrong in ("shared-secret=hunter3", ""):
+            p.bridge.args = wrong
+            assert recv_exact(p.dial(p.bridge.where), 10)[1] == 1
+        p.bridge.args = kind.client
+        p.gets_in()
+
+
+class OneWord(Server):
+    """Says when it has heard a word, ends its direction, and reads on."""
+
+    def serve(self, conn):
+        while not conn.data.endswith(b"?"):
+            conn.data += conn.sock.recv(65536)
+        conn.sock.sendall(b"x" * 100000)
+        conn.sock.shutdown(socket.SHUT_WR)
+        while True:
+            got = conn.sock.recv(65536)
+            if not got:
+                break
+            conn.data += got
+        conn.eof = True
+
+
+@pytest.fixture
+def talk(name, tmp_path):
+    """A connection of an application to a target, and that target."""
+    with OneWord() as target, Probers(kind_of(name), tmp_path) as p, \
+            Bridge(p.kind, tmp_path / "other", target.port) as bridge:
+        sock = p.dial(bridge.where)
+        assert recv_exact(sock, 10)[:2] == b"\5\0"
+        yield sock, target
+
+
+def test_the_targets_end_is_heard_at_once_and_is_no_end_of_ours(talk):
+    sock, target = talk
+    sock.sendall(b"well?")
+    assert recv_all(sock) == b"x" * 100000
+    sock.sendall(b"y" * 300000)
+    sock.close()
+    conn = target.connections[0]
+    assert conn.closed.wait(10 * SLOW)
+    assert conn.eof and conn.data == b"well?" + b"y" * 300000
+
+
+def test_the_applications_end_is_held_until_it_is_answered(talk):
+    """obfs4proxy would drop the answer."""
+    sock, target = talk
+    sock.sendall(b"well")
+    sock.shutdown(socket.SHUT_WR)
+    conn = target.wait_connections(1)[0]
+    assert not conn.closed.wait(0.5)
+    assert not conn.eof
+
+
+def test_an_answered_end_ends_the_link_at_once(talk):
+    sock, target = talk
+    sock.sendall(b"well?")
+    sock.shutdown(socket.SHUT_WR)
+    assert recv_all(sock) == b"x" * 100000
+    conn = target.connections[0]
+    assert conn.closed.wait(10 * SLOW)
+    assert conn.eof and conn.data == b"well?"

@@ -978,7 +978,7 @@ run_dispatcher(const struct scenario *s, enum faults_kind kind, long n)
 		.on_method = on_method, .on_method_error = on_method_error, .on_ready = on_all_ready,
 	};
 	const char *build = getenv("PTAH_BUILD");
-	char path[600], *envp[] = { path, NULL };
+	char path[640], *envp[] = { path, NULL };
 	char *argv[] = { (char *)(uintptr_t)"ptah", (char *)(uintptr_t)"-ptversion", (char *)(uintptr_t)"3.0",
 		(char *)(uintptr_t)"-client", (char *)(uintptr_t)"-transport", (char *)(uintptr_t)s->client,
 		(char *)(uintptr_t)"-workers", (char *)(uintptr_t)"2", (char *)(uintptr_t)"-state", (char *)(uintptr_t)"/nonexistent",
@@ -987,7 +987,7 @@ run_dispatcher(const struct scenario *s, enum faults_kind kind, long n)
 	struct master m = { .ready = false };
 	bool refused;
 
-	snprintf(path, sizeof(path), "PTAH_MODULE_PATH=%s/modules", build != NULL ? build : ".");
+	snprintf(path, sizeof(path), "PTAH_MODULE_PATH=%s/tests/modules", build != NULL ? build : ".");
 	faults_arm(kind, n, false);
 	int rc = ptah_plan_read(&m.plan, &verdict, 10, argv, envp, on_version, &m);
 	if (rc == 0) {

@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import obfs4model as model  # noqa: E402
 
 PER_LINK = 4096
+HANDSHAKE = 8192    # what a link may have heard before it is judged
 SLACK = 8 << 20     # allocators, tables, links that are only being read
 PENDING_PART = 200  # one of so many has said too little to fail
 KEPT_MOST = 4096    # by each worker
@@ -127,8 +128,38 @@ def good(address, cert, data=b"anybody there?"):
     return time.monotonic() - begun
 
 
+def idle(address, cert, pid, n):
+    """OBFS-129: many that have said something, and may still say the rest."""
+    memory, files = rss(pid), n_files(pid)
+    crowd = Flood(address, n)
+    noise = os.urandom(8000)
+    for i in range(n):
+        crowd.connect(noise[:i % 8000])
+        if i % 100 == 0:
+            crowd.look()
+    end = time.monotonic() + 10
+    while n_files(pid) - files < n:
+        if time.monotonic() > end:
+            raise AssertionError("%d of %d are let in" % (n_files(pid) - files,
+                n))
+        time.sleep(0.05)
+    wait, grown = good(address, cert), rss(pid) - memory
+    print("  %d wait with half a hello, for %.1f KiB each; a good client "
+        "waited %.0f ms" % (n, grown / n / 1024, 1000 * wait))
+    if grown > n * (HANDSHAKE + PER_LINK) + SLACK:
+        raise AssertionError("%d bytes for %d waiting links" % (grown, n))
+    if crowd.hung_up:
+        raise AssertionError("%d were hung up on" % crowd.hung_up)
+    crowd.close()
+    end = time.monotonic() + 10
+    while n_files(pid) > files + 10:
+        if time.monotonic() > end:
+            raise AssertionError("closed connections are kept")
+        time.sleep(0.05)
+
+
 def flood(address, cert, pid, n, most, n_workers):
-    """Raise unless all is as the first lines of this file say."""
+    """OBFS-129.  Raise unless all is as the first lines of this file say."""
     shapes = Shapes(cert)
     crowd = Flood(address, most)
     first = socket.create_connection(address)

@@ -20,6 +20,7 @@ start(struct ptah_drbg *drbg, const struct ptah_json *vector)
 	ptah_drbg_init(drbg, seed);
 }
 
+/* OBFS-023 */
 static void
 draws_the_blocks_of_the_vectors(void **state)
 {

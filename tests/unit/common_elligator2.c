@@ -235,6 +235,7 @@ adds_points_as_scalars_add(void **state)
 
 /* --- vectors ----------------------------------------------------------- */
 
+/* OBFS-023 */
 static void
 decodes_the_vectors(void **state)
 {
@@ -253,6 +254,7 @@ decodes_the_vectors(void **state)
 	ptah_json_free(file);
 }
 
+/* OBFS-023 */
 static void
 makes_the_pairs_of_the_vectors(void **state)
 {

@@ -53,6 +53,7 @@ read_sides(struct sides *sides, const struct ptah_json *vector)
 	vectors_exact(vector, "node_id", sides->node, sizeof(sides->node));
 }
 
+/* OBFS-023 */
 static void
 agrees_with_the_vectors_on_both_sides(void **state)
 {

@@ -243,6 +243,7 @@ on_packet(uint8_t type, struct ptah_span payload, void *arg)
 	memcpy(heard->payload[heard->n++], payload.at, payload.len);
 }
 
+/* OBFS-023 */
 static void
 seals_and_opens_the_packets_of_the_vectors(void **state)
 {
@@ -293,6 +294,7 @@ seals_and_opens_the_packets_of_the_vectors(void **state)
 	ptah_json_free(file);
 }
 
+/* OBFS-023 */
 static void
 pads_bursts_as_the_vectors_do(void **state)
 {

@@ -122,6 +122,7 @@ read_hello(struct obfs4_heard *heard, const struct vector *vector, const uint8_t
 	return obfs4_hello_read(heard, hmac, mac_key, (struct ptah_span){ at, len }, hour);
 }
 
+/* OBFS-023 */
 static void
 the_hello_is_that_of_the_vectors(void **state)
 {
@@ -130,6 +131,7 @@ the_hello_is_that_of_the_vectors(void **state)
 		(void)client_of(&vectors[i]);
 }
 
+/* OBFS-023 */
 static void
 the_reply_and_its_keys_are_those_of_the_vectors(void **state)
 {

@@ -275,6 +275,106 @@ end_of_input(struct ptah_link *link, int i, int s)
 	return pass ? finish(link, i, !s) : 0;
 }
 
+/* One layer and what has come for it from one side, while it is called. */
+struct run {
+	struct ptah_link *link;
+	struct layer *layer;
+	int i, s;                 /* s: where the input comes from; what is made of it goes the other way */
+	struct ptah_span in;      /* not eaten yet */
+	uint8_t *scratch, *aside; /* what is made, and what is said back */
+	size_t made;              /* in 'scratch' */
+	unsigned idle;            /* calls on end that moved nothing */
+};
+
+/* Pass on what it has made so far. */
+static int
+pass_on(struct run *run)
+{
+	struct ptah_span made = { run->scratch, run->made };
+
+	run->made = 0;
+	return made.len > 0 ? ptah_layer_feed(run->link, run->i, run->s, made, PTAH_SCRATCH_HEAD, false) : 0;
+}
+
+/* What the call may eat, and where it may write. */
+static void
+offer(struct run *run, struct ptah_side *from, struct ptah_side *to)
+{
+	struct layer *layer = run->layer;
+	const int s = run->s, o = !s;
+
+	from->in = run->in;
+	to->in = (struct ptah_span){ layer->tail[o].at, layer->tail[o].len };
+	if (has_room(run->link, run->i, o) && !layer->finished[o])
+		to->out = (struct ptah_room){ run->scratch + run->made, ROOM_LEN - run->made };
+	if (has_room(run->link, run->i, s) && !layer->finished[s])
+		from->out = (struct ptah_room){ run->aside, ROOM_LEN };
+}
+
+/* What the call has eaten and made, and whom that concerns. */
+static int
+take(struct run *run, const struct ptah_side *from, const struct ptah_side *to, bool flush)
+{
+	struct ptah_link *link = run->link;
+	struct layer *layer = run->layer;
+	const int i = run->i, s = run->s, o = !s;
+
+	run->in.at += from->eaten;
+	run->in.len -= from->eaten;
+	run->made += to->made;
+	layer->starved[o] = layer->starved[o] || (to->more != 0 && !layer->finished[o]);
+	layer->starved[s] = layer->starved[s] || (from->more != 0 && !layer->finished[s]);
+	int rc = push_back(link, i, s, (struct ptah_span){ run->aside, from->made });
+	if (to->eaten > 0 && rc == 0)
+		rc = ptah_tail_set(&layer->tail[o], ptah_span_from(to->in, to->eaten));
+	if (rc == 0 && flush)
+		rc = pass_on(run);
+	if (rc == 0 && from->finish)
+		rc = finish(link, i, s);
+	if (rc == 0 && to->finish && !layer->finished[o]) {
+		rc = pass_on(run);
+		if (rc == 0)
+			rc = finish(link, i, o);
+	}
+	return rc;
+}
+
+/* One call.  0 or -errno; 'broken': it said more than was offered, and none of that counts. */
+static int
+call_once(struct run *run, const struct ptah_event *event, const struct ptah_open *open, bool *broken)
+{
+	struct layer *layer = run->layer;
+	const int s = run->s, o = !s;
+	struct call call = { .rc = 0 };
+	struct ptah_side *from = s == PLAIN ? &call.io.plain : &call.io.wire;
+	struct ptah_side *to = s == PLAIN ? &call.io.wire : &call.io.plain;
+
+	offer(run, from, to);
+	if (layer->ended[s])
+		layer->told[s] = true;
+	if (event == NULL && open == NULL)
+		layer->starved[o] = false;
+	int rc = call_hook(run->link, layer, s, event, open, &call);
+
+	*broken = from->eaten > run->in.len || to->made > to->out.len || from->made > from->out.len ||
+	    to->eaten > to->in.len;
+	if (*broken)
+		return rc;
+	/* Even of a call that ended the link: a codec may say why to its peer. */
+	int also = take(run, from, to, call.io.flush);
+	if (rc == 0)
+		rc = also;
+	if (rc == 0 && !call.moved)
+		rc = park(run->link, layer, s, run->in.len, to->out.len, from->out.len);
+	/* It changes its mind and nothing else. */
+	run->idle = from->eaten + from->made + to->eaten + to->made > 0 ? 0 : run->idle + 1;
+	if (rc == 0 && run->idle > IDLE_CALLS_MOST) {
+		run->link->reason = "the module neither takes nor gives anything, and wants to be called again";
+		rc = -EPROTO;
+	}
+	return rc;
+}
+
 /*
  * Call layer i for input from side s until it wants no more.  'in' is either
  * its tail or lies in a scratch with 'head' bytes before it.
@@ -283,92 +383,38 @@ static int
 run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah_event *event, const struct ptah_open *open)
 {
 	struct layer *layer = &link->layers[i];
-	const int o = !s;
-	uint8_t *scratch = ptah_worker_scratch(link->worker, (unsigned)i);
-	uint8_t *aside = ptah_worker_scratch(link->worker, SIDE_SCRATCH);
-	size_t made = 0;
-	unsigned idle = 0;
+	struct run run = { .link = link, .layer = layer, .i = i, .s = s, .in = in,
+		.scratch = ptah_worker_scratch(link->worker, (unsigned)i),
+		.aside = ptah_worker_scratch(link->worker, SIDE_SCRATCH) };
+	bool broken = false;
 	int rc = 0;
 
-	if (scratch == NULL || aside == NULL)
+	if (run.scratch == NULL || run.aside == NULL)
 		return -ENOMEM;
-	scratch += PTAH_SCRATCH_HEAD;
-	while (rc == 0 && layer->phase != PHASE_PASSED &&
-	    (event != NULL || open != NULL || wants_call(link, i, s, in.len))) {
-		bool room = has_room(link, i, o);
-		struct call call = { .rc = 0 };
-		struct ptah_side *from = s == PLAIN ? &call.io.plain : &call.io.wire;
-		struct ptah_side *to = s == PLAIN ? &call.io.wire : &call.io.plain;
-
-		if (made > 0 && ROOM_LEN - made < unit_of(layer)) {
-			rc = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
-			made = 0;
+	run.scratch += PTAH_SCRATCH_HEAD;
+	while (rc == 0 && !broken && layer->phase != PHASE_PASSED &&
+	    (event != NULL || open != NULL || wants_call(link, i, s, run.in.len))) {
+		if (run.made > 0 && ROOM_LEN - run.made < unit_of(layer)) {
+			rc = pass_on(&run);
 			continue;
 		}
-		from->in = in;
-		to->in = (struct ptah_span){ layer->tail[o].at, layer->tail[o].len };
-		if (room && !layer->finished[o])
-			to->out = (struct ptah_room){ scratch + made, ROOM_LEN - made };
-		if (has_room(link, i, s) && !layer->finished[s])
-			from->out = (struct ptah_room){ aside, ROOM_LEN };
-		if (layer->ended[s])
-			layer->told[s] = true;
-		if (event == NULL && open == NULL)
-			layer->starved[o] = false;
-		rc = call_hook(link, layer, s, event, open, &call);
+		rc = call_once(&run, event, open, &broken);
 		event = NULL;
 		open = NULL;
-
-		/* Even of a call that ended the link: a codec may say why to its peer. */
-		bool sane = from->eaten <= in.len && to->made <= to->out.len && from->made <= from->out.len &&
-		    to->eaten <= to->in.len;
-		if (!sane)
-			break;
-		in.at += from->eaten;
-		in.len -= from->eaten;
-		made += to->made;
-		layer->starved[o] = layer->starved[o] || (to->more != 0 && !layer->finished[o]);
-		layer->starved[s] = layer->starved[s] || (from->more != 0 && !layer->finished[s]);
-		int also = push_back(link, i, s, (struct ptah_span){ aside, from->made });
-		if (to->eaten > 0 && also == 0)
-			also = ptah_tail_set(&layer->tail[o], ptah_span_from(to->in, to->eaten));
-		if (also == 0 && call.io.flush && made > 0) {
-			also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
-			made = 0;
-		}
-		if (also == 0 && from->finish)
-			also = finish(link, i, s);
-		if (also == 0 && to->finish && !layer->finished[o]) {
-			if (made > 0)
-				also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
-			made = 0;
-			if (also == 0)
-				also = finish(link, i, o);
-		}
-		if (rc == 0)
-			rc = also;
-		if (rc == 0 && !call.moved)
-			rc = park(link, layer, s, in.len, to->out.len, from->out.len);
-		/* It changes its mind and nothing else. */
-		idle = from->eaten + from->made + to->eaten + to->made > 0 ? 0 : idle + 1;
-		if (rc == 0 && idle > IDLE_CALLS_MOST) {
-			link->reason = "the module neither takes nor gives anything, and wants to be called again";
-			rc = -EPROTO;
-		}
 	}
-	if (made > 0 && (rc == 0 || layer->phase >= PHASE_OPENING)) {
-		int also = ptah_layer_feed(link, i, s, (struct ptah_span){ scratch, made }, PTAH_SCRATCH_HEAD, false);
+	if (run.made > 0 && (rc == 0 || layer->phase >= PHASE_OPENING)) {
+		int also = pass_on(&run);
 
 		if (rc == 0)
 			rc = also;
 	}
-	if (rc == 0 && layer->phase == PHASE_PASSED && in.len > 0 && has_room(link, i, o)) {
+	if (rc == 0 && layer->phase == PHASE_PASSED && run.in.len > 0 && has_room(link, i, !s)) {
 		/* It stepped aside in the middle of this input: the rest goes on without it. */
-		rc = ptah_layer_feed(link, i, s, in, 0, false);
-		in.len = 0;
+		rc = ptah_layer_feed(link, i, s, run.in, 0, false);
+		run.in.len = 0;
 	}
 	if (rc == 0)
-		rc = ptah_tail_set(&layer->tail[s], in);
+		rc = ptah_tail_set(&layer->tail[s], run.in);
 	if (rc == 0 && layer->phase != PHASE_PASSED)
 		rc = end_of_input(link, i, s);
 	return rc;

@@ -5,15 +5,19 @@ A ptah whose module folder has NAME.json files offers obfs4 by a program; its
 peers are ptah's own obfs4 and obfs4proxy itself.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
+import threading
 
 import pytest
 
 from conftest import need
-from curling import download, login, upload
+from curling import CurlFailed, download, login, upload
+from household import wait_for
 from pair import Client, Server, build_folder, program_path, socks_args
 from servers import HttpServer
 
@@ -66,9 +70,122 @@ class Pair:
 
 @pytest.mark.parametrize("client,server", [("exec", "exec"), ("exec", "ptah"),
     ("ptah", "exec"), ("exec", "obfs4proxy"), ("obfs4proxy", "exec")])
-def test_web_130_obfs4proxy_through_exec(house, client, server, monkeypatch):
+def test_web_130_obfs4proxy_through_exec(house, client, server):
     made = {w: command_of(house, w) for w in {client, server}}
     pair = Pair(house, made[client], made[server])
     for size in (0, 1, 1427, 32769, SIZE):
         pair.down(size, size)
         pair.up(size, size)
+
+
+def children(process):
+    with open("/proc/%d/task/%d/children" % (process.pid, process.pid)) as f:
+        threads = f.read().split()
+    for task in os.listdir("/proc/%d/task" % process.pid):
+        with open("/proc/%d/task/%s/children" % (process.pid, task)) as f:
+            threads += f.read().split()
+    return sorted({int(pid) for pid in threads})
+
+
+def test_a_killed_server_comes_back_at_its_port(house):
+    pair = Pair(house, program_path("ptah"), through(house))
+    pair.down(5000)
+    before = children(pair.server.process)
+    assert len(before) == 1
+    os.kill(before[0], signal.SIGKILL)
+
+    def works():
+        try:
+            pair.down(5000)
+        except CurlFailed:
+            return False
+        return True
+
+    wait_for("the server's program again", 20, works)
+    after = children(pair.server.process)
+    assert len(after) == 1 and after != before
+
+
+class Detour:
+    """A relay that connects on from another address of loopback."""
+
+    def __init__(self, where, source):
+        self.where, self.source = where, source
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near = self.listener.accept()[0]
+                far = socket.create_connection(self.where,
+                    source_address=(self.source, 0))
+                for a, b in ((near, far), (far, near)):
+                    threading.Thread(target=self.carry, args=(a, b),
+                        daemon=True).start()
+
+    @staticmethod
+    def carry(a, b):
+        with contextlib.suppress(OSError):
+            while True:
+                got = a.recv(65536)
+                if not got:
+                    b.shutdown(socket.SHUT_WR)
+                    return
+                b.sendall(got)
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.mark.parametrize("extended", [True, False])
+def test_the_program_says_who_the_client_is(house, extended):
+    """What it says is handed on, here as a PROXY line."""
+    need("curl", "obfs4proxy")
+    target = house.add(socket.create_server(("127.0.0.1", 0)))
+    target.settimeout(20)
+    command = through(house, **{"ext-orport": extended})
+    server = Server(house, command + ["-proxyProtocol", "1"], "obfs4",
+        "127.0.0.1:%d" % target.getsockname()[1])
+    detour = house.add(Detour((server.host, server.port), "127.0.0.9"))
+    client = Client(house, program_path("ptah"), "obfs4")
+    curl = house.start("curl", ["curl", "-sS", "--max-time", "20", "--socks5",
+        "%s:%d" % (client.host, client.port)] + login(socks_args(server.args))
+        + ["http://127.0.0.1:%d/" % detour.port])
+    got = b""
+    with target.accept()[0] as there:
+        there.settimeout(20)
+        while not got.endswith(b"\r\n\r\n"):
+            got += there.recv(65536)
+    curl.stop()
+    first = got.split(b"\r\n")[0].split(b" ")
+    if extended:
+        assert first[:3] == [b"PROXY", b"TCP4", b"127.0.0.9"], first
+    else:
+        assert first == [b"PROXY", b"UNKNOWN"], first
+
+
+def test_web_132_snowflake_client(house):
+    """It starts, says where it listens, and ends when its stdin does."""
+    need("snowflake-client")
+    command = through(house, "snowflake", "snowflake-client", start="eager",
+        args=["-ice", "stun:127.0.0.1:9", "-url", "http://127.0.0.1:9/"])
+    client = Client(house, command, "snowflake")
+    child = children(client.process)
+    assert len(child) == 1
+    assert os.readlink("/proc/%d/exe" % child[0]).endswith("snowflake-client")
+    client.process.stop()
+    wait_for("its end", 5, lambda: not os.path.exists("/proc/%d" % child[0]))
+
+
+def test_web_133_134_what_real_programs_say_of_it(house):
+    """obfs4proxy knows no such transport, snowflake 2.5.1 no proxy."""
+    need("obfs4proxy", "snowflake-client")
+    with pytest.raises(AssertionError, match="CMETHOD-ERROR none .*none"):
+        Client(house, through(house, "none", start="eager"), "none")
+    Client(house, through(house, start="eager"), "obfs4",
+        proxy="socks5://127.0.0.1:9", name="with-proxy")
+    with pytest.raises(AssertionError, match="CMETHOD-ERROR snowflake .*proxy"):
+        Client(house, through(house, "snowflake", "snowflake-client",
+            start="eager"), "snowflake", proxy="socks5://127.0.0.1:9", name="no-proxy")

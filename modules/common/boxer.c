@@ -84,7 +84,8 @@ ptah_pass_start(struct ptah_boxer *boxer, const struct ptah_frame_key *key)
 void
 ptah_pass_run(struct ptah_boxer *boxer)
 {
-	boxer->salsa->run(boxer->key, boxer->jobs, boxer->n_jobs);
+	if (boxer->n_jobs > 0)
+		boxer->salsa->run(boxer->key, boxer->jobs, boxer->n_jobs);
 	boxer->n_jobs = 0;
 }
 
@@ -118,7 +119,8 @@ ptah_pass_settle(struct ptah_boxer *boxer)
 {
 	ptah_pass_run(boxer);
 	for (size_t i = 0; i < boxer->n_edges; i++)
-		memcpy(boxer->edges[i].to, boxer->edges[i].block, boxer->edges[i].len);
+		if (boxer->edges[i].len > 0)
+			memcpy(boxer->edges[i].to, boxer->edges[i].block, boxer->edges[i].len);
 }
 
 void

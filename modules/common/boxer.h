@@ -22,6 +22,8 @@
 
 #define PTAH_PASS_FRAMES 16
 #define PTAH_PASS_JOBS 64
+/** So many blocks take one run of the widest cipher. */
+#define PTAH_PASS_SMALL 16
 #define PTAH_PASS_EDGES (PTAH_PASS_FRAMES * 2) /* where the payload ends, and where the padding */
 
 #define PTAH_BOX_TAG_LEN 16

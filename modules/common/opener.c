@@ -116,6 +116,45 @@ add_payload(struct ptah_boxer *boxer, uint64_t counter, const uint8_t first[PTAH
 	}
 }
 
+/*
+ * One run of the cipher costs as much for one block as for all its lanes.  So
+ * where all boxes together fill no more than one, their later blocks are
+ * decrypted beside the first, before it is known where they belong.
+ */
+static bool
+is_small(const struct box *boxes, size_t n)
+{
+	size_t blocks = 0;
+
+	for (size_t i = 0; i < n; i++)
+		blocks += (boxes[i].len - PTAH_BOX_TAG_LEN + PTAH_BOX_MAC_KEY_LEN + PTAH_SALSA_BLOCK - 1) / PTAH_SALSA_BLOCK;
+	return blocks <= PTAH_PASS_SMALL;
+}
+
+static void
+add_ahead(struct ptah_boxer *boxer, uint64_t counter, const uint8_t *sealed, size_t len)
+{
+	for (size_t at = PTAH_BOX_HEAD_LEN, block = 1; at < len; at += PTAH_SALSA_BLOCK, block++) {
+		uint8_t *edge = ptah_pass_edge(boxer, NULL, 0);
+
+		memcpy(edge, sealed + at, MIN(len - at, (size_t)PTAH_SALSA_BLOCK));
+		ptah_pass_add(boxer, counter, block, edge, edge);
+	}
+}
+
+/* Now it is: 'edges' has what add_ahead() added of this box. */
+static void
+place_payload(struct ptah_edge *edges, const uint8_t first[PTAH_SALSA_BLOCK], size_t len, uint8_t *to)
+{
+	size_t head = MIN(len, (size_t)(PTAH_BOX_HEAD_LEN - PTAH_BOX_HEADER_LEN));
+
+	memcpy(to, first + PTAH_BOX_MAC_KEY_LEN + PTAH_BOX_HEADER_LEN, head);
+	for (size_t at = head; at < len; at += PTAH_SALSA_BLOCK, edges++) {
+		edges->to = to + at;
+		edges->len = MIN(len - at, (size_t)PTAH_SALSA_BLOCK);
+	}
+}
+
 /* Where the opened bytes go, and who hears the rest. */
 struct sink {
 	struct ptah_room out;
@@ -150,7 +189,8 @@ open_pass(struct ptah_opener *opener, struct ptah_boxer *boxer, const struct box
 	struct ptah_opened *opened = sink->opened;
 	uint8_t aside[PTAH_PACKET_MAX];
 	uint8_t type = PTAH_PACKET_PAYLOAD;
-	size_t i, len = 0;
+	size_t i, len = 0, edges_of[PTAH_PASS_FRAMES] = { 0 };
+	bool small = is_small(boxes, n);
 	int rc = 0;
 
 	ptah_pass_start(boxer, &opener->key);
@@ -159,6 +199,9 @@ open_pass(struct ptah_opener *opener, struct ptah_boxer *boxer, const struct box
 		memcpy(boxer->first[i] + PTAH_BOX_MAC_KEY_LEN, boxes[i].at + PTAH_BOX_TAG_LEN,
 		    MIN(boxes[i].len - PTAH_BOX_TAG_LEN, (size_t)PTAH_BOX_HEAD_LEN));
 		ptah_pass_add(boxer, opener->key.counter + i, 0, boxer->first[i], boxer->first[i]);
+		edges_of[i] = boxer->n_edges;
+		if (small)
+			add_ahead(boxer, opener->key.counter + i, boxes[i].at + PTAH_BOX_TAG_LEN, boxes[i].len - PTAH_BOX_TAG_LEN);
 	}
 	ptah_pass_run(boxer);
 	for (i = 0; i < n && type == PTAH_PACKET_PAYLOAD; i++) {
@@ -168,8 +211,13 @@ open_pass(struct ptah_opener *opener, struct ptah_boxer *boxer, const struct box
 		if (rc != 0)
 			break;
 		bool is_payload = type == PTAH_PACKET_PAYLOAD;
-		add_payload(boxer, opener->key.counter++, boxer->first[i], boxes[i].at + PTAH_BOX_TAG_LEN,
-		    len, is_payload ? sink->out.at + opened->made : aside);
+		uint8_t *to = is_payload ? sink->out.at + opened->made : aside;
+
+		if (small)
+			place_payload(&boxer->edges[edges_of[i]], boxer->first[i], len, to);
+		else
+			add_payload(boxer, opener->key.counter, boxer->first[i], boxes[i].at + PTAH_BOX_TAG_LEN, len, to);
+		opener->key.counter++;
 		opened->eaten += PTAH_BOX_LENGTH_LEN + boxes[i].len;
 		opened->made += is_payload ? len : 0;
 	}

@@ -22,6 +22,20 @@ def regions(pid):
                 yield first, last, name
 
 
+def flags_at(pid, at):
+    """The kernel's two-letter words for the region that holds 'at'."""
+    inside = False
+    with open("/proc/%d/smaps" % pid) as smaps:
+        for line in smaps:
+            words = line.split()
+            if "-" in words[0]:
+                first, last = (int(n, 16) for n in words[0].split("-"))
+                inside = first <= at < last
+            elif inside and words[0] == "VmFlags:":
+                return words[1:]
+    return []
+
+
 def touched(pagemap, first, last):
     """Runs of pages that are in memory: what was never touched is skipped."""
     pagemap.seek(first // PAGE * 8)

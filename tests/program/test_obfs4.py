@@ -8,8 +8,8 @@ import time
 import pytest
 
 import obfs4model as model
-from harness import (E1C, E1S, MODULES, EchoServer, Ptah, Server, SinkServer,
-                     connect, poll, recv_all, recv_exact)
+from harness import (E1C, E1S, MODULES, SLOW, EchoServer, Ptah, Server,
+                     SinkServer, connect, poll, recv_all, recv_exact)
 from lines import expect_closed, pattern
 
 pytestmark = pytest.mark.skipif(
@@ -25,8 +25,8 @@ def server_start(state, target, **changes):
 class Bridge(Ptah):
     """A ptah server before 'target'; its cert and where it listens."""
 
-    def __init__(self, state, target, **changes):
-        super().__init__(server_start(state, target, **changes))
+    def __init__(self, state, target, *argv, **changes):
+        super().__init__(server_start(state, target, **changes).plus(*argv))
         self.state = state
 
     def __enter__(self):
@@ -263,6 +263,42 @@ def test_half_close_between_two_ptahs(tmp_path):
         poll(lambda: echo.connections and echo.connections[0].closed.is_set(),
              what="the target to see the end")
         assert echo.connections[0].eof
+
+
+def share_later(late, early, slack):
+    """Greatest share by which 'late' lags behind 'early' by more than 'slack'."""
+    early = sorted(early)
+    return max(
+        i / len(early) - sum(t <= at + slack for t in late) / len(late)
+        for i, at in enumerate(early, 1))
+
+
+def test_obfs_130_no_reply_waits_for_a_key(tmp_path, echo):
+    """A thousand replies: one that comes while the keys that were used are
+    being replaced takes no longer than one that comes in peace.  Both kinds
+    take turns, so that a busy machine is busy for both."""
+    pair = model.key_pair()  # the padding makes each hello another
+    peace, refill = [], []
+
+    def reply_s(sock, i):
+        hello = model.Hello(bridge.cert, pad=100 + i % 100, pair=pair).bytes
+        begun = time.perf_counter()
+        sock.sendall(hello)
+        assert sock.recv(1)
+        return time.perf_counter() - begun
+
+    with Bridge(tmp_path / "one", echo.port, "-workers", "1") as bridge:
+        for i in range(500):
+            first, second = connect(bridge.where), connect(bridge.where)
+            time.sleep(0.004)
+            peace.append(reply_s(first, i))
+            time.sleep((5 + i % 10) / 10000)  # keys are made about then
+            refill.append(reply_s(second, i))
+            first.close()
+            second.close()
+    # A key made on the way, or a batch of them, is a step of 0.1 to 1 ms.
+    assert share_later(refill, peace, 0.0002 * SLOW) < 0.17, (
+        sorted(peace)[::50], sorted(refill)[::50])
 
 
 # --- ptah as the client ----------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 import obfs4model as model
 from harness import MODULES, F3S, EchoServer, Ptah, connect, poll
-from image import Image
+from image import Image, flags_at
 from lines import pattern
 from test_obfs4 import (Bridge, ModelBridge, client_start, dial, server_start)
 
@@ -114,6 +114,9 @@ def check_long_term(bridge):
     assert image.there(leave=("key", "seed")) == {}, "text of a key"
     assert image.count("key") == 1, image.there()
     assert image.count("seed") == 1, image.there()
+    for what in ("key", "seed"):
+        flags = flags_at(bridge.pid, image.found[what][0][0])
+        assert "dd" in flags and "lo" in flags, "in core images, or swapped"
 
 
 @pytest.mark.parametrize("start", [by_variable, by_state, ByFlag])
@@ -296,7 +299,10 @@ def test_a_password_is_there_once_or_for_one_link(tmp_path, how):
             Ptah(client_start(tmp_path).change(
                 TOR_PT_CLIENT_TRANSPORTS="shadow")) as client:
         server.wait_done()
-        assert Image(server.pid, needles).count("password") <= 1
+        image = Image(server.pid, needles)
+        assert image.count("password") == 1
+        flags = flags_at(server.pid, image.found["password"][0][0])
+        assert "dd" in flags and "lo" in flags
         sock, code, _ = dial(client, server.address("shadow"),
                              text="password=" + PASSWORD, name="shadow")
         assert code == 0

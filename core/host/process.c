@@ -41,7 +41,8 @@ ptah_process_take_signals(struct ptah_signals *signals)
 	sigemptyset(&other);
 	sigaddset(&other, SIGUSR1);
 	sigorset(&both, &end, &other);
-	if (sigprocmask(SIG_BLOCK, &both, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	if (sigprocmask(SIG_BLOCK, &both, NULL) == -1 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+	    signal(SIGXFSZ, SIG_IGN) == SIG_ERR) /* a file that may not grow is an error of that file */
 		return -errno;
 	signals->end = signalfd(-1, &end, SFD_CLOEXEC | SFD_NONBLOCK);
 	signals->other = signalfd(-1, &other, SFD_CLOEXEC | SFD_NONBLOCK);

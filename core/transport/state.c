@@ -180,7 +180,8 @@ ptah_state_prepare(struct ptah_state *state, const char *name)
 		rc = ptah_file_mkdirs(state->folder);
 	if (rc == 0)
 		rc = take_lock(state);
-	return rc;
+	/* -ENOENT is for who has no folder at all; this one has one that cannot be (a link to nowhere, in /proc ...). */
+	return rc == -ENOENT ? -ENOTDIR : rc;
 }
 
 /* ---- the writer ------------------------------------------------------------ */

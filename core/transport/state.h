@@ -31,7 +31,7 @@ void ptah_state_free(struct ptah_state *state);
 /** Read a file: its length; -ENOENT, -ENOSPC (it is longer than 'out'), -EBUSY (in use elsewhere), -EINVAL (name) ... */
 long ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room out);
 
-/** Is 'name' good, and the lock ours?  -EINVAL, -EBUSY, or why the folder cannot be made. */
+/** Is 'name' good, and the lock ours?  -EINVAL, -EBUSY, or why the folder cannot be made (never -ENOENT). */
 int ptah_state_prepare(struct ptah_state *state, const char *name);
 
 /**

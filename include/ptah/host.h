@@ -102,7 +102,7 @@ struct ptah_host {
 
 	/* State of an instance: small named files.  Reading is for home_open only. [H] */
 	long (*state_get)(struct ptah_self *self, const char *name, struct ptah_room out); /* bytes, -ENOENT, -ENOSPC ... */
-	int (*state_put)(struct ptah_self *self, const char *name, struct ptah_span body, uint64_t cookie); /* EV_STATE comes */
+	int (*state_put)(struct ptah_self *self, const char *name, struct ptah_span body, uint64_t cookie); /* EV_STATE comes; -ENOENT: it was given no folder */
 
 	/* An instance's life. [H] */
 	void (*ready)(struct ptah_self *self, int rc, const char *advertise, const char *bridge_args, const char *reason); /* advertise: address to announce, NULL for the bound one; bridge_args: a JSON object of strings, or NULL */

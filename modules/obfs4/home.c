@@ -118,12 +118,13 @@ open_server(struct obfs4_home *home, const struct obfs4_conf *conf)
 	(void)sodium_mprotect_readonly(home->identity);
 	rc = write_state(home);
 	if (rc < 0) {
-		snprintf(why, sizeof(why), "cannot write its state: %s", strerror(-rc));
+		snprintf(why, sizeof(why), "cannot write to its state folder: %s", strerror(-rc));
 		return refuse(home, rc, why);
 	}
 	if (rc == 0) {
 		if (conf->private_key.len == 0)
-			say(home, PTAH_LOG_LEVEL_WARN, "there is no state folder: this identity ends with the process");
+			say(home, PTAH_LOG_LEVEL_WARN, "it was given no state folder, so this identity ends with the process, and a cert with it: "
+			    "name one (-state), or give node-id, private-key and drbg-seed");
 		be_ready(home);
 	}
 	return 0;
@@ -157,7 +158,7 @@ on_written(struct obfs4_home *home, int rc)
 		be_ready(home);
 		return 0;
 	}
-	snprintf(why, sizeof(why), "cannot write its state: %s", strerror(-home->failed));
+	snprintf(why, sizeof(why), "cannot write to its state folder: %s", strerror(-home->failed));
 	return refuse(home, home->failed, why);
 }
 

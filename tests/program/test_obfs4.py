@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """obfs4, whole: ptah against the model, one test for each row OBFS-nnn."""
+import json
 import os
 import select
 import socket
@@ -571,3 +572,53 @@ def test_obfs_005_101_a_clock_that_is_wrong(tmp_path, bridge, skew):
         line, = said()
         assert "2 hours %s ours" % ("ahead of" if skew > 0 else "behind") in line
         assert "NTP" in line
+
+
+BAD_ARGUMENTS = [
+    # arguments but iat-mode, iat-mode or None, the option, what it looks like
+    ({"cert": "AAAA"}, "0", "cert", "70 characters"),
+    ({"cert": "A" * 69}, "0", "cert", "too short"),
+    ({"cert": "A" * 71}, "0", "cert", "too long"),
+    ({"cert": "A" * 70 + "=="}, "0", "cert", "without padding"),
+    ({"cert": "A" * 69 + "-"}, "0", "cert", "not of base64"),
+    ({"cert": "A" * 69 + "\u00e9"}, "0", "cert", "not of base64"),
+    ({"cert": "A" * 70}, None, "iat-mode", "0, 1 or 2"),
+    ({"cert": "A" * 70}, "3", "iat-mode", "0, 1 or 2"),
+    ({"cert": "A" * 70}, "", "iat-mode", "0, 1 or 2"),
+    ({"cert": "A" * 70}, "-1", "iat-mode", "0, 1 or 2"),
+    ({}, "0", "cert", "70 characters"),
+    ({"node-id": "8" * 40}, "0", "public-key", "64 hex digits"),
+    ({"public-key": "8" * 64}, "0", "node-id", "40 hex digits"),
+    ({"node-id": "8" * 39, "public-key": "8" * 64}, "0", "node-id", "hex"),
+    ({"node-id": "8" * 38, "public-key": "8" * 64}, "0", "node-id", "20"),
+    ({"node-id": "g" * 40, "public-key": "8" * 64}, "0", "node-id", "hex"),
+    ({"node-id": "8" * 40, "public-key": "8" * 66}, "0", "public-key", "32"),
+]
+
+
+def test_obfs_117_what_is_wrong_with_a_connection(tmp_path):
+    """The log names the option and says what it looks like."""
+    for args, iat, name, looks in BAD_ARGUMENTS:
+        args = dict(args, **({} if iat is None else {"iat-mode": iat}))
+        # One process each: it says such things at a slowing pace.
+        with Ptah(client_start(tmp_path)) as p:
+            _, code, said = dial(p, ("127.0.0.1", 9), text=";".join(
+                "%s=%s" % (key, value.replace("=", "\\="))
+                for key, value in args.items()))
+            assert code == 1 or said == b"\1\1", args
+            line = p.wait_line('option "%s"' % name, "err")
+        assert looks in line, line
+        assert "A" * 20 not in line, line
+
+
+def test_obfs_117_what_is_wrong_with_a_clients_options(tmp_path):
+    """The same from the start, where nothing can come later."""
+    for args, iat, name, looks in BAD_ARGUMENTS:
+        args = dict(args, **({} if iat is None else {"iat-mode": iat}))
+        if iat is None or not args.get("cert", args.get("node-id")):
+            continue  # what is missing may come with a connection
+        with Ptah(["-ptversion", "3.0", "-client", "-transport", "obfs4",
+                   "-state", str(tmp_path), "-options", json.dumps(
+                       dict(args, serverAddress="127.0.0.1:9"))]) as p:
+            line = p.wait_line("^CMETHOD-ERROR obfs4 ", "err")
+            assert '"%s"' % name in line and looks in line, line

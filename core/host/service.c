@@ -15,6 +15,7 @@
 #include "plain/msgclient.h"
 #include "plain/msgserver.h"
 #include "plain/peers.h"
+#include "plain/roster.h"
 #include "plain/server.h"
 #include "plain/udpclient.h"
 #include "plain/udpserver.h"
@@ -96,7 +97,7 @@ listen_for_messages(struct ptah_service_run *run, struct ptah_worker *worker, in
 	const struct ptah_msgserver_how how = {
 		.instance = run->instance, .quota = run->how.quota, .target = &plan->target,
 		.framing = framing_of(plan), .limit = run->peers, .strangers = run->strangers,
-		.idle_ms = plan->udp_timeout_s * 1000,
+		.roster = run->roster, .idle_ms = plan->udp_timeout_s * 1000,
 	};
 
 	door->msgserver = ptah_msgserver_new(worker, &how, fd);
@@ -393,12 +394,13 @@ ptah_service_listen(struct ptah_service_run *run)
 	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
 		fds[i] = -1;
 	if (is_messages(run)) {
-		/* Whose key says who it is may come to another worker when it changes its address: so there is one. */
-		unsigned n = !is_client(run) && module->key ? 1 : run->how.n_workers;
+		bool keyed = !is_client(run) && module->key && run->how.n_workers > 1;
 
 		run->peers = ptah_limit_new(run->how.plan->udp_max_peers);
 		run->strangers = ptah_limit_new(PTAH_STRANGERS_MOST);
-		rc = run->peers && run->strangers ? ptah_udp_listen(&service->listen, fds, n, &run->bound) : -ENOMEM;
+		run->roster = keyed ? ptah_roster_new() : NULL;
+		rc = run->peers && run->strangers && (run->roster || !keyed) ?
+		    ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
 	} else if (is_client(run) && is_udp(run)) {
 		run->pool = ptah_udppool_new(run->how.plan->udp_max_peers);
 		rc = run->pool ? ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
@@ -612,6 +614,7 @@ ptah_service_clear(struct ptah_service_run *run)
 	ptah_udppool_unref(run->pool);
 	ptah_limit_unref(run->peers);
 	ptah_limit_unref(run->strangers);
+	ptah_roster_unref(run->roster);
 	free(run->reason);
 	free(run->ready_reason);
 	free(run->doors);

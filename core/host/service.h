@@ -22,6 +22,7 @@ struct ptah_limit;
 struct ptah_msgclient;
 struct ptah_msgserver;
 struct ptah_registry;
+struct ptah_roster;
 struct ptah_server;
 struct ptah_service_run;
 struct ptah_udpclient;
@@ -82,6 +83,7 @@ struct ptah_service_run {
 	struct ptah_door *doors; /* by worker */
 	struct ptah_udppool *pool; /* client of a UDP mode: what its workers share */
 	struct ptah_limit *peers, *strangers; /* the same, of messages */
+	struct ptah_roster *roster;           /* server of messages whose module has a key */
 };
 
 /**

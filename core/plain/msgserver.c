@@ -13,6 +13,7 @@
 #include "plain/datagram.h"
 #include "plain/outlet.h"
 #include "plain/peers.h"
+#include "plain/roster.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
 #include "wire/post.h"
@@ -22,7 +23,7 @@ struct ptah_msgserver {
 	struct ptah_msgserver_how how;
 	int fd;
 	struct event *event;
-	bool shut;
+	bool shut, joined;
 	size_t head, tail; /* room that messages need around them */
 	struct ptah_instance *bottom;
 	struct ptah_udp_batch *batch;
@@ -37,6 +38,7 @@ struct flow {
 	struct ptah_peer peer; /* first */
 	struct ptah_msgserver *server;
 	struct ptah_courier *courier;
+	struct ptah_roster_entry entry;
 	struct ptah_lane wire; /* back to the peer */
 	struct ptah_outlet outlet;
 	char peer_text[PTAH_ADDR_TEXT];
@@ -68,6 +70,8 @@ flow_free(struct flow *flow)
 	struct ptah_msgserver *server = flow->server;
 
 	ptah_post_leave(server->post, &flow->wire);
+	if (server->how.roster != NULL)
+		ptah_roster_remove(server->how.roster, &flow->entry);
 	ptah_outlet_clear(&flow->outlet);
 	ptah_peers_remove(&flow->peer);
 	ptah_quota_release(server->how.quota);
@@ -235,6 +239,10 @@ flow_new(struct ptah_msgserver *server, const struct ptah_udp_got *got, const st
 		return NULL;
 	}
 	ptah_peers_add(&server->strangers, &flow->peer, key);
+	if (server->how.roster != NULL && ptah_roster_add(server->how.roster, &flow->entry, key, server->worker) != 0) {
+		ptah_courier_end(flow->courier, -ECANCELED);
+		return NULL;
+	}
 	return ptah_courier_go(flow->courier) == 0 ? flow : NULL;
 }
 
@@ -293,6 +301,36 @@ give(struct flow *flow, const struct ptah_udp_got *got, struct ptah_msg *msg)
 		turn_to(flow, &addr, &local);
 }
 
+/* Has another worker this peer?  Then it goes there. */
+static bool
+carried(struct ptah_msgserver *server, const struct ptah_peer_key *key, const struct ptah_udp_got *got, struct ptah_span body)
+{
+	int at = server->how.roster != NULL ? ptah_roster_find(server->how.roster, key) : -1;
+
+	if (at == -1 || (unsigned)at == server->worker->index)
+		return false;
+	if (ptah_roster_carry(server->how.roster, (unsigned)at, got, body) != 0)
+		count(server, PTAH_STAT_UDP_DROP_FULL);
+	return true;
+}
+
+/* From another worker.  A peer that is not here any more begins anew with its next one. */
+static void
+on_carried(const struct ptah_udp_got *got, void *arg)
+{
+	struct ptah_msgserver *server = arg;
+	struct ptah_room room = { (uint8_t *)(uintptr_t)got->at, got->len };
+	struct ptah_msg msg = { .size = sizeof(msg), .side = PTAH_SIDE_WIRE, .body = { got->at, got->len }, .room = room };
+	struct ptah_peer_key key;
+	struct flow *flow = key_of(server, &msg, &key) == 0 ? flow_find(server, &key) : NULL;
+
+	if (flow == NULL)
+		count(server, PTAH_STAT_UDP_DROP_REFUSED);
+	else
+		give(flow, got, &msg);
+	ptah_post_flush(server->post);
+}
+
 static void
 on_piece(struct ptah_msgserver *server, const struct ptah_udp_got *got, struct ptah_room piece, const struct ptah_peer_key *source)
 {
@@ -306,6 +344,8 @@ on_piece(struct ptah_msgserver *server, const struct ptah_udp_got *got, struct p
 		return;
 	}
 	struct flow *flow = flow_find(server, &key);
+	if (flow == NULL && carried(server, &key, got, msg.body))
+		return;
 	if (flow == NULL)
 		flow = server->shut ? NULL : flow_new(server, got, &key);
 	if (flow == NULL)
@@ -362,6 +402,9 @@ ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *
 	    ptah_peers_init(&server->strangers, worker, how->strangers, ptah_courier_handshake_ms(how->instance), on_over) == 0 &&
 	    event_add(server->event, NULL) == 0) {
 		ptah_udp_join(fd, ptah_udp_batch_may_join(server->batch));
+		if (how->roster != NULL)
+			ptah_roster_join(how->roster, worker, on_carried, server);
+		server->joined = how->roster != NULL;
 		return server;
 	}
 	ptah_msgserver_free(server);
@@ -388,6 +431,8 @@ ptah_msgserver_free(struct ptah_msgserver *server)
 {
 	if (server == NULL)
 		return;
+	if (server->joined)
+		ptah_roster_leave(server->how.roster, server->worker);
 	end_all(&server->known);
 	end_all(&server->strangers);
 	if (server->event != NULL)

@@ -17,6 +17,7 @@
 #include "wire/listen.h"
 
 struct ptah_limit;
+struct ptah_roster;
 struct ptah_msgserver;
 
 /** How many peers of all workers may be in their handshake; past it the longest silent one goes. */
@@ -29,6 +30,7 @@ struct ptah_msgserver_how {
 	const struct ptah_dest *target;
 	int framing;                            /* PTAH_FRAMING_...: what the mode takes */
 	struct ptah_limit *limit, *strangers;   /* of the peers of all workers */
+	struct ptah_roster *roster;             /* of all workers; NULL: there is one, or peers are known by address */
 	unsigned idle_ms;
 };
 

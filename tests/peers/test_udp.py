@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 
 import pytest
@@ -49,6 +50,31 @@ class Example:
     def __init__(self, house, hosts, transport):
         self.house, self.hosts, self.transport = house, hosts, transport
         self.cert = ""
+        self.processes = {}
+
+    def counted(self, side):
+        """What that side has counted until now."""
+        process = self.processes[side]
+        before = process.text().count("counters:")
+        # "ip netns exec" has become ptah.
+        os.kill(process.pid, signal.SIGUSR1)
+        wait_for("it tells its counters", 10, lambda: process.text().count("counters:") > before)
+        said = process.text().rpartition("counters:")[2].partition("\n")[0]
+        return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", said)}
+
+    def check_borders(self):
+        """As many datagrams came out as went in, each way, on one link: had a border been missed, they would not."""
+        def dropped(c):
+            return c["udp_drop_full"] + c["udp_drop_waiting"] + c["udp_drop_refused"]
+
+        def equal():
+            c, s = self.counted("c"), self.counted("s")
+            return (c["udp_in"] - dropped(c) == s["udp_out"] + s["udp_drop_send"]
+                and s["udp_in"] - dropped(s) == c["udp_out"] + c["udp_drop_send"])
+        wait_for("as many datagrams leave as came", 10, equal, 0.3)
+        for side in "cs":
+            assert self.counted(side)["links_opened"] == 1
+            assert self.counted(side)["udp_drop_alien"] == 0
 
     def start(self, side, argv):
         argv = list(argv)
@@ -59,8 +85,10 @@ class Example:
             at = argv.index("-options") + 1
             argv[at] = json.dumps({"serverAddress": json.loads(argv[at])["serverAddress"]})
         word = {"s": "SMETHOD", "c": "CMETHOD"}[side]
+        argv += ["-ipcLogLevel", "INFO"]
         process = self.house.start("ptah-" + role, self.hosts.on(side, program_path("ptah"), *argv),
             module_env())
+        self.processes[side] = process
         for field in _last_field(process, word, self.transport):
             if field.startswith("ARGS:"):
                 self.cert = dict(split_args(field[5:])).get("cert", "")
@@ -83,7 +111,7 @@ def connects(hosts, address):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20).returncode == 0
 
 
-def carry(house, hosts, address):
+def carry(house, hosts, address, ptah):
     """Megabytes over the tunnel each way, then some at 1 % and 5 % loss on the outer path."""
     house.start("iperf3", hosts.on("s", "iperf3", "-s"))
     wait_for("the tunnel is up", 25, lambda: connects(hosts, address), 0.3)
@@ -98,6 +126,7 @@ def carry(house, hosts, address):
         sent = said["end"]["sum_sent"]["bytes"]
         print("%d %% loss: %d of %d bytes, %.0f Mbit/s" % (percent, received, sent,
             said["end"]["sum_received"]["bits_per_second"] / 1e6))
+        ptah.check_borders()
         if "-n" in more:
             assert received >= (int(more[-1][:-1]) << 20) * 0.9
         else:
@@ -132,7 +161,7 @@ def test_wireguard(house, hosts, transport):
         hosts.run(side, "ip", "addr", "add", re.search(r"Address = (\S+)", text)[1], "dev", tunnel)
         hosts.run(side, "ip", "link", "set", tunnel, "mtu", re.search(r"MTU = (\d+)", text)[1], "up")
         ptah.start(side, commands[role])
-    carry(house, hosts, "10.9.0.1")
+    carry(house, hosts, "10.9.0.1", ptah)
 
 
 class Gone:
@@ -178,7 +207,7 @@ def test_openvpn(house, hosts, transport):
         if side == "s":
             process.wait_text("Initialization Sequence Completed", 15)
     process.wait_text("Initialization Sequence Completed", 25)
-    carry(house, hosts, "10.8.0.1")
+    carry(house, hosts, "10.8.0.1", ptah)
 
 
 @pytest.mark.parametrize("transport, how", (("dummy", "indications"), ("obfs4", "channels")))

@@ -91,10 +91,19 @@ begin(struct shadow_link *link, struct ptah_io *io)
 	return 0;
 }
 
-int
-shadow_link_wrap(void *link, struct ptah_io *io)
+/* Both directions have keys of their own: those that both ends know are needed no more. */
+static void
+forget_keys(struct shadow_link *link)
 {
-	struct shadow_link *mine = link;
+	if (link->has_keys && link->said_salt && link->stage == SHADOW_AT_STREAM) {
+		explicit_bzero(&link->keys, sizeof(link->keys));
+		link->has_keys = false;
+	}
+}
+
+static int
+wrap(struct shadow_link *mine, struct ptah_io *io)
+{
 	size_t eaten = 0, made = 0;
 	int rc;
 
@@ -310,11 +319,9 @@ read_stream(struct shadow_link *link, struct ptah_io *io)
 	return PTAH_GO;
 }
 
-int
-shadow_link_unwrap(void *link, struct ptah_io *io)
+static int
+unwrap(struct shadow_link *mine, struct ptah_io *io)
 {
-	struct shadow_link *mine = link;
-
 	switch (mine->stage) {
 	case SHADOW_AT_SALT:
 		return read_salt(mine, io);
@@ -327,6 +334,24 @@ shadow_link_unwrap(void *link, struct ptah_io *io)
 	default:
 		return PTAH_GO;
 	}
+}
+
+int
+shadow_link_wrap(void *link, struct ptah_io *io)
+{
+	int rc = wrap(link, io);
+
+	forget_keys(link);
+	return rc;
+}
+
+int
+shadow_link_unwrap(void *link, struct ptah_io *io)
+{
+	int rc = unwrap(link, io);
+
+	forget_keys(link);
+	return rc;
 }
 
 /* ---- life ----------------------------------------------------------------- */
@@ -383,6 +408,7 @@ shadow_link_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 	rc = shadow_keys_read(&mine->keys, mine->cipher, options->password, options->key, why, sizeof(why));
 	if (rc < 0)
 		return rc;
+	mine->has_keys = true;
 	mine->host->random(mine->self, mine->salt, mine->cipher->key_len);
 	io->wire.want = mine->cipher->modern ? 0 : (size_t)mine->cipher->key_len + SHADOW_LENGTH_BOX;
 	if (open->role == PTAH_CLIENT)

@@ -50,6 +50,7 @@ struct shadow_link {
 	uint8_t role, profile;
 	uint8_t stage;       /* SHADOW_AT_ */
 	bool said_salt;
+	bool has_keys;  /* those that both ends know */
 	bool keep_eof;       /* client of profile ss, unless half-close=send */
 	bool overdue;        /* the application says nothing: the address goes alone */
 	struct shadow_keys keys;

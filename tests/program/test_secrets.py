@@ -4,6 +4,7 @@ those that are once, and never the text that they came as.
 
 The model plays the peer, so it knows every key that a link has.
 """
+import hashlib
 import os
 import socket
 import struct
@@ -339,3 +340,29 @@ def test_the_words_of_a_proxy_are_hidden(tmp_path):
             for name in ("cmdline", "environ"):
                 with open("/proc/%d/%s" % (p.pid, name), "rb") as f:
                     assert PASSWORD.encode() not in f.read()
+
+
+@needs_shadow
+def test_what_a_password_makes_ends_with_the_handshake(tmp_path):
+    """Links that are open have keys of their own, and no other."""
+    master, last = b"", b""
+    while len(master) < 32:
+        last = hashlib.md5(last + PASSWORD.encode()).digest()
+        master += last
+    with EchoServer() as echo, \
+            Ptah(shadow_server(tmp_path / "s", echo.port, "flag")) as server, \
+            Ptah(client_start(tmp_path).change(
+                TOR_PT_CLIENT_TRANSPORTS="shadow")) as client:
+        socks = []
+        for _ in range(3):
+            sock, code, _ = dial(client, server.address("shadow"),
+                                 text="password=" + PASSWORD, name="shadow")
+            assert code == 0
+            sock.sendall(b"hello")
+            assert sock.recv(5) == b"hello"
+            socks.append(sock)
+        for p in (server, client):
+            assert_gone(p.pid, {"master": master[:32]}, "open links")
+        for sock in socks:
+            sock.sendall(b"again")
+            assert sock.recv(5) == b"again"

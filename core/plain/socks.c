@@ -7,7 +7,6 @@
 
 #include "base/kv.h"
 #include "config/flag.h"
-#include "wire/dial.h"
 
 /* Longest texts of SOCKS4 (4.6). */
 #define USERID_MAX 1024
@@ -60,55 +59,6 @@ ptah_socks_clear(struct ptah_socks *socks)
 	ptah_buf_wipe(&socks->text);
 	ptah_json_free(socks->args);
 	socks->args = NULL;
-}
-
-size_t
-ptah_socks_reply(int dialect, uint8_t method, unsigned rep, uint8_t out[static PTAH_SOCKS_REPLY_MAX])
-{
-	if (method == PTAH_SOCKS_V4) {
-		memset(out, 0, 8);
-		out[1] = rep == PTAH_REP_OK ? 0x5a : 0x5b;
-		return 8;
-	}
-	if (rep > PTAH_REP_ADDRESS && dialect == PTAH_D1 && method != PTAH_SOCKS_JSON &&
-	    method != PTAH_SOCKS_OLD_JSON)
-		rep = PTAH_REP_GENERAL;
-	memset(out, 0, 10);
-	out[0] = 5;
-	out[1] = (uint8_t)rep;
-	out[3] = 1; /* 0.0.0.0, port 0 */
-	return 10;
-}
-
-unsigned
-ptah_socks_rep(int rc)
-{
-	/* What an upstream proxy said goes through. */
-	if (rc <= -PTAH_EPROXY - PTAH_REP_GENERAL && rc >= -PTAH_EPROXY - PTAH_REP_ADDRESS)
-		return (unsigned)(-rc - PTAH_EPROXY);
-	switch (-rc) {
-	case 0:
-		return PTAH_REP_OK;
-	case EPERM:
-	case EACCES:
-		return PTAH_REP_NOT_ALLOWED;
-	case ENETUNREACH:
-	case ENETDOWN:
-		return PTAH_REP_NET_UNREACHABLE;
-	case EHOSTUNREACH:
-	case EHOSTDOWN:
-		return PTAH_REP_HOST_UNREACHABLE;
-	case ECONNREFUSED:
-	case ECONNRESET:
-		return PTAH_REP_REFUSED;
-	case ETIMEDOUT:
-		return PTAH_REP_TIMED_OUT;
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-		return PTAH_REP_ADDRESS;
-	default:
-		return PTAH_REP_GENERAL;
-	}
 }
 
 static void
@@ -642,20 +592,4 @@ ptah_socks_timeout(struct ptah_socks *socks)
 		fail(socks, PTAH_REP_BLOCK_LATE, "the JSON block was not finished in time");
 	else
 		fail(socks, PTAH_REP_GENERAL, "the request was not finished in time");
-}
-
-unsigned
-ptah_socks_choose(const struct ptah_socks *socks, const char *server, bool own, bool needed, struct ptah_dest *dest)
-{
-	bool asked = socks->dest.host[0] != '\0' || socks->dest_bad;
-	bool later = socks->dialect == PTAH_D22 || socks->dialect == PTAH_D3;
-
-	if (server[0] != '\0' && (own || later || !asked))
-		return ptah_dest_parse(dest, server, false) == 0 ? PTAH_REP_OK : PTAH_REP_SETTINGS;
-	*dest = socks->dest;
-	if (socks->dest_bad)
-		return PTAH_REP_HOST_UNREACHABLE; /* no resolver would find it */
-	if (!asked)
-		return needed ? PTAH_REP_SETTINGS : PTAH_REP_OK;
-	return dest->port != 0 ? PTAH_REP_OK : PTAH_REP_GENERAL;
 }

@@ -9,17 +9,9 @@
 #include <string.h>
 
 #include "config/plan.h"
+#include "target.h"
 
 #define MOST 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 static int
 on_version(const char *token, void *arg)

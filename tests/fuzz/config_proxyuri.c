@@ -6,15 +6,7 @@
 #include <string.h>
 
 #include "config/proxyuri.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
+#include "target.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

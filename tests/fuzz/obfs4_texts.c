@@ -10,15 +10,7 @@
 #include <sodium.h>
 
 #include "identity.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
+#include "target.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -10,19 +10,11 @@
 
 #include <sodium/crypto_generichash.h>
 
+#include "target.h"
 #include "transport/replay.h"
 
 #define SUM_LEN 16u
 #define NOW_S 1000000u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 /* It is as good as a new one: it knows what it is told. */
 static void

@@ -11,15 +11,7 @@
 
 #include "base/scrub.h"
 #include "base/text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
+#include "target.h"
 
 static void
 expect_valid(const char *text, size_t len)

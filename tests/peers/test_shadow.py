@@ -182,6 +182,25 @@ def test_web_063_late_data_and_a_header_alone(house):
                 there.close()
 
 
+def test_web_069_ss_server_wants_the_header_in_one_chunk(house):
+    """Of the peer: it waits for no second one, and ours must not cut it."""
+    process, server = ss_server(house, CIPHERS[2])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        at = listener.getsockname()
+        client = ptah_client(house, server, cipherName=CIPHERS[2])
+        header = b"\1" + socket.inet_aton(at[0]) + at[1].to_bytes(2, "big")
+        with connect(client, ("192.0.2.1", 9)) as s:
+            s.sendall(header[:3])
+            process.wait_text("invalid", 10)
+            s.sendall(header[3:] + b"hello")
+            s.settimeout(1)
+            with pytest.raises(socket.timeout):
+                s.recv(1)
+        listener.settimeout(0.1)
+        with pytest.raises(socket.timeout):
+            listener.accept()
+
+
 def test_web_070_an_address_outside_of_allow(house):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         at = listener.getsockname()

@@ -62,6 +62,8 @@ def plugin_listens(pid):
     with open("/proc/%d/environ" % pid, "rb") as f:
         words = dict(line.partition(b"=")[::2]
             for line in f.read().split(b"\0"))
+    if b"SS_LOCAL_PORT" not in words:
+        return False  # it is still on its way from fork to exec
     return listening(int(words[b"SS_LOCAL_PORT"]),
         words[b"SS_LOCAL_HOST"].decode())
 

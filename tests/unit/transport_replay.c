@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -268,6 +269,39 @@ refuses_a_text_that_was_changed(void **state)
 	free(text);
 }
 
+/* Resident memory of this process, in bytes. */
+static size_t
+resident(void)
+{
+	unsigned long size, pages;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu %lu", &size, &pages), 2);
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void
+web_078_a_million_salts_take_less_than_64_mib(void **state)
+{
+	size_t before = resident();
+	struct ptah_replay *replay = ptah_replay_new(PTAH_REPLAY_MAX);
+	uint8_t salt[32] = { 0 };
+
+	(void)state;
+	assert_non_null(replay);
+	/* Three times as many, so that it must forget. */
+	for (uint32_t i = 0; i < 3000000; i++) {
+		memcpy(salt, &i, sizeof(i));
+		assert_true(ptah_replay_check(replay, (struct ptah_span){ (const uint8_t *)"scope", 5 },
+		    (struct ptah_span){ salt, sizeof(salt) }, 0, 1) >= 0);
+	}
+	assert_true(resident() <= before + ((size_t)64 << 20));
+	assert_in_range(ptah_replay_size(replay), 1 << 20, (size_t)64 << 20);
+	ptah_replay_free(replay);
+}
+
 int
 main(void)
 {
@@ -282,6 +316,7 @@ main(void)
 		cmocka_unit_test(carries_a_full_set_over),
 		cmocka_unit_test(refuses_a_text_that_was_changed),
 		cmocka_unit_test(knows_a_million_and_takes_hardly_a_fresh_one_for_a_replay),
+		cmocka_unit_test(web_078_a_million_salts_take_less_than_64_mib),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ struct ptah_worker;
 struct ptah_outlet_how {
 	struct ptah_worker *worker;
 	struct ptah_udp_batch *batch; /* what is read goes there */
-	struct ptah_post *post;
+	struct ptah_post *post;       /* NULL: no message names a destination, and its user sends by itself */
 	const struct ptah_dest *target;
 	/** Pieces came, and from whom ("ip:port", good for the call).  false: the outlet is gone. */
 	bool (*on_got)(struct ptah_outlet *outlet, const struct ptah_udp_got *got, const char *from);

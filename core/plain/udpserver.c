@@ -2,15 +2,15 @@
 #include "plain/udpserver.h"
 
 #include <errno.h>
-#include <event2/event.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "loop/deadline.h"
-#include "loop/dns.h"
 #include "loop/worker.h"
+#include "plain/outlet.h"
 #include "plain/unframer.h"
 #include "relay/link.h"
 #include "stats/stats.h"
@@ -18,12 +18,19 @@
 
 #define GATHER_LEN ((size_t)PTAH_FRAME_MAX * 2)
 
+/* Frames of one wake-up. */
+struct gathered {
+	size_t len, n;
+};
+
 struct ptah_udpserver {
 	struct ptah_worker *worker;
 	struct ptah_udpserver_how how;
 	struct ptah_listener *listener;
 	struct ptah_udp_batch *batch;
 	uint8_t *gather;
+	struct gathered gathered;
+	struct ptah_outlet_how outlet_how;
 	unsigned n_flows;
 	struct ptah_often full, no_memory, unreachable;
 };
@@ -32,10 +39,7 @@ struct ptah_udpserver {
 struct flow {
 	struct ptah_udpserver *server;
 	struct ptah_link *link;
-	int fd;
-	struct ptah_udp_out out;
-	struct event *event;
-	struct ptah_dns *dns;
+	struct ptah_outlet outlet;
 	struct ptah_deadline idle;
 	struct ptah_unframer unframer;
 };
@@ -50,11 +54,7 @@ static void
 flow_free(struct flow *flow)
 {
 	ptah_deadline_clear(&flow->idle);
-	ptah_dns_cancel(flow->dns);
-	if (flow->event != NULL)
-		event_free(flow->event);
-	if (flow->fd != -1)
-		close(flow->fd);
+	ptah_outlet_clear(&flow->outlet);
 	ptah_unframer_clear(&flow->unframer);
 	flow->server->n_flows--;
 	ptah_quota_release(flow->server->how.quota);
@@ -84,7 +84,11 @@ on_unframed(const struct ptah_span *datagrams, size_t n, void *arg)
 	static const struct ptah_udp_to to = { NULL, NULL };
 	struct flow *flow = arg;
 	/* Too long for this family, or nobody listens there: it is lost, as UDP may lose it. */
-	size_t taken = ptah_udp_send(flow->fd, &flow->out, &to, datagrams, n);
+	struct ptah_lane *lane;
+	size_t taken = 0;
+
+	if (ptah_outlet_lane(&flow->outlet, NULL, &lane) == 0)
+		taken = ptah_udp_send(lane->fd, &lane->out, &to, datagrams, n);
 
 	count(flow->server, PTAH_STAT_UDP_OUT, taken);
 	count(flow->server, PTAH_STAT_UDP_DROP_SEND, n - taken);
@@ -101,11 +105,6 @@ on_bytes(struct ptah_link *link, struct ptah_span in, void *arg)
 }
 
 /* ---- from the target to the wire --------------------------------------------------- */
-
-/* Frames of one wake-up. */
-struct gathered {
-	size_t len, n;
-};
 
 /* false: the link has ended, and the flow with it. */
 static bool
@@ -147,27 +146,35 @@ take(struct flow *flow, struct ptah_span datagram, struct gathered *gathered)
 	return true;
 }
 
-static void
-on_datagrams(evutil_socket_t fd, short what, void *arg)
+static struct flow *
+flow_of(struct ptah_outlet *outlet)
 {
-	struct flow *flow = arg;
-	struct ptah_udp_got got[PTAH_UDP_BATCH];
-	struct gathered gathered = { 0, 0 };
+	return (struct flow *)(void *)((char *)outlet - offsetof(struct flow, outlet));
+}
 
-	(void)what;
-	int n = ptah_udp_read(fd, flow->server->batch, got); /* an ICMP error reads as one, and is passed over */
-	for (int i = 0; i < n; i++) {
-		size_t at = 0;
+static bool
+on_got(struct ptah_outlet *outlet, const struct ptah_udp_got *got, const char *from)
+{
+	struct flow *flow = flow_of(outlet);
+	size_t at = 0;
 
-		do {
-			size_t len = got[i].len - at < got[i].each ? got[i].len - at : got[i].each;
+	(void)from;
+	do {
+		size_t len = got->len - at < got->each ? got->len - at : got->each;
 
-			if (!take(flow, (struct ptah_span){ got[i].at + at, len }, &gathered))
-				return;
-			at += len;
-		} while (at < got[i].len);
-	}
-	(void)push(flow, &gathered);
+		if (!take(flow, (struct ptah_span){ got->at + at, len }, &flow->server->gathered))
+			return false;
+		at += len;
+	} while (at < got->len);
+	return true;
+}
+
+static void
+on_turn(struct ptah_outlet *outlet)
+{
+	struct flow *flow = flow_of(outlet);
+
+	(void)push(flow, &flow->server->gathered);
 }
 
 /* ---- the link ------------------------------------------------------------------------- */
@@ -180,16 +187,17 @@ target_failed(struct flow *flow, int rc, const char *what)
 }
 
 static void
-open_socket(struct flow *flow, const struct ptah_addr *target)
+on_aimed(struct ptah_outlet *outlet, int rc)
 {
 	static const struct ptah_span none = { NULL, 0 };
-	int rc = ptah_udp_connect(target);
+	struct flow *flow = flow_of(outlet);
+	struct ptah_lane *lane;
 
-	if (rc >= 0) {
-		flow->fd = rc;
-		flow->event = event_new(flow->server->worker->base, rc, EV_READ | EV_PERSIST, on_datagrams, flow);
-		rc = flow->event == NULL || event_add(flow->event, NULL) == -1 ? -ENOMEM : 0;
+	if (rc != 0) {
+		target_failed(flow, rc, "cannot resolve the target's name");
+		return;
 	}
+	rc = ptah_outlet_lane(outlet, NULL, &lane);
 	if (rc != 0) {
 		target_failed(flow, rc, "cannot open a UDP socket to the target");
 		return;
@@ -199,33 +207,14 @@ open_socket(struct flow *flow, const struct ptah_addr *target)
 }
 
 static void
-on_resolved(int rc, const struct ptah_addr *addrs, size_t n, void *arg)
-{
-	struct flow *flow = arg;
-
-	(void)n;
-	flow->dns = NULL;
-	if (rc != 0)
-		target_failed(flow, rc, "cannot resolve the target's name");
-	else
-		open_socket(flow, &addrs[0]);
-}
-
-static void
 on_admit(struct ptah_link *link, const char *dest, const char *peer, void *arg)
 {
 	struct flow *flow = arg;
-	const struct ptah_dest *target = flow->server->how.target;
 
 	(void)link;
 	(void)dest;
 	(void)peer;
-	if (target->literal) {
-		open_socket(flow, &target->addr);
-		return;
-	}
-	flow->dns = ptah_dns_resolve(flow->server->worker, target->host, target->port, on_resolved, flow);
-	if (flow->dns == NULL)
+	if (ptah_outlet_aim(&flow->outlet) != 0)
 		target_failed(flow, -ENOMEM, "cannot resolve the target's name");
 }
 
@@ -250,7 +239,7 @@ begin(struct ptah_udpserver *server, int fd, const char *peer, const struct ptah
 		return -ENOMEM;
 	}
 	flow->server = server;
-	flow->fd = -1;
+	ptah_outlet_init(&flow->outlet, &server->outlet_how);
 	server->n_flows++;
 	flow->link = ptah_link_server_new(server->worker, server->how.instance, fd, peer, &link_ops, flow);
 	if (flow->link == NULL) {
@@ -293,6 +282,10 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 		server->how = *how;
 		server->batch = ptah_udp_batch_new();
 		server->gather = malloc(GATHER_LEN);
+		server->outlet_how = (struct ptah_outlet_how){
+			.worker = worker, .batch = server->batch, .target = how->target,
+			.on_got = on_got, .on_turn = on_turn, .on_aimed = on_aimed,
+		};
 	}
 	if (server == NULL || server->batch == NULL || server->gather == NULL ||
 	    ptah_deadline_reserve(worker, how->idle_ms) != 0) {

@@ -188,7 +188,7 @@ open_client(struct scramble_home *home)
 }
 
 static int
-write_tickets(struct scramble_home *home)
+put_tickets(struct scramble_home *home)
 {
 	size_t len = 0;
 	char *text = scramble_store_text(&home->store, &len);
@@ -199,7 +199,23 @@ write_tickets(struct scramble_home *home)
 	rc = home->host->state_put(home->self, TICKETS, (struct ptah_span){ (const uint8_t *)text, len }, ++home->cookie);
 	sodium_memzero(text, len);
 	free(text);
+	home->writing = rc == 0;
 	return rc;
+}
+
+/*
+ * One at a time: what many links change meanwhile goes together, and none
+ * waits for more than two turns of the disk.  '*cookie' is that of the file
+ * which has it all.
+ */
+static int
+write_tickets(struct scramble_home *home, uint64_t *cookie)
+{
+	*cookie = home->cookie + 1;
+	if (!home->writing)
+		return put_tickets(home);
+	home->dirty = true;
+	return 0;
 }
 
 /* The ticket for a server goes to the link once it is gone from the file. */
@@ -208,6 +224,7 @@ give_ticket(struct scramble_home *home, uint64_t to, struct ptah_span server)
 {
 	struct scramble_answer *answer = calloc(1, sizeof(*answer));
 	const uint8_t none = SCRAMBLE_MAIL_NONE;
+	uint64_t cookie = 0;
 	int found = 0, rc = 0;
 
 	if (answer != NULL) {
@@ -216,9 +233,9 @@ give_ticket(struct scramble_home *home, uint64_t to, struct ptah_span server)
 		found = scramble_store_take(&home->store, server, home->host->wall_s(home->self), answer->body + 1);
 	}
 	if (found > 0)
-		rc = write_tickets(home);
+		rc = write_tickets(home, &cookie);
 	if (found == 1 && rc == 0) {
-		answer->cookie = home->cookie;
+		answer->cookie = cookie;
 		answer->next = home->answers;
 		home->answers = answer;
 		return;
@@ -236,9 +253,10 @@ static void
 keep_ticket(struct scramble_home *home, struct ptah_span letter)
 {
 	struct ptah_span server = ptah_span_from(letter, SCRAMBLE_TICKET_PAYLOAD_LEN);
+	uint64_t cookie;
 
 	if (scramble_store_put(&home->store, server, letter.at, home->host->wall_s(home->self)) == 0)
-		(void)write_tickets(home); /* what is not kept costs time at the next start, and no more */
+		(void)write_tickets(home, &cookie); /* what is not kept costs time at the next start, and no more */
 }
 
 /* ---- both ------------------------------------------------------------------------------ */
@@ -271,6 +289,24 @@ on_mail(struct scramble_home *home, const struct ptah_event *event)
 		keep_ticket(home, rest);
 }
 
+/* The tickets that waited for this file may be used now, or (rc) not at all. */
+static void
+send_answers(struct scramble_home *home, uint64_t cookie, int rc)
+{
+	const uint8_t none = SCRAMBLE_MAIL_NONE;
+
+	for (struct scramble_answer **at = &home->answers, *answer; (answer = *at) != NULL;) {
+		if (answer->cookie != cookie) {
+			at = &answer->next;
+			continue;
+		}
+		*at = answer->next;
+		mail(home, answer->to, rc == 0 ? answer->body : &none, rc == 0 ? sizeof(answer->body) : 1);
+		sodium_memzero(answer, sizeof(*answer));
+		free(answer);
+	}
+}
+
 /* A file is on disk, or cannot be. */
 static void
 on_written(struct scramble_home *home, uint64_t cookie, int rc)
@@ -284,18 +320,14 @@ on_written(struct scramble_home *home, uint64_t cookie, int rc)
 		(void)refuse(home, rc, why);
 		return;
 	}
-	for (struct scramble_answer **at = &home->answers, *answer; (answer = *at) != NULL;) {
-		const uint8_t none = SCRAMBLE_MAIL_NONE;
-
-		if (answer->cookie != cookie) {
-			at = &answer->next;
-			continue;
-		}
-		*at = answer->next;
-		mail(home, answer->to, rc == 0 ? answer->body : &none, rc == 0 ? sizeof(answer->body) : 1);
-		sodium_memzero(answer, sizeof(*answer));
-		free(answer);
-	}
+	send_answers(home, cookie, rc);
+	home->writing = false;
+	if (!home->dirty)
+		return;
+	home->dirty = false;
+	rc = put_tickets(home);
+	if (rc < 0)
+		send_answers(home, cookie + 1, rc);
 }
 
 int

@@ -35,6 +35,7 @@ struct scramble_home {
 	const struct ptah_host *host;
 	struct ptah_self *self;
 	uint64_t cookie; /* of the last file */
+	bool writing, dirty; /* client: its file is on the way, and not the latest */
 	bool is_ready;
 };
 

@@ -511,6 +511,45 @@ a_ticket_that_cannot_be_taken_from_the_file_is_not_used(void **state)
 	pair_close(&pair);
 }
 
+/* Twenty at once: two turns of the disk, and a ticket for each. */
+static void
+many_links_share_a_turn_of_the_disk(void **state)
+{
+	enum { LINKS = 20 };
+	static const struct scramble_args args = { .password = PASSWORD };
+	static struct codec links[LINKS];
+	unsigned n_open = 0;
+	struct pair pair;
+	uint64_t before;
+
+	(void)state;
+	pair_open(&pair);
+	pair_talk(&pair, 0);
+	pair_close(&pair);
+	before = ((struct scramble_home *)client.home)->cookie;
+	for (unsigned i = 0; i < LINKS; i++) {
+		char name[32];
+		uint8_t body[SCRAMBLE_TICKET_PAYLOAD_LEN] = { (uint8_t)i };
+		struct scramble_store *store = &((struct scramble_home *)client.home)->store;
+
+		snprintf(name, sizeof(name), "192.0.2.9:%u", i);
+		assert_int_equal(scramble_store_put(store, (struct ptah_span){ (uint8_t *)name, strlen(name) }, body, wall_s), 0);
+		links[i] = (struct codec){ .host = &host, .home = client.home, .conf = &client.conf, .seed = i };
+		codec_open(&links[i], module, PTAH_CLIENT, client.bench, &args);
+		/* ... which asks for that one. */
+		memcpy(letters[n_letters - 1].body + 1, name, strlen(name));
+		letters[n_letters - 1].len = 1 + strlen(name);
+	}
+	deliver();
+	for (unsigned i = 0; i < LINKS; i++) {
+		n_open += links[i].open;
+		codec_close(&links[i]);
+	}
+	assert_int_equal(n_open, LINKS);
+	assert_int_equal(((struct scramble_home *)client.home)->cookie - before, 2);
+	assert_null(strstr(client.file, "192.0.2.9"));
+}
+
 static void
 works_without_a_folder(void **state)
 {
@@ -947,6 +986,7 @@ main(void)
 		TEST(obfs_126_a_ticket_handshake_is_good_once),
 		TEST(obfs_105_nothing_may_stand_behind_a_uniformdh),
 		TEST(a_ticket_that_cannot_be_taken_from_the_file_is_not_used),
+		TEST(many_links_share_a_turn_of_the_disk),
 		TEST(works_without_a_folder),
 		TEST(a_home_that_says_nothing_is_not_waited_for),
 		TEST(obfs_118_a_server_with_a_damaged_state_does_not_start),

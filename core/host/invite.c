@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/flag.h"
 #include "config/options.h"
 #include "config/source.h"
 #include "host/card.h"
@@ -23,42 +24,26 @@
 #include "transport/loader.h"
 #include "transport/registry.h"
 
-enum flag { BIND, ADVERTISE, NEW, STATE, OPTIONS, OPTIONS_FILE, JSON, MODULE_DIR, N_FLAGS };
+enum flag { BIND, ADVERTISE, NEW, STATE, OPTIONS, OPTIONS_FILE, JSON, MODULE_DIR };
 
-static const struct {
-	const char *name, *value, *help; /* value NULL: a switch */
-} flags[N_FLAGS] = {
-	[BIND] = { "bind", "IP:PORT", "where the server listens" },
-	[ADVERTISE] = { "advertise", "HOST:PORT", "where clients reach it from outside" },
-	[NEW] = { "new", NULL, "make another identity; the old one is kept, with the date behind its name" },
-	[STATE] = { "state", "FOLDER", "where the identity is kept (TOR_PT_STATE_LOCATION; default: the current folder); "
+const struct ptah_ask ptah_invite_flags[] = {
+	[BIND] = { .name = "bind", .value = "IP:PORT", .type = PTAH_VALUE_ADDR, .required = true,
+	    .help = "where the server listens" },
+	[ADVERTISE] = { .name = "advertise", .value = "HOST:PORT", .type = PTAH_VALUE_DEST, .required = true,
+	    .help = "where clients reach it from outside" },
+	[NEW] = { .name = "new", .help = "make another identity; the old one is kept, with the date behind its name" },
+	[STATE] = { .name = "state", .value = "FOLDER", .type = PTAH_VALUE_FOLDER,
+	    .help = "where the identity is kept (TOR_PT_STATE_LOCATION; default: the current folder); "
 	    "under Tor that is pt_state in its data folder" },
-	[OPTIONS] = { "options", "OPTIONS", "options of the server: JSON, or NAME:KEY=VALUE;..." },
-	[OPTIONS_FILE] = { "optionsFile", "FILE", "the same from a file; the place for secrets" },
-	[JSON] = { "json", NULL, "print one JSON object" },
-	[MODULE_DIR] = { "moduleDir", "FOLDER", "look here for modules before the installed folder" },
+	[OPTIONS] = { .name = "options", .value = "OPTIONS", .type = PTAH_VALUE_TEXT,
+	    .help = "options of the server: JSON, or NAME:KEY=VALUE;..." },
+	[OPTIONS_FILE] = { .name = "optionsFile", .value = "FILE", .type = PTAH_VALUE_FILE,
+	    .help = "the same from a file; the place for secrets" },
+	[JSON] = { .name = "json", .help = "print one JSON object" },
+	[MODULE_DIR] = { .name = "moduleDir", .value = "FOLDER", .type = PTAH_VALUE_FOLDER,
+	    .help = "look here for modules before the installed folder" },
+	{ .name = NULL },
 };
-
-int
-ptah_invite_usage(struct ptah_buf *out)
-{
-	ptah_buf_puts(out, "ptah invite TRANSPORT --bind IP:PORT --advertise HOST:PORT prints the bridge line of a server, the lines\n"
-	    "of both torrcs and the options of both sides.  It reads the identity that is there, or makes one.\n\n");
-	for (int id = 0; id < N_FLAGS; id++)
-		ptah_buf_printf(out, "    --%s%s%s\n        %s\n", flags[id].name, flags[id].value ? " " : "",
-		    flags[id].value ? flags[id].value : "", flags[id].help);
-	return out->rc;
-}
-
-int
-ptah_invite_manual(struct ptah_buf *out)
-{
-	ptah_buf_puts(out, ".Bl -tag -width indent\n");
-	for (int id = 0; id < N_FLAGS; id++)
-		ptah_buf_printf(out, ".It Li \\-\\-%s%s%s\n%s.\n", flags[id].name, flags[id].value ? " Ar " : "",
-		    flags[id].value ? flags[id].value : "", flags[id].help);
-	return ptah_buf_puts(out, ".El\n");
-}
 
 /* ---- what was asked --------------------------------------------------------------- */
 
@@ -75,43 +60,6 @@ wrong(const char *format, ...)
 	va_end(args);
 	fputs("\n", stderr);
 	return -EINVAL;
-}
-
-static int
-flag_of(const char *word, size_t len)
-{
-	for (int id = 0; id < N_FLAGS; id++)
-		if (strlen(flags[id].name) == len && memcmp(flags[id].name, word, len) == 0)
-			return id;
-	return -1;
-}
-
-/* One dash or two, the value behind "=" or as the next word. */
-static int
-read_flags(const char *values[N_FLAGS], int argc, char *argv[])
-{
-	for (int i = 0; i < argc; i++) {
-		const char *word = argv[i] + (argv[i][0] == '-') + (argv[i][0] == '-' && argv[i][1] == '-');
-		const char *equals = strchr(word, '=');
-		int id = argv[i][0] == '-' ? flag_of(word, equals ? (size_t)(equals - word) : strlen(word)) : -1;
-
-		if (id < 0)
-			return wrong("\"%.100s\" is none of its flags: see ptah --help", argv[i]);
-		if (values[id])
-			return wrong("--%s is there twice: leave one out", flags[id].name);
-		if (!flags[id].value) {
-			if (equals)
-				return wrong("--%s takes no value", flags[id].name);
-			values[id] = "";
-		} else if (equals) {
-			values[id] = equals + 1;
-		} else if (++i < argc) {
-			values[id] = argv[i];
-		} else {
-			return wrong("--%s wants a value: --%s %s", flags[id].name, flags[id].name, flags[id].value);
-		}
-	}
-	return 0;
 }
 
 static int
@@ -187,20 +135,21 @@ invite(const struct ptah_invitation_wish *wish, const char *path, const char *di
 }
 
 int
-ptah_invite(int argc, char *argv[], char *envp[])
+ptah_invite(const struct ptah_asked *asked, char *envp[])
 {
-	const char *values[N_FLAGS] = { NULL };
+	const char *const *values = asked->value;
+	const char *name = asked->operand;
 	struct stat st;
 	int rc = EX_USAGE;
 
-	if (argc < 2 || !ptah_text_is_ptname(argv[1], strlen(argv[1]))) {
-		wrong("name a transport: ptah invite TRANSPORT --bind IP:PORT --advertise HOST:PORT");
+	if (!ptah_text_is_ptname(name, strlen(name))) {
+		wrong("\"%.100s\" is no name of a transport: ptah modules lists them", name);
 		return EX_USAGE;
 	}
-	if (read_flags(values, argc - 2, argv + 2) < 0 || check_addresses(values[BIND], values[ADVERTISE]) < 0)
+	if (check_addresses(values[BIND], values[ADVERTISE]) < 0)
 		return EX_USAGE;
 
-	struct ptah_json *options = read_options(argv[1], values[OPTIONS], values[OPTIONS_FILE]);
+	struct ptah_json *options = read_options(name, values[OPTIONS], values[OPTIONS_FILE]);
 	const char *state = values[STATE] ? values[STATE] : ptah_env_get(envp, "TOR_PT_STATE_LOCATION");
 	char *folder = state ? ptah_file_absolute(state) : getcwd(NULL, 0);
 
@@ -215,7 +164,7 @@ ptah_invite(int argc, char *argv[], char *envp[])
 	}
 	if (options && folder) {
 		const struct ptah_invitation_wish wish = {
-			.name = argv[1], .bind = values[BIND], .advertise = values[ADVERTISE],
+			.name = name, .bind = values[BIND], .advertise = values[ADVERTISE],
 			.folder = folder, .options = options, .anew = values[NEW] != NULL,
 		};
 

@@ -3,12 +3,9 @@
 #ifndef PTAH_HOST_INVITE_H
 #define PTAH_HOST_INVITE_H
 
-#include "base/buf.h"
-#include "host/commands.h"
+#include "host/asked.h"
 
-/** What "ptah --help" says of its flags, and the list of the manual page (mdoc).  -ENOMEM. */
-int ptah_invite_usage(struct ptah_buf *out);
-int ptah_invite_manual(struct ptah_buf *out);
+extern const struct ptah_ask ptah_invite_flags[];
 
 ptah_command_fn ptah_invite;
 

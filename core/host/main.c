@@ -30,7 +30,7 @@ main(int argc, char *argv[], char *envp[])
 	if (ptah_process_fill_descriptors() != 0)
 		return EX_OSERR;
 	if (command)
-		return command->run(argc - 1, argv + 1, envp);
+		return ptah_command_run(command, argc - 1, argv + 1, envp);
 	if (is_alone(argc, envp)) {
 		ptah_command_usage(STDERR_FILENO);
 		return EX_USAGE;

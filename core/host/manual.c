@@ -2,13 +2,12 @@
 #include "host/manual.h"
 
 #include "config/usage.h"
-#include "host/invite.h"
 
 /* core/host/ptah.1 is what "ptah manual" prints; a test holds them together. */
 
 static const char head[] =
     ".\\\" SPDX-License-Identifier: BSD-3-Clause\n"
-    ".\\\" Made by \"ptah manual\"; change core/host/manual.c or core/config/flag.c.\n"
+    ".\\\" Made by \"ptah manual\"; change core/host/manual.c, commands.c or core/config/flag.c.\n"
     ".Dd November 21, 2026\n"
     ".Dt PTAH 1\n"
     ".Os\n"
@@ -20,6 +19,9 @@ static const char head[] =
     ".Op Ar flags\n";
 
 static const char description[] =
+    ".Nm\n"
+    ".Cm COMMAND\n"
+    ".Fl -help\n"
     ".Nm\n"
     ".Fl -help | Fl -version\n"
     ".Sh DESCRIPTION\n"
@@ -225,18 +227,16 @@ static const char tail[] =
     "asks for them.\n";
 
 int
-ptah_manual(struct ptah_buf *out, const struct ptah_command *commands, size_t n)
+ptah_manual(struct ptah_buf *out, const struct ptah_command *commands)
 {
 	ptah_buf_puts(out, head);
-	for (size_t i = 0; i < n; i++)
-		ptah_buf_printf(out, ".Nm\n.Cm %s%s%s\n", commands[i].name, commands[i].arguments[0] ? " Ar" : "",
-		    commands[i].arguments);
+	for (const struct ptah_command *command = commands; command->name; command++)
+		ptah_buf_printf(out, ".Nm\n.Cm %s%s%s\n", command->name, command->operand.value ? " Ar " : "",
+		    command->operand.value ? command->operand.value : "");
 	ptah_buf_puts(out, description);
-	for (size_t i = 0; i < n; i++)
-		ptah_buf_printf(out, ".It Cm %s%s%s\n%s.\n", commands[i].name, commands[i].arguments[0] ? " Ar" : "",
-		    commands[i].arguments, commands[i].help);
+	for (const struct ptah_command *command = commands; command->name; command++)
+		(void)ptah_asked_manual(out, command);
 	ptah_buf_puts(out, invite);
-	ptah_invite_manual(out);
 	ptah_buf_puts(out, flags);
 	ptah_usage_manual(out);
 	return ptah_buf_puts(out, tail);

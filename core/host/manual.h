@@ -3,12 +3,10 @@
 #ifndef PTAH_HOST_MANUAL_H
 #define PTAH_HOST_MANUAL_H
 
-#include <stddef.h>
-
 #include "base/buf.h"
-#include "host/commands.h"
+#include "host/asked.h"
 
-/** Print it as mdoc.  -ENOMEM. */
-int ptah_manual(struct ptah_buf *out, const struct ptah_command *commands, size_t n);
+/** Print it as mdoc; the last of 'commands' has no name.  -ENOMEM. */
+int ptah_manual(struct ptah_buf *out, const struct ptah_command *commands);
 
 #endif

@@ -202,7 +202,7 @@ def test_where_the_state_is(tmp_path):
 def test_what_is_wrong_and_what_to_do(tmp_path):
     state = tmp_path / "state"
     for words, says in [
-            ([], "ptah invite TRANSPORT"), (["--bind"], "ptah invite TRANSPORT"),
+            ([], "ptah invite TRANSPORT"), (["--bind"], "--bind IP:PORT"),
             (["obfs4"], "--bind is missing"),
             (["obfs4", "--bind", "127.0.0.1"], "such as --bind 0.0.0.0:443"),
             (["obfs4", "--bind", "127.0.0.1:0"], "such as --bind"),

@@ -73,6 +73,16 @@ handshake_ms(const struct ptah_link *link)
 	return most;
 }
 
+/* How long a dial may take: a carrier makes as many as it likes, and may have said what it needs for them. */
+static unsigned
+dial_limit_ms(const struct ptah_link *link)
+{
+	const struct ptah_module *bottom = link->layers[link->n_layers - 1].self.instance->module;
+
+	return (bottom->abilities & PTAH_IS_CARRIER) != 0 && bottom->handshake_ms > link->birth->dial_ms ?
+	    bottom->handshake_ms : link->birth->dial_ms;
+}
+
 /* ---- the way to the relay --------------------------------------------------------- */
 
 /* Deliver bytes that came before their reader was there. */
@@ -421,7 +431,7 @@ ptah_birth_again(struct ptah_link *link)
 	link->stage = STAGE_DIAL;
 	rc = ptah_layers_new(link);
 	if (rc == 0) {
-		ptah_link_limit(link, link->birth->dial_ms);
+		ptah_link_limit(link, dial_limit_ms(link));
 		link->busy++;
 		rc = dial(link);
 		link->busy--;
@@ -469,7 +479,7 @@ ptah_link_client_new(struct ptah_worker *worker, const struct ptah_link_client *
 
 	/* What fails from here on is told through on_failed, but not inside this call. */
 	link->busy++;
-	ptah_link_limit(link, how->dial_ms);
+	ptah_link_limit(link, dial_limit_ms(link));
 	struct layer *bottom = &link->layers[link->n_layers - 1];
 	if (bottom->carrier) {
 		rc = ptah_layer_open(link, link->n_layers - 1u);

@@ -171,7 +171,7 @@ struct ptah_module {
 	const char *example;        /* {"server": {...}, "client": {...}}: options for a conformance run, "" for none needed */
 	const char *const *counters; /* names for host->count(), NULL at the end */
 	uint32_t abilities;
-	uint32_t handshake_ms;      /* limit for my handshake; 0: 30 s */
+	uint32_t handshake_ms;      /* limit for my handshake, or a carrier's for its dial; 0: 30 s */
 	const struct ptah_option *options;
 	uint32_t conf_size, args_size, home_size, worker_size, link_size;
 	uint32_t unit;              /* least room in bytes that a step may count on; 0: 1 */

@@ -12,6 +12,7 @@
 #include "config/flag.h"
 #include "config/source.h"
 #include "config/usage.h"
+#include "host/checkmodule.h"
 #include "host/completions.h"
 #include "host/invite.h"
 #include "host/manual.h"
@@ -38,6 +39,12 @@ const struct ptah_command ptah_commands[] = {
 	    .about = "It prints the bridge line of a server, the lines of both torrcs and the options of both sides.\n"
 	    "It reads the identity that is there, or makes one.",
 	    .operand = { .value = "TRANSPORT", .type = PTAH_VALUE_NAME, .help = "the server's" } },
+	{ .name = "check-module", .flags = ptah_check_module_flags, .run = ptah_check_module_command,
+	    .help = "does a module keep to the contract?",
+	    .about = "It puts a module, whoever wrote it, through all that the contract asks of it, and prints a table.\n"
+	    "Each row of it is looked at in a process of its own, so that a module that crashes or hangs is a row.\n"
+	    "The exit status is 0 when no row failed, 1 when one did.",
+	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .help = "the module, NAME.so" } },
 	{ .name = "manual", .run = run_manual, .help = "print the manual page's source: ptah manual | man -l -" },
 	{ .name = "completions", .run = run_completions, .help = "print what a shell needs to complete ptah's words",
 	    .operand = { .value = "SHELL", .type = PTAH_VALUE_WORD, .words = ptah_completions_shells, .help = "which" } },

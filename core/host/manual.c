@@ -2,6 +2,7 @@
 #include "host/manual.h"
 
 #include "config/usage.h"
+#include "host/checkmodule.h"
 
 /* core/host/ptah.1 is what "ptah manual" prints; a test holds them together. */
 
@@ -75,6 +76,16 @@ static const char invite[] =
     "and\n"
     ".Pa NAME_client.json .\n"
     "Which files it is, is said first.\n";
+
+static const char check[] =
+    ".Ss Check a module\n"
+    ".Nm\n"
+    ".Cm check-module\n"
+    "tries a module in a host that is made for that:\n"
+    "it cuts what is carried, closes, refuses memory and plays a hostile peer.\n"
+    "The options are those of the module's example, or of\n"
+    ".Li \\-\\-options .\n"
+    "These are the rows of the table:\n";
 
 static const char flags[] =
     ".Sh FLAGS\n"
@@ -180,7 +191,9 @@ static const char tail[] =
     ".It 0\n"
     "The parent asked it to end, or is gone.\n"
     ".It 1\n"
-    "As a plugin of Shadowsocks: what was asked for does not run.\n"
+    "As a plugin of Shadowsocks: what was asked for does not run; for\n"
+    ".Cm check-module ,\n"
+    "a row failed.\n"
     ".It 64\n"
     "A flag or a variable is wrong, and the ENV-ERROR line says which.\n"
     ".It 69\n"
@@ -237,6 +250,8 @@ ptah_manual(struct ptah_buf *out, const struct ptah_command *commands)
 	for (const struct ptah_command *command = commands; command->name; command++)
 		(void)ptah_asked_manual(out, command);
 	ptah_buf_puts(out, invite);
+	ptah_buf_puts(out, check);
+	ptah_check_module_manual(out);
 	ptah_buf_puts(out, flags);
 	ptah_usage_manual(out);
 	return ptah_buf_puts(out, tail);

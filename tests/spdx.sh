@@ -21,7 +21,7 @@ for file in $files; do
 	case $file in
 	README | COPYING | core/LAYERS) continue ;;
 	*.json | *.txt | *.sum | *.png | *.bin | *.pcap) continue ;;
-	tests/fuzz/corpus/* | tests/vectors/*) continue ;;
+	tests/fuzz/corpus/*) continue ;;
 	esac
 	[ -f "$file" ] || continue
 	n=$((n + 1))

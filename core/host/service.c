@@ -117,7 +117,7 @@ listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
 	if (is_client(run) && udp) {
 		const struct ptah_udpclient_how how = {
 			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
-			.framing = framing_of(plan), .pool = run->pool,
+			.framing = framing_of(plan), .limit = run->peers,
 			.queue_most = plan->udp_queue, .idle_ms = plan->udp_timeout_s * 1000,
 			.dial_ms = plan->dial_timeout_s * 1000,
 		};
@@ -402,8 +402,8 @@ ptah_service_listen(struct ptah_service_run *run)
 		rc = run->peers && run->strangers && (run->roster || !keyed) ?
 		    ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
 	} else if (is_client(run) && is_udp(run)) {
-		run->pool = ptah_udppool_new(run->how.plan->udp_max_peers);
-		rc = run->pool ? ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
+		run->peers = ptah_limit_new(run->how.plan->udp_max_peers);
+		rc = run->peers ? ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
 	} else {
 		rc = ptah_listen_open(&service->listen, fds, run->how.n_workers, &run->bound);
 	}
@@ -611,7 +611,6 @@ ptah_service_clear(struct ptah_service_run *run)
 	if (run->instance)
 		ptah_instance_unref(run->instance);
 	ptah_kv_clear(&run->bridge_args);
-	ptah_udppool_unref(run->pool);
 	ptah_limit_unref(run->peers);
 	ptah_limit_unref(run->strangers);
 	ptah_roster_unref(run->roster);

@@ -26,7 +26,6 @@ struct ptah_roster;
 struct ptah_server;
 struct ptah_service_run;
 struct ptah_udpclient;
-struct ptah_udppool;
 struct ptah_udpserver;
 
 #define PTAH_SERVICE_WAITS 0   /* its module is not ready yet */
@@ -81,8 +80,8 @@ struct ptah_service_run {
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	struct ptah_door *doors; /* by worker */
-	struct ptah_udppool *pool; /* client of a UDP mode: what its workers share */
-	struct ptah_limit *peers, *strangers; /* the same, of messages */
+	struct ptah_limit *peers;     /* UDP: of all its workers */
+	struct ptah_limit *strangers; /* the same, of those that a server of messages does not know yet */
 	struct ptah_roster *roster;           /* server of messages whose module has a key */
 };
 

@@ -3,39 +3,21 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <sodium.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/random.h"
 #include "loop/deadline.h"
 #include "loop/worker.h"
+#include "plain/peers.h"
 #include "plain/unframer.h"
 #include "relay/link.h"
 #include "stats/stats.h"
 #include "wire/udp.h"
 
-#define BUCKETS 1024
 /* Frames of one source that came in one batch go to its link together. */
 #define GATHER_LEN ((size_t)PTAH_FRAME_MAX * 2)
-
-/*
- * Workers share the limit and know how long each one's eldest has been idle.
- * Who needs room lets the eldest of all go: at once if it is its own, by letter
- * else.  Until that is read there may be one source more for each worker.
- */
-struct ptah_udppool {
-	atomic_uint refs, used;
-	unsigned most;
-	struct {
-		_Atomic uint64_t at_ns;        /* when its eldest would be idle for too long; 0: it has none */
-		struct ptah_worker *worker;
-		struct ptah_udpclient *client; /* for its own worker alone */
-	} of[PTAH_WORKERS_MAX];
-};
 
 struct held {
 	struct held *next;
@@ -45,15 +27,12 @@ struct held {
 
 /* A source address and its link. */
 struct source {
-	struct source *hash_next;
-	struct source *newer, *older; /* by last traffic */
+	struct ptah_peer peer; /* first */
 	struct ptah_udpclient *client;
 	struct ptah_addr addr;
 	struct ptah_udp_local local; /* where it asked */
-	size_t bucket;
 	struct ptah_link *link; /* NULL while it is being made or buried */
 	bool connected;
-	struct ptah_deadline idle;
 	struct ptah_deadline ready; /* connected: what is held goes out at the next turn */
 	struct held *held, **held_end; /* while it is dialled */
 	unsigned n_held;
@@ -69,77 +48,9 @@ struct ptah_udpclient {
 	struct ptah_udp_batch *batch;
 	struct ptah_udp_out out;
 	uint8_t *gather;
-	uint8_t key[crypto_shorthash_KEYBYTES]; /* so that nobody can choose sources of one bucket */
-	struct source *buckets[BUCKETS];
-	struct source *newest, *oldest;
-	unsigned n_sources;
+	struct ptah_peers peers;
 	struct ptah_often full, refused, no_memory;
 };
-
-static size_t
-bucket_of(const struct ptah_udpclient *client, const struct ptah_addr *addr)
-{
-	uint8_t text[18] = { 0 }, hash[crypto_shorthash_BYTES];
-	uint16_t port = ptah_addr_port(addr);
-	uint32_t out;
-
-	memcpy(text, &port, 2);
-	if (addr->sa.sa_family == AF_INET)
-		memcpy(text + 2, &addr->v4.sin_addr, 4);
-	else
-		memcpy(text + 2, &addr->v6.sin6_addr, 16);
-	crypto_shorthash(hash, text, sizeof(text), client->key);
-	memcpy(&out, hash, sizeof(out));
-	return out % BUCKETS;
-}
-
-/* ---- the order of last traffic ------------------------------------------------- */
-
-static void
-unlist(struct source *source)
-{
-	struct ptah_udpclient *client = source->client;
-
-	*(source->newer != NULL ? &source->newer->older : &client->newest) = source->older;
-	*(source->older != NULL ? &source->older->newer : &client->oldest) = source->newer;
-}
-
-static void
-list_as_newest(struct source *source)
-{
-	struct ptah_udpclient *client = source->client;
-
-	source->newer = NULL;
-	source->older = client->newest;
-	*(client->newest != NULL ? &client->newest->newer : &client->oldest) = source;
-	client->newest = source;
-}
-
-static void on_idle(struct ptah_deadline *deadline, void *arg);
-
-/* Say to all workers how long our eldest has been idle. */
-static void
-publish(const struct ptah_udpclient *client)
-{
-	uint64_t at_ns = client->oldest != NULL ? client->oldest->idle.at_ns : 0;
-
-	atomic_store_explicit(&client->how.pool->of[client->worker->index].at_ns, at_ns, memory_order_release);
-}
-
-static void
-touch(struct source *source)
-{
-	struct ptah_udpclient *client = source->client;
-	bool was_oldest = client->oldest == source;
-
-	if (client->newest != source) {
-		unlist(source);
-		list_as_newest(source);
-	}
-	(void)ptah_deadline_set(client->worker, &source->idle, client->how.idle_ms, on_idle, source); /* it is reserved */
-	if (was_oldest)
-		publish(client);
-}
 
 static void
 count(const struct ptah_udpclient *client, enum ptah_stat stat, size_t n)
@@ -153,16 +64,8 @@ static void
 source_free(struct source *source)
 {
 	struct ptah_udpclient *client = source->client;
-	struct source **at = &client->buckets[source->bucket];
 
-	while (*at != source)
-		at = &(*at)->hash_next;
-	*at = source->hash_next;
-	unlist(source);
-	client->n_sources--;
-	atomic_fetch_sub_explicit(&client->how.pool->used, 1, memory_order_relaxed);
-	publish(client);
-	ptah_deadline_clear(&source->idle);
+	ptah_peers_remove(&source->peer);
 	ptah_deadline_clear(&source->ready);
 	while (source->held != NULL) {
 		struct held *next = source->held->next;
@@ -202,10 +105,13 @@ drop_source(struct source *source)
 }
 
 static void
-on_idle(struct ptah_deadline *deadline, void *arg)
+on_over(struct ptah_peer *peer, bool evicted)
 {
-	(void)deadline;
-	drop_source(arg);
+	struct source *source = (struct source *)(void *)peer;
+
+	if (evicted)
+		count(source->client, PTAH_STAT_UDP_EVICTED, 1);
+	drop_source(source);
 }
 
 /* ---- from the link to the source ------------------------------------------------------ */
@@ -228,7 +134,7 @@ on_bytes(struct ptah_link *link, struct ptah_span in, void *arg)
 	struct source *source = arg;
 
 	(void)link;
-	touch(source);
+	ptah_peers_touch(&source->peer);
 	return ptah_unframer_feed(&source->unframer, source->client->how.framing, in, on_unframed, source);
 }
 
@@ -239,10 +145,10 @@ static bool
 push(struct source *source, struct ptah_span frames, size_t n)
 {
 	struct ptah_udpclient *client = source->client;
-	unsigned before = client->n_sources;
+	unsigned before = client->peers.n;
 
 	if (ptah_link_push(source->link, frames) == 0)
-		return client->n_sources == before;
+		return client->peers.n == before;
 	/* What fits goes, and the tail is dropped. */
 	size_t fit;
 	frames.len = ptah_datagram_fit(client->how.framing, frames, ptah_link_push_room(source->link), &fit);
@@ -250,7 +156,7 @@ push(struct source *source, struct ptah_span frames, size_t n)
 	count(client, PTAH_STAT_UDP_DROP_FULL, n - fit);
 	if (fit > 0)
 		(void)ptah_link_push(source->link, frames);
-	return client->n_sources == before;
+	return client->peers.n == before;
 }
 
 /* What waited while the link was dialled, in order. */
@@ -317,16 +223,6 @@ hold(struct source *source, struct ptah_span frame)
 	source->n_held++;
 }
 
-static struct source *
-source_find(struct ptah_udpclient *client, const struct ptah_addr *addr, size_t bucket)
-{
-	struct source *source = client->buckets[bucket];
-
-	while (source != NULL && !ptah_addr_equal(&source->addr, addr))
-		source = source->hash_next;
-	return source;
-}
-
 static struct ptah_link *
 link_new(struct source *source)
 {
@@ -355,100 +251,24 @@ link_new(struct source *source)
 	return link;
 }
 
-/* ---- the pool of all workers ------------------------------------------------------------- */
-
-struct ptah_udppool *
-ptah_udppool_new(unsigned most)
-{
-	struct ptah_udppool *pool = calloc(1, sizeof(*pool));
-
-	if (pool == NULL)
-		return NULL;
-	atomic_init(&pool->refs, 1);
-	pool->most = most;
-	return pool;
-}
-
-void
-ptah_udppool_unref(struct ptah_udppool *pool)
-{
-	if (pool != NULL && atomic_fetch_sub(&pool->refs, 1) == 1)
-		free(pool);
-}
-
-static void
-evict(struct ptah_udpclient *client)
-{
-	if (client->oldest == NULL)
-		return;
-	count(client, PTAH_STAT_UDP_EVICTED, 1);
-	drop_source(client->oldest);
-}
-
-/* Another worker needs room. */
-static void
-on_evict_letter(struct ptah_worker *worker, void *arg)
-{
-	struct ptah_udppool *pool = arg;
-
-	if (pool->of[worker->index].client != NULL)
-		evict(pool->of[worker->index].client);
-	ptah_udppool_unref(pool);
-}
-
-/* The source of all workers that has been idle longest goes. */
-static void
-make_room(struct ptah_udpclient *client)
-{
-	struct ptah_udppool *pool = client->how.pool;
-	uint64_t eldest_ns = UINT64_MAX;
-	unsigned eldest = client->worker->index;
-
-	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++) {
-		uint64_t at_ns = atomic_load_explicit(&pool->of[i].at_ns, memory_order_acquire);
-
-		if (at_ns != 0 && at_ns < eldest_ns) {
-			eldest_ns = at_ns;
-			eldest = i;
-		}
-	}
-	if (eldest != client->worker->index) {
-		atomic_fetch_add(&pool->refs, 1);
-		/* So that two newcomers in a row do not both choose this one. */
-		atomic_store_explicit(&pool->of[eldest].at_ns, 0, memory_order_relaxed);
-		if (ptah_worker_post(pool->of[eldest].worker, on_evict_letter, pool) == 0)
-			return;
-		ptah_udppool_unref(pool);
-	}
-	evict(client);
-}
-
 /* A new source: Waiting, with its link being dialled.  NULL: no room, or no memory. */
 static struct source *
-source_new(struct ptah_udpclient *client, const struct ptah_addr *addr, size_t bucket)
+source_new(struct ptah_udpclient *client, const struct ptah_addr *addr)
 {
-	struct source *source;
+	const struct ptah_peer_key key = ptah_peer_key_of(addr);
+	struct source *source = calloc(1, sizeof(*source));
 
-	if (atomic_load_explicit(&client->how.pool->used, memory_order_relaxed) >= client->how.pool->most)
-		make_room(client);
-	source = calloc(1, sizeof(*source));
 	if (source == NULL)
 		return NULL;
 	source->client = client;
 	source->addr = *addr;
-	source->bucket = bucket;
-	source->hash_next = client->buckets[bucket];
-	client->buckets[bucket] = source;
-	list_as_newest(source);
-	client->n_sources++;
-	atomic_fetch_add_explicit(&client->how.pool->used, 1, memory_order_relaxed);
+	ptah_peers_add(&client->peers, &source->peer, &key);
 	ptah_quota_add(client->how.quota);
 	source->link = link_new(source);
 	if (source->link == NULL) {
 		source_free(source);
 		return NULL;
 	}
-	touch(source);
 	return source;
 }
 
@@ -456,8 +276,16 @@ source_new(struct ptah_udpclient *client, const struct ptah_addr *addr, size_t b
 struct gathered {
 	struct source *source; /* NULL: it has no link */
 	const struct ptah_addr *from;
-	size_t bucket, len, n;
+	size_t len, n;
 };
+
+static struct source *
+source_find(const struct ptah_udpclient *client, const struct ptah_addr *addr)
+{
+	const struct ptah_peer_key key = ptah_peer_key_of(addr);
+
+	return (struct source *)(void *)ptah_peers_find(&client->peers, &key);
+}
 
 /* The link may end in it. */
 static void
@@ -469,10 +297,10 @@ flush(struct gathered *gathered)
 	if (source == NULL || gathered->n == 0)
 		return;
 	client = source->client;
-	touch(source);
-	if (release_held(source))
-		(void)push(source, (struct ptah_span){ client->gather, gathered->len }, gathered->n);
-	gathered->source = source_find(client, gathered->from, gathered->bucket);
+	ptah_peers_touch(&source->peer);
+	if (!release_held(source) ||
+	    !push(source, (struct ptah_span){ client->gather, gathered->len }, gathered->n))
+		gathered->source = NULL;
 	gathered->len = gathered->n = 0;
 }
 
@@ -489,7 +317,7 @@ take(struct ptah_udpclient *client, struct gathered *to, struct ptah_span datagr
 	}
 	count(client, PTAH_STAT_UDP_IN, 1);
 	if (to->source == NULL) {
-		to->source = client->shut ? NULL : source_new(client, to->from, to->bucket);
+		to->source = client->shut ? NULL : source_new(client, to->from);
 		if (to->source == NULL) {
 			count(client, PTAH_STAT_UDP_DROP_REFUSED, 1);
 			return;
@@ -497,14 +325,16 @@ take(struct ptah_udpclient *client, struct gathered *to, struct ptah_span datagr
 		to->source->local = *local;
 		/* 7.2: the first datagram starts the dial and is dropped, unless there is a queue. */
 		hold(to->source, frame);
+		unsigned before = client->peers.n;
 		ptah_link_go(to->source->link);
-		to->source = source_find(client, to->from, to->bucket); /* it may have failed already */
+		if (client->peers.n < before)
+			to->source = NULL; /* it has failed already */
 	} else if (to->source->connected) {
 		to->len += frame.len;
 		to->n++;
 		to->source->local = *local;
 	} else {
-		touch(to->source);
+		ptah_peers_touch(&to->source->peer);
 		hold(to->source, frame);
 	}
 }
@@ -524,8 +354,7 @@ on_datagrams(evutil_socket_t fd, short what, void *arg)
 		if (gathered.from == NULL || !ptah_addr_equal(gathered.from, &got[i].from)) {
 			flush(&gathered);
 			gathered.from = &got[i].from;
-			gathered.bucket = bucket_of(client, gathered.from);
-			gathered.source = source_find(client, gathered.from, gathered.bucket);
+			gathered.source = source_find(client, gathered.from);
 		}
 		do {
 			size_t len = got[i].len - at < got[i].each ? got[i].len - at : got[i].each;
@@ -548,15 +377,12 @@ ptah_udpclient_new(struct ptah_worker *worker, const struct ptah_udpclient_how *
 		client->worker = worker;
 		client->how = *how;
 		client->fd = fd;
-		atomic_fetch_add(&how->pool->refs, 1);
-		how->pool->of[worker->index].worker = worker;
-		how->pool->of[worker->index].client = client;
-		ptah_random_bytes(client->key, sizeof(client->key));
 		client->batch = ptah_udp_batch_new();
 		client->gather = malloc(GATHER_LEN);
 		client->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, client);
 		if (client->batch != NULL && client->gather != NULL && client->event != NULL &&
-		    ptah_deadline_reserve(worker, how->idle_ms) == 0 && ptah_deadline_reserve(worker, 0) == 0 &&
+		    ptah_peers_init(&client->peers, worker, how->limit, how->idle_ms, on_over) == 0 &&
+		    ptah_deadline_reserve(worker, 0) == 0 &&
 		    event_add(client->event, NULL) == 0)
 			return client;
 		ptah_udpclient_free(client);
@@ -578,14 +404,13 @@ ptah_udpclient_free(struct ptah_udpclient *client)
 {
 	if (client == NULL)
 		return;
-	while (client->oldest != NULL)
-		drop_source(client->oldest);
+	while (client->peers.oldest != NULL)
+		drop_source((struct source *)(void *)client->peers.oldest);
+	ptah_peers_clear(&client->peers);
 	if (client->event != NULL)
 		event_free(client->event);
 	ptah_udp_batch_free(client->batch);
 	free(client->gather);
 	close(client->fd);
-	client->how.pool->of[client->worker->index].client = NULL;
-	ptah_udppool_unref(client->how.pool);
 	free(client);
 }

@@ -12,18 +12,8 @@
 #include "wire/dial.h"
 #include "wire/listen.h"
 
+struct ptah_limit;
 struct ptah_udpclient;
-
-/**
- * The sources of all workers of one service: there may be so many of them, and past
- * that the one that has been idle longest goes, whichever worker has it.
- * Threads: any.
- */
-struct ptah_udppool;
-/** Gives: one for ptah_udppool_unref().  NULL: ENOMEM. */
-struct ptah_udppool *ptah_udppool_new(unsigned most);
-/** NULL is fine.  Each client holds one of its own. */
-void ptah_udppool_unref(struct ptah_udppool *pool);
 
 /** Lent, all of it, until the client is freed. */
 struct ptah_udpclient_how {
@@ -31,7 +21,7 @@ struct ptah_udpclient_how {
 	const struct ptah_dial_how *dial;
 	struct ptah_quota *quota;
 	int framing;        /* PTAH_FRAMING_... */
-	struct ptah_udppool *pool;
+	struct ptah_limit *limit;
 	unsigned queue_most; /* datagrams held while a link is dialled */
 	unsigned idle_ms, dial_ms;
 };

@@ -45,6 +45,7 @@
 #include "plain/datagram.h"
 #include "plain/extor.h"
 #include "plain/linger.h"
+#include "plain/peers.h"
 #include "plain/server.h"
 #include "plain/udpclient.h"
 #include "plain/udpserver.h"
@@ -149,7 +150,7 @@ struct house {
 	struct ptah_client *client;
 	struct ptah_server *server;
 	struct ptah_udpclient *udpclient;
-	struct ptah_udppool *pool;
+	struct ptah_limit *limit;
 	struct ptah_udpserver *udpserver;
 	struct ptah_quota quota;
 	struct ptah_proxy proxy;
@@ -317,15 +318,15 @@ open_client(struct house *h)
 		.dialect = PTAH_D3,
 		.dial_ms = 2000,
 	};
-	h->pool = h->s->udp ? ptah_udppool_new(4) : NULL;
-	if (h->s->udp && h->pool == NULL)
+	h->limit = h->s->udp ? ptah_limit_new(4) : NULL;
+	if (h->s->udp && h->limit == NULL)
 		return -errno;
 	const struct ptah_udpclient_how udp = {
 		.instance = h->out,
 		.dial = &h->directly,
 		.quota = &h->quota,
 		.framing = PTAH_FRAMING_BE,
-		.pool = h->pool,
+		.limit = h->limit,
 		.queue_most = 4,
 		.idle_ms = 2000,
 		.dial_ms = 2000,
@@ -419,7 +420,7 @@ house_close(struct house *h)
 		ptah_client_free(h->client);
 		ptah_server_free(h->server);
 		ptah_udpclient_free(h->udpclient);
-		ptah_udppool_unref(h->pool);
+		ptah_limit_unref(h->limit);
 		ptah_udpserver_free(h->udpserver);
 		ptah_links_free(h->worker);
 		stop_instance(h, h->in);

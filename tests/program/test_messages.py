@@ -41,6 +41,11 @@ def counted(p):
     return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", text)}
 
 
+def resident(p):
+    with open("/proc/%d/statm" % p.pid) as f:
+        return int(f.read().split()[1]) * 4096
+
+
 def stacked(stack, options):
     """The top's name, and what stands under it."""
     top, _, below = stack.partition("+")
@@ -456,9 +461,6 @@ def test_messages_name_their_destination():
 
 def test_strangers_leave_nothing():
     """A flood of hellos and of garbage from 10,000 sources grows nothing, and turns no good peer out."""
-    def resident(p):
-        with open("/proc/%d/statm" % p.pid) as f:
-            return int(f.read().split()[1]) * 4096
     with escort_server("-udpMaxPeers", "8") as (p, target, port), Escort(port).open() as peer:
         peer.send(b"one")
         _, at = target.recvfrom(100)
@@ -479,3 +481,29 @@ def test_strangers_leave_nothing():
         now = counted(p)
         assert now["udp_evicted"] == 0
         assert now["links_opened"] - now["links_closed"] <= 1 + 256
+
+
+@pytest.mark.parametrize("side", ("client", "server"))
+def test_flood_from_ten_thousand_sources(side):
+    """Whoever hears it lets the longest idle go, grows by nothing, and serves a new source."""
+    with Both("-udpMaxPeers", "64", server_words=("-udpMaxPeers", "64")) as b:
+        b.works()
+        flooded = {"client": b.client, "server": b.server}[side]
+        to = {"client": b.where, "server": ("127.0.0.1", b.port)}[side]
+        before = resident(flooded)
+        for n in range(10000):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.sendto(b"flood %d" % n, to)
+        # What is left of the flood may evict us, too, so ask again.
+        end = time.monotonic() + 20 * SLOW
+        while True:
+            try:
+                b.works(seconds=1.0)
+                break
+            except (socket.timeout, AssertionError):
+                assert time.monotonic() < end, "no new source is served"
+        assert resident(flooded) - before < 32 << 20
+        now = counted(flooded)
+        assert now["udp_evicted"] > 1000
+        assert now["links_opened"] - now["links_closed"] <= 64 + os.cpu_count()
+        assert b.client.alive() and b.server.alive()

@@ -304,6 +304,11 @@ on_got(struct ptah_msgclient *client, const struct ptah_udp_got *got)
 	ptah_stats_add(client->worker->stats, PTAH_STAT_UDP_IN, fit);
 	if (fit == 0)
 		return;
+	/* A send has eaten the ICMP error that on_wire() would have read. */
+	if (source != NULL && source->wire.out.refused) {
+		ptah_courier_end(source->courier, -ECONNREFUSED);
+		source = NULL;
+	}
 	struct ptah_dest server;
 	bool is_new = source == NULL;
 	if (is_new && !client->shut)

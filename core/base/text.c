@@ -34,6 +34,20 @@ ptah_text_is_ptname(const char *text, size_t len)
 	return true;
 }
 
+bool
+ptah_text_is_stack(const char *text, size_t len)
+{
+	const char *plus;
+
+	while ((plus = memchr(text, '+', len)) != NULL) {
+		if (!ptah_text_is_ptname(text, (size_t)(plus - text)))
+			return false;
+		len -= (size_t)(plus - text) + 1;
+		text = plus + 1;
+	}
+	return ptah_text_is_ptname(text, len);
+}
+
 /* Read digits at *at and move it behind them. */
 static int
 read_digits(const char **at, uint64_t *out)

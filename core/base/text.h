@@ -13,6 +13,9 @@
 /** A transport name: [A-Za-z_][A-Za-z0-9_]*. */
 bool ptah_text_is_ptname(const char *text, size_t len);
 
+/** Transport names with '+' between them, top first; one of them is a stack, too. */
+bool ptah_text_is_stack(const char *text, size_t len);
+
 /** Parse decimal digits only (no sign, no space) within [min, max].  -EINVAL or -ERANGE. */
 int ptah_text_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 

@@ -33,7 +33,7 @@ parse_entry(struct ptah_bindlist *list, const char *item, size_t len, char *why,
 	char text[PTAH_DEST_TEXT];
 	struct ptah_addr addr;
 
-	if (!dash || !ptah_text_is_ptname(item, name_len)) {
+	if (!dash || !ptah_text_is_stack(item, name_len)) {
 		snprintf(why, why_room, "'%.*s' does not begin with the name of a transport: "
 		    "write NAME-IP:PORT", len < 100 ? (int)len : 100, item);
 		return -EINVAL;

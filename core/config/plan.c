@@ -162,7 +162,7 @@ read_transports(struct ptah_plan *plan, const struct ptah_source *source)
 	while (rc == 0 && ptah_text_next(&text, ',', &item, &len)) {
 		if (len == 1 && item[0] == '*')
 			plan->all = true;
-		else if (ptah_text_is_ptname(item, len))
+		else if (ptah_text_is_stack(item, len))
 			rc = add_service(plan, item, len);
 		else if (len > 0)
 			rc = warn(plan, "'%.*s' cannot be the name of a transport: passed over",

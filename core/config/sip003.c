@@ -254,7 +254,7 @@ read_all(struct asked *asked, const char *argv0, char *const envp[], char *why, 
 	if (rc != 0)
 		return rc;
 	transport = ptah_kv_get(&asked->options, KEY_TRANSPORT);
-	if (!transport || !ptah_text_is_ptname(transport, strlen(transport))) {
+	if (!transport || !ptah_text_is_stack(transport, strlen(transport))) {
 		snprintf(why, why_room, "SS_PLUGIN_OPTIONS: no transport is named; write \"transport=NAME;KEY=VALUE;...\", and for a "
 		    "server \"server\" also");
 		return -EINVAL;

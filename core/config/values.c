@@ -143,8 +143,8 @@ read_text(const struct value *v)
 static int
 read_name(const struct value *v)
 {
-	if (!ptah_text_is_ptname(v->text, strlen(v->text)))
-		return bad(v, "'%.100s' is no name of one transport: write letters, digits and _%s",
+	if (!ptah_text_is_stack(v->text, strlen(v->text)))
+		return bad(v, "'%.100s' is no name of one transport: write letters, digits and _, and + between those of a stack%s",
 		    v->text, strchr(v->text, ',') || strcmp(v->text, "*") == 0 ?
 		    "; for several give -transports" : "");
 	return 0;

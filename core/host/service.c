@@ -215,7 +215,7 @@ listen_everywhere(struct ptah_service_run *run, const int *fds)
 	return rc;
 }
 
-/* What the layers of a stack have to say to a client: flat, as each takes its own keys; the upper one wins. */
+/* What the layers of a stack have to say to a client. */
 static int
 take_bridge_args(struct ptah_service_run *run, const char *bound, char *why, size_t why_room)
 {
@@ -223,10 +223,12 @@ take_bridge_args(struct ptah_service_run *run, const char *bound, char *why, siz
 
 	for (struct ptah_instance *layer = run->instance; layer && rc == 0; layer = layer->below) {
 		rc = ptah_instance_announce(layer, bound, why, why_room);
-		for (size_t i = 0; rc == 0 && layer->bridge_args && i < layer->bridge_args->n; i++)
-			if (!ptah_kv_get(&run->bridge_args, layer->bridge_args->keys[i]))
-				rc = ptah_kv_add(&run->bridge_args, NULL, layer->bridge_args->keys[i],
-				    layer->bridge_args->items[i]->text);
+		for (size_t i = 0; rc == 0 && layer->bridge_args && i < layer->bridge_args->n; i++) {
+			char *key = ptah_instance_bridge_key(layer, layer->bridge_args->keys[i]);
+
+			rc = key ? ptah_kv_add(&run->bridge_args, NULL, key, layer->bridge_args->items[i]->text) : -ENOMEM;
+			free(key);
+		}
 	}
 	return rc;
 }

@@ -34,15 +34,6 @@ same_value(const struct ptah_json *one, const struct ptah_json *two)
 	return same;
 }
 
-static bool
-known_below(const struct ptah_instance *instance, const char *key)
-{
-	for (instance = instance->below; instance != NULL; instance = instance->below)
-		if (ptah_options_find(instance->module, instance->role, key) != NULL)
-			return true;
-	return false;
-}
-
 /* A connection may say which options a link has, not what the transport is. */
 static int
 check_key(const struct ptah_instance *instance, const char *key, const struct ptah_json *value,
@@ -50,7 +41,7 @@ check_key(const struct ptah_instance *instance, const char *key, const struct pt
 {
 	const struct ptah_option *option = ptah_options_find(instance->module, instance->role, key);
 
-	if (strcmp(key, PTAH_KEY_OVER) == 0) {
+	if (strcmp(key, PTAH_KEY_OVER) == 0 || strcmp(key, PTAH_KEY_BELOW "module") == 0) {
 		if (value->type == PTAH_JSON_OBJECT && ptah_json_get(value, "module") == NULL)
 			return 0;
 		snprintf(why, why_room, "option \"over\": a connection cannot choose what the transport stands on");
@@ -63,8 +54,7 @@ check_key(const struct ptah_instance *instance, const char *key, const struct pt
 		    option->name);
 		return -EINVAL;
 	}
-	/* Flat keys are offered to every layer, so here it may be meant for another one. */
-	if ((option->flags & PTAH_LINK) == 0 && instance->above == NULL &&
+	if ((option->flags & PTAH_LINK) == 0 &&
 	    !same_value(value, ptah_json_get(instance->options, key))) {
 		snprintf(why, why_room, "option \"%s\" is the transport's, not a connection's; set it where the transport is configured",
 		    option->name);
@@ -79,13 +69,13 @@ warn_unknown(struct ptah_instance *instance, const struct ptah_json *over)
 	char why[PTAH_WHY_TEXT];
 	bool first = true;
 
-	if (instance->above != NULL || (instance->module->abilities & PTAH_PASSES_OPTIONS) != 0)
+	/* What a layer does not know has gone on to the one below it. */
+	if (instance->below != NULL || (instance->module->abilities & PTAH_PASSES_OPTIONS) != 0)
 		return;
 	for (size_t i = 0; i < over->n; i++) {
 		const char *key = over->keys[i];
 
-		if (ptah_options_is_host(key) || ptah_options_find(instance->module, instance->role, key) != NULL ||
-		    known_below(instance, key))
+		if (ptah_options_is_host(key) || ptah_options_find(instance->module, instance->role, key) != NULL)
 			continue;
 		if (first && atomic_flag_test_and_set(&instance->warned))
 			return;
@@ -166,26 +156,37 @@ make_one(struct ptah_args *out, struct ptah_instance *instance, const struct pta
 	return rc;
 }
 
-int
-ptah_args_make(struct ptah_args *out, struct ptah_instance *instance, const struct ptah_json *over,
+/* The same of the layers below. */
+static int
+make_below(struct ptah_args *out, struct ptah_instance *instance, const struct ptah_json *over,
     char *why, size_t why_room)
 {
-	char reason[PTAH_WHY_TEXT];
-	int rc = make_one(out, instance, over, why, why_room);
+	struct ptah_json *theirs = over != NULL ? ptah_merge_below(instance->module, over, NULL) : NULL;
+	char reason[PTAH_WHY_TEXT] = "out of memory";
+	int rc = -ENOMEM;
 
-	if (rc < 0 || instance->below == NULL)
-		return rc;
-	out->below = malloc(sizeof(*out->below));
-	if (out->below == NULL) {
-		snprintf(why, why_room, "out of memory");
-		ptah_args_free(out);
-		return -ENOMEM;
-	}
-	rc = ptah_args_make(out->below, instance->below, ptah_args_below(over), reason, sizeof(reason));
+	out->below = over == NULL || theirs != NULL ? malloc(sizeof(*out->below)) : NULL;
+	if (out->below != NULL)
+		rc = ptah_args_make(out->below, instance->below, theirs, reason, sizeof(reason));
+	ptah_json_free(theirs);
 	if (rc < 0) {
 		snprintf(why, why_room, "over \"%s\": %s", instance->below->name, reason);
 		free(out->below);
 		out->below = NULL;
+	}
+	return rc;
+}
+
+int
+ptah_args_make(struct ptah_args *out, struct ptah_instance *instance, const struct ptah_json *over,
+    char *why, size_t why_room)
+{
+	int rc = make_one(out, instance, over, why, why_room);
+
+	if (rc < 0 || instance->below == NULL)
+		return rc;
+	rc = make_below(out, instance, over, why, why_room);
+	if (rc < 0) {
 		ptah_args_free(out);
 		return rc;
 	}
@@ -211,12 +212,4 @@ ptah_args_free(struct ptah_args *args)
 		free(args->owned);
 	}
 	memset(args, 0, sizeof(*args));
-}
-
-const struct ptah_json *
-ptah_args_below(const struct ptah_json *over)
-{
-	const struct ptah_json *own = over != NULL ? ptah_json_get(over, PTAH_KEY_OVER) : NULL;
-
-	return own != NULL && own->type == PTAH_JSON_OBJECT ? own : over;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "transport/announce.h"
@@ -89,11 +90,14 @@ check_abilities(const struct ptah_module *module, const struct ptah_instance_wis
 	return 0;
 }
 
-/* One line in the log for each key that nobody will read. */
+/* One line in the log for each key that nobody will read: it has come down through all layers. */
 static void
 warn_unknown(const struct ptah_instance *instance)
 {
 	char why[PTAH_WHY_TEXT];
+
+	if (instance->below != NULL || (instance->module->abilities & PTAH_PASSES_OPTIONS) != 0)
+		return;
 
 	for (size_t i = 0; i < instance->options->n; i++) {
 		const char *key = instance->options->keys[i];
@@ -201,8 +205,6 @@ configure(struct ptah_instance *instance, const struct ptah_instance_wish *wish,
 		rc = fill_args(instance, why, why_room);
 	if (rc == 0 && ptah_lives_make(instance) < 0)
 		rc = out_of_memory(why, why_room);
-	if (rc == 0)
-		warn_unknown(instance);
 	return rc;
 }
 
@@ -215,7 +217,7 @@ build_below(struct ptah_instance *instance, const struct ptah_instance_wish *wis
     char *why, size_t why_room)
 {
 	const struct ptah_json *over = ptah_json_get(instance->options, PTAH_KEY_OVER);
-	struct ptah_json *options = NULL;
+	struct ptah_json *own = NULL, *options = NULL;
 	const char *name;
 	char reason[PTAH_WHY_TEXT];
 	int rc;
@@ -226,7 +228,12 @@ build_below(struct ptah_instance *instance, const struct ptah_instance_wish *wis
 		return refuse(why, why_room, "makes its own streams, so it cannot stand over another transport");
 	if (layer + 1 == PTAH_LAYERS_MAX)
 		return refuse(why, why_room, "option \"over\": the stack is too high");
-	rc = ptah_merge_split(over, &name, &options);
+	rc = ptah_merge_split(over, &name, &own);
+	if (rc == 0) {
+		options = ptah_merge_below(instance->module, instance->options, own);
+		rc = options != NULL ? 0 : -ENOMEM;
+	}
+	ptah_json_free(own);
 	if (rc == -ENOMEM)
 		return out_of_memory(why, why_room);
 	if (rc < 0)
@@ -279,6 +286,8 @@ build(struct ptah_registry *registry, const struct ptah_instance_wish *wish, con
 	}
 	if (rc == 0)
 		rc = build_below(instance, wish, layer, why, why_room);
+	if (rc == 0)
+		warn_unknown(instance);
 	if (rc < 0) {
 		ptah_instance_unref(instance);
 		errno = -rc;
@@ -331,19 +340,6 @@ choose_messages(struct ptah_instance *top, bool has_proxy, char *why, size_t why
 	return 0;
 }
 
-/* A transport, or transports with '+' between them (a stack, top first)? */
-static bool
-is_name(const char *name)
-{
-	const char *cursor = name, *item;
-	size_t len;
-
-	while (ptah_text_next(&cursor, '+', &item, &len))
-		if (!ptah_text_is_ptname(item, len))
-			return false;
-	return true;
-}
-
 struct ptah_instance *
 ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wish *wish,
     ptah_ready_fn *on_ready, void *arg, char *why, size_t why_room)
@@ -353,7 +349,7 @@ ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wi
 	char name[NAMES_MAX], *plus;
 	int rc;
 
-	if (!is_name(wish->name) || ptah_text_copy(name, sizeof(name), wish->name) < 0) {
+	if (!ptah_text_is_stack(wish->name, strlen(wish->name)) || ptah_text_copy(name, sizeof(name), wish->name) < 0) {
 		snprintf(why, why_room, "no such transport");
 		errno = ENOENT;
 		return NULL;
@@ -409,4 +405,18 @@ ptah_instance_announce(struct ptah_instance *instance, const char *bound, char *
 	if (rc == 0)
 		instance->bridge_args = args;
 	return rc;
+}
+
+char *
+ptah_instance_bridge_key(const struct ptah_instance *instance, const char *key)
+{
+	struct ptah_buf text = { 0 };
+	bool taken = false;
+
+	for (const struct ptah_instance *layer = instance->above; layer != NULL; layer = layer->above)
+		taken = taken || ptah_merge_takes(layer->module, key);
+	for (const struct ptah_instance *layer = instance->above; taken && layer != NULL; layer = layer->above)
+		ptah_buf_puts(&text, PTAH_KEY_BELOW);
+	ptah_buf_puts(&text, key);
+	return ptah_buf_take_text(&text);
 }

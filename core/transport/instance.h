@@ -130,6 +130,13 @@ struct ptah_instance *ptah_instance_open(struct ptah_registry *registry, const s
  */
 int ptah_instance_announce(struct ptah_instance *instance, const char *bound, char *why, size_t why_room);
 
+/**
+ * How a client of the stack must write 'key' of this layer: alone, or, where a layer above would take that for its
+ * own, with "over." before it for each of those.
+ * Gives: a text for free(), or NULL (ENOMEM).
+ */
+char *ptah_instance_bridge_key(const struct ptah_instance *instance, const char *key);
+
 /** Hears, on the home's worker, that a carrier listens (0) and where ("ip:port"), or -errno. */
 typedef void ptah_listening_fn(int rc, const char *bound, void *arg);
 
@@ -167,18 +174,12 @@ struct ptah_args {
 };
 
 /**
- * Lay 'over' (may be NULL) over the global options of this layer, and of those below.
+ * Lay 'over' (may be NULL) over the global options of this layer, and what of it is for the layers below over theirs.
  * Gives: *out, with all that it points to, for ptah_args_free(); shared with the instance where 'over' says nothing.
  * Fails: -EINVAL with 'why' (which option, what it should be), -ENOMEM.
  */
 int ptah_args_make(struct ptah_args *out, struct ptah_instance *instance, const struct ptah_json *over,
     char *why, size_t why_room);
 void ptah_args_free(struct ptah_args *args);
-
-/**
- * 'over' of the layer below: its own object ("over": {...}), or, where it has none, the same flat keys, of which
- * each layer takes its own.  NULL is fine.
- */
-const struct ptah_json *ptah_args_below(const struct ptah_json *over);
 
 #endif

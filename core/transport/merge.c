@@ -88,6 +88,54 @@ ptah_merge_split(const struct ptah_json *json, const char **name, struct ptah_js
 	return 0;
 }
 
+bool
+ptah_merge_takes(const struct ptah_module *module, const char *key)
+{
+	return ptah_options_is_host(key) || ptah_options_find(module, PTAH_CLIENT, key) != NULL || ptah_options_find(module, PTAH_SERVER, key) != NULL;
+}
+
+/* Add a copy of what 'to' has not; with 'win', instead of what it has.  -ENOMEM. */
+static int
+add(struct ptah_json *to, const char *key, const struct ptah_json *value, bool win)
+{
+	return !win && ptah_json_get(to, key) != NULL ? 0 : ptah_json_set(to, key, ptah_json_copy(value));
+}
+
+/* What is said beside "over", but meant for below. */
+static struct ptah_json *
+flow(const struct ptah_module *module, const struct ptah_json *options)
+{
+	struct ptah_json *out = ptah_json_new(PTAH_JSON_OBJECT);
+	int rc = out != NULL ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < options->n; i++) {
+		const char *key = options->keys[i];
+
+		if (strncmp(key, PTAH_KEY_BELOW, strlen(PTAH_KEY_BELOW)) == 0)
+			rc = add(out, key + strlen(PTAH_KEY_BELOW), options->items[i], true);
+		else if (!ptah_merge_takes(module, key))
+			rc = add(out, key, options->items[i], false);
+	}
+	if (rc == 0)
+		return out;
+	ptah_json_free(out);
+	return NULL;
+}
+
+struct ptah_json *
+ptah_merge_below(const struct ptah_module *module, const struct ptah_json *options, const struct ptah_json *own)
+{
+	struct ptah_json *flat = flow(module, options), *out;
+
+	if (own == NULL)
+		own = ptah_json_get(options, PTAH_KEY_OVER);
+	out = flat != NULL ? ptah_merge(flat, own != NULL && own->type == PTAH_JSON_OBJECT ? own : NULL) : NULL;
+	ptah_json_free(flat);
+	if (out == NULL)
+		errno = ENOMEM;
+	return out;
+}
+
 int
 ptah_merge_stack(struct ptah_json *options, const char *names)
 {

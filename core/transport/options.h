@@ -24,6 +24,7 @@
 #define PTAH_KEY_HALF_CLOSE "half-close" /* auto, send, hold */
 #define PTAH_KEY_MESSAGES "messages"     /* UDP modes: datagrams as messages (true), or framed in a stream (false) */
 #define PTAH_KEY_OVER "over"             /* what this transport stands on: a name, or {"module": NAME, ...its options} */
+#define PTAH_KEY_BELOW "over."           /* before a key: it is for the layer below */
 
 #define PTAH_HALF_CLOSE_AUTO 0
 #define PTAH_HALF_CLOSE_SEND 1

@@ -414,7 +414,6 @@ builds_stacks(void **state)
 {
 	struct ptah_instance *one = stage_open(&stage, "codec+lived+carrier", PTAH_CLIENT,
 	    "{\"size\":1,\"over\":{\"how\":\"later\",\"over\":{\"serverAddress\":\"b.example:2\"}}}");
-	struct ptah_json *flat = json("{\"cert\":\"c\"}"), *own = json("{\"cert\":\"c\",\"over\":{\"k\":1}}");
 
 	(void)state;
 	assert_non_null(one);
@@ -427,11 +426,6 @@ builds_stacks(void **state)
 	assert_ptr_equal(one->below->above, one);
 	assert_string_equal(((const struct lived_conf *)one->below->conf)->how, "later");
 	assert_string_equal(one->below->below->server, "b.example:2");
-	assert_ptr_equal(ptah_args_below(flat), flat);
-	assert_ptr_equal(ptah_args_below(own), ptah_json_get(own, "over"));
-	assert_null(ptah_args_below(NULL));
-	ptah_json_free(flat);
-	ptah_json_free(own);
 	stage_close(&stage, one);
 }
 
@@ -442,7 +436,14 @@ gives_each_layer_its_own_options(void **state)
 		const char *over, *upper, *lower, *server; /* upper NULL: refused */
 	} cases[] = {
 		{ "{\"cert\":\"u\",\"over\":{\"cert\":\"l\"}}", "u", "l", "b.example:2" },
-		{ "{\"cert\":\"both\"}", "both", "both", "b.example:2" },
+		{ "{\"cert\":\"u\",\"over.cert\":\"l\"}", "u", "l", "b.example:2" },
+		{ "{\"over.cert\":\"x\",\"over\":{\"cert\":\"l\"},\"cert\":\"u\"}", "u", "l", "b.example:2" },
+		{ "{\"cert\":\"u\",\"over.cert\":\"l\",\"over.serverAddress\":\"c.example:3\"}", "u", "l", "c.example:3" },
+		{ "{\"cert\":\"one\"}", NULL, NULL, "over \"codec\": option \"cert\" is missing: from the bridge line" },
+		{ "{\"cert\":\"u\",\"over.cert\":\"l\",\"over.size\":8}", NULL, NULL, "over \"codec\": option \"size\" is the "
+		    "transport's, not a connection's; set it where the transport is configured" },
+		{ "{\"cert\":\"u\",\"over.module\":\"codec\"}", NULL, NULL,
+		    "option \"over\": a connection cannot choose what the transport stands on" },
 		{ "{\"cert\":\"u\",\"over\":{\"cert\":\"l\",\"serverAddress\":\"c.example:3\"}}", "u", "l", "c.example:3" },
 		{ "{\"cert\":\"u\",\"over\":{\"mode\":1}}", NULL, NULL, "over \"codec\": option \"cert\" is missing: from the bridge line" },
 		{ "{\"cert\":\"u\",\"over\":{\"cert\":\"bad\"}}", NULL, NULL, "over \"codec\": that certificate is bad" },

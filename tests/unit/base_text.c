@@ -30,6 +30,20 @@ knows_transport_names(void **state)
 }
 
 static void
+knows_names_of_stacks(void **state)
+{
+	static const char *const good[] = { "dummy", "a+b", "obfs4+shadow+dummy" };
+	static const char *const bad[] = { "", "+", "a+", "+a", "a++b", "a+4b", "a-b+c", "a b+c" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++)
+		assert_true(ptah_text_is_stack(good[i], strlen(good[i])));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_false(ptah_text_is_stack(bad[i], strlen(bad[i])));
+	assert_true(ptah_text_is_stack("a+b+", 3));
+}
+
+static void
 reads_numbers_without_signs_and_spaces(void **state)
 {
 	static const struct {
@@ -324,6 +338,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(knows_transport_names),
+		cmocka_unit_test(knows_names_of_stacks),
 		cmocka_unit_test(reads_numbers_without_signs_and_spaces),
 		cmocka_unit_test(reads_booleans_as_go_does),
 		cmocka_unit_test(reads_durations),

@@ -13,7 +13,7 @@ from harness import (E1C, E1S, F3C, F3S, MODULES, TEST_MODULES, EchoServer,
 from rows import (DONE, SDONE, are, client, comes_up, env_error, server)
 
 # What `*` leaves out of the modules that are shipped.
-NAMED_ONLY = {"obfs2", "obfs3"}
+NAMED_ONLY = {"exec", "obfs2", "obfs3", "optimizer"}
 
 
 def test_ipc_050_both_roles(echo):

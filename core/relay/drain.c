@@ -4,8 +4,10 @@
  *
  * They are read and not answered, and closed at a moment that says nothing of
  * what they sent nor of how far it was understood: accept + 60 s + a random part
- * (exponential, mean 5 min), at most an hour.  A peer that had authenticated
- * before is closed within a minute: its age says when it came, and no more.
+ * (exponential, mean 5 min), at most an hour.  A peer whose words had been passed
+ * on is closed within a minute: its age says when it came, and no more.  So is one
+ * whose plain end was asked for, where the hour of others like it is over: some
+ * protocols ask before they know (obfs3), and who fails there is as all who do.
  *
  * One that says EOF is closed then, as it would have been before it failed: or
  * that would tell how much we read before we gave up.
@@ -26,8 +28,8 @@
 #define LEAST_S 60.0
 #define MEAN_S 300.0
 #define MOST_S 3600.0
-#define LATE_LEAST_S 1.0
-#define LATE_MOST_S 60.0
+#define SOON_LEAST_S 1.0
+#define SOON_MOST_S 60.0
 #define READ_LEN 16384
 /* Reads of one turn: others want theirs too. */
 #define READS_MOST 8
@@ -112,17 +114,25 @@ uniform(void)
 	return ((double)ptah_random_below(UINT64_C(1) << 53) + 0.5) / (double)(UINT64_C(1) << 53);
 }
 
+static double
+soon_s(void)
+{
+	return SOON_LEAST_S + (SOON_MOST_S - SOON_LEAST_S) * uniform();
+}
+
 double
 ptah_drain_life_s(double age_s, const struct ptah_rejection *how)
 {
 	double life;
 
-	if (how->late && how->close_s == 0)
-		return LATE_LEAST_S + (LATE_MOST_S - LATE_LEAST_S) * uniform();
+	if (how->believed && how->close_s == 0)
+		return soon_s();
 	life = how->close_s > 0 ? how->close_s : LEAST_S + MEAN_S * minus_log(ptah_random_below(UINT64_C(1) << 53) + 1);
 	if (life > MOST_S)
 		life = MOST_S;
-	return life > age_s ? life - age_s : 0.001;
+	if (life > age_s)
+		return life - age_s;
+	return how->asked && how->close_s == 0 ? soon_s() : 0.001;
 }
 
 void

@@ -72,6 +72,7 @@ struct ptah_link {
 	bool dead, aborting;
 	bool held;       /* all is said but for the wire's EOF, and 'deadline' waits for that */
 	bool rejected;
+	bool believed;   /* what came by the wire has reached the plain side */
 	uint8_t manner;
 	uint8_t half_close; /* PTAH_HALF_CLOSE_ */
 	uint8_t busy;    /* we are inside one of its entry points */
@@ -167,7 +168,8 @@ struct ptah_rejection {
 	uint64_t born_ns;
 	uint32_t manner;
 	uint32_t close_s; /* as io->close_s */
-	bool late;        /* it had been good */
+	bool asked;       /* its plain end was */
+	bool believed;    /* ... and has got what it sent: it had been good */
 };
 
 /** Keep a rejected peer's descriptor open, silently, until its hour comes or it has sent EOF.  Takes: fd. */

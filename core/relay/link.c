@@ -230,7 +230,8 @@ bury(struct ptah_link *link)
 	if (link->rejected && link->end[WIRE].fd != -1) {
 		ptah_link_stat(link, PTAH_STAT_REJECTED, 1);
 		const struct ptah_rejection how = {
-			.born_ns = link->born_ns, .manner = link->manner, .close_s = link->close_s, .late = link->asked,
+			.born_ns = link->born_ns, .manner = link->manner, .close_s = link->close_s,
+			.asked = link->asked, .believed = link->believed,
 		};
 		ptah_drain_begin(link->worker, ptah_end_take_fd(&link->end[WIRE]), &how);
 	}

@@ -40,6 +40,7 @@ ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool fin
 {
 	struct ptah_end *end = &link->end[side];
 
+	link->believed = link->believed || (side == PLAIN && bytes.len > 0);
 	if (side == PLAIN && link->ops->on_bytes != NULL) {
 		ptah_link_stat(link, PTAH_STAT_PLAIN_BYTES_OUT, bytes.len);
 		end->finished = end->finished || finish;

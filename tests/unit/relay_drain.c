@@ -67,7 +67,7 @@ far_off(size_t n, size_t m)
 static void
 lives_are_drawn_as_designed(void **state)
 {
-	const struct ptah_rejection early = { .manner = PTAH_SILENT }, late = { .late = true };
+	const struct ptah_rejection early = { .manner = PTAH_SILENT }, asked = { .asked = true }, late = { .asked = true, .believed = true };
 	static double drawn[DRAWS], model[DRAWS];
 	double capped = 0, sum = 0;
 
@@ -95,13 +95,20 @@ lives_are_drawn_as_designed(void **state)
 		sum += life;
 	}
 	assert_in_range((long)(sum / DRAWS), 29, 32);
+	/* Its plain end was asked for, and it has not shown who it is: as those who never came so far. */
+	for (size_t i = 0; i < DRAWS; i++)
+		drawn[i] = 45 + ptah_drain_life_s(45, &asked);
+	assert_true(distance(drawn, DRAWS, model, DRAWS) < far_off(DRAWS, DRAWS));
+	/* ... but when it is older than those become, not on the spot: that may be somebody's flipped bit. */
+	for (size_t i = 0; i < DRAWS; i++)
+		assert_true(ptah_drain_life_s(7200, &asked) >= 1);
 }
 
 /* What the comparison of probes would find out: a moment that is the server's own, or one twice as early. */
 static void
 another_law_is_told_apart(void **state)
 {
-	const struct ptah_rejection ours = { .close_s = 0 }, fixed = { .close_s = 60 }, late = { .late = true };
+	const struct ptah_rejection ours = { .close_s = 0 }, fixed = { .close_s = 60 }, late = { .asked = true, .believed = true };
 	static double a[DRAWS], b[DRAWS];
 	double all_alike = 0;
 

@@ -848,6 +848,8 @@ hangs_up_late_on_a_peer_whose_words_turn_bad(void **state)
 		assert_true(ptah_clock_now_ns() < until);
 	}
 	assert_int_equal(recv(fd, hello, HELLO, 0), HELLO);
+	assert_int_equal(send(fd, "\0\1\x22", 3, 0), 3);
+	expect_bytes(&pair, &pair.far, "x");
 	assert_int_equal(send(fd, "\xff\xff", 2, 0), 2);
 	while (!pair.server_over) {
 		turn(&pair);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct ptah_limit {
 	unsigned most;
 	struct {
 		_Atomic uint64_t at_ns;   /* when its eldest would be idle for too long; 0: it has none */
+		atomic_bool asked;        /* a letter to it is under way */
 		struct ptah_worker *worker;
 		struct ptah_peers *peers; /* for its own worker alone */
 	} of[PTAH_WORKERS_MAX];
@@ -178,7 +180,7 @@ ptah_peers_remove(struct ptah_peer *peer)
 	*at = peer->hash_next;
 	unlist(peer);
 	peers->n--;
-	atomic_fetch_sub_explicit(&peers->limit->used, 1, memory_order_relaxed);
+	atomic_fetch_sub(&peers->limit->used, 1);
 	ptah_deadline_clear(&peer->idle);
 	peer->of = NULL;
 	publish(peers);
@@ -193,15 +195,36 @@ evict(struct ptah_peers *peers)
 		peers->over(peers->oldest, true);
 }
 
-/* Another worker needs room. */
+/* Other workers needed room, and perhaps have it by now. */
 static void
 on_evict_letter(struct ptah_worker *worker, void *arg)
 {
 	struct ptah_limit *limit = arg;
+	struct ptah_peers *peers = limit->of[worker->index].peers;
 
-	if (limit->of[worker->index].peers != NULL)
-		evict(limit->of[worker->index].peers);
+	atomic_store(&limit->of[worker->index].asked, false);
+	while (peers != NULL && peers->oldest != NULL && atomic_load(&limit->used) > limit->most)
+		evict(peers);
 	ptah_limit_unref(limit);
+}
+
+/* Of the workers that are not asked already, whose eldest is the eldest of all?  Ours if there is none. */
+static unsigned
+find_eldest(const struct ptah_peers *peers)
+{
+	const struct ptah_limit *limit = peers->limit;
+	unsigned eldest = peers->worker->index;
+	uint64_t eldest_ns = UINT64_MAX;
+
+	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++) {
+		uint64_t at_ns = atomic_load_explicit(&limit->of[i].at_ns, memory_order_acquire);
+
+		if (at_ns != 0 && at_ns < eldest_ns && !atomic_load(&limit->of[i].asked)) {
+			eldest_ns = at_ns;
+			eldest = i;
+		}
+	}
+	return eldest;
 }
 
 /* The one of all workers that has been idle longest goes. */
@@ -209,23 +232,13 @@ static void
 make_room(struct ptah_peers *peers)
 {
 	struct ptah_limit *limit = peers->limit;
-	uint64_t eldest_ns = UINT64_MAX;
-	unsigned eldest = peers->worker->index;
+	unsigned eldest = find_eldest(peers);
 
-	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++) {
-		uint64_t at_ns = atomic_load_explicit(&limit->of[i].at_ns, memory_order_acquire);
-
-		if (at_ns != 0 && at_ns < eldest_ns) {
-			eldest_ns = at_ns;
-			eldest = i;
-		}
-	}
-	if (eldest != peers->worker->index) {
+	if (eldest != peers->worker->index && !atomic_exchange(&limit->of[eldest].asked, true)) {
 		atomic_fetch_add(&limit->refs, 1);
-		/* So that two newcomers in a row do not both choose this one. */
-		atomic_store_explicit(&limit->of[eldest].at_ns, 0, memory_order_relaxed);
 		if (ptah_worker_post(limit->of[eldest].worker, on_evict_letter, limit) == 0)
 			return;
+		atomic_store(&limit->of[eldest].asked, false);
 		ptah_limit_unref(limit);
 	}
 	evict(peers);
@@ -234,7 +247,7 @@ make_room(struct ptah_peers *peers)
 void
 ptah_peers_add(struct ptah_peers *peers, struct ptah_peer *peer, const struct ptah_peer_key *key)
 {
-	if (atomic_load_explicit(&peers->limit->used, memory_order_relaxed) >= peers->limit->most)
+	if (atomic_fetch_add(&peers->limit->used, 1) >= peers->limit->most)
 		make_room(peers);
 	peer->of = peers;
 	peer->key = *key;
@@ -242,7 +255,6 @@ ptah_peers_add(struct ptah_peers *peers, struct ptah_peer *peer, const struct pt
 	peer->hash_next = peers->buckets[peer->bucket];
 	peers->buckets[peer->bucket] = peer;
 	peers->n++;
-	atomic_fetch_add_explicit(&peers->limit->used, 1, memory_order_relaxed);
 	list_as_newest(peer);
 	ptah_peers_touch(peer);
 }

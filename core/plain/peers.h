@@ -5,7 +5,7 @@
  *
  * Workers share the limit and know how long each one's eldest has been idle.
  * Who needs room lets the eldest of all go: at once if it is its own, by
- * letter else.  Until that is read there may be one more for each worker.
+ * letter else.  Until those are read there may be two more for each worker.
  *
  * Threads: a table belongs to its worker; a limit to all.
  */

@@ -503,7 +503,8 @@ def test_flood_from_ten_thousand_sources(side):
             except (socket.timeout, AssertionError):
                 assert time.monotonic() < end, "no new source is served"
         assert resident(flooded) - before < 32 << 20
-        now = counted(flooded)
+        # Workers ask each other for room by letter; when those are read, it is kept to the limit.
+        while (now := counted(flooded))["links_opened"] - now["links_closed"] > 64:
+            assert time.monotonic() < end, "more than the limit stay"
         assert now["udp_evicted"] > 1000
-        assert now["links_opened"] - now["links_closed"] <= 64 + os.cpu_count()
         assert b.client.alive() and b.server.alive()

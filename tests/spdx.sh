@@ -21,7 +21,7 @@ for file in $files; do
 	case $file in
 	README | COPYING | core/LAYERS) continue ;;
 	*.json | *.txt | *.sum | *.png | *.bin | *.pcap) continue ;;
-	tests/fuzz/corpus/*) continue ;;
+	tests/fuzz/corpus/* | modules/template/*/corpus/*) continue ;;
 	esac
 	[ -f "$file" ] || continue
 	n=$((n + 1))

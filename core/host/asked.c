@@ -141,12 +141,19 @@ add_words(struct ptah_buf *out, const struct ptah_ask *ask)
 		ptah_buf_printf(out, "%s%s", word == ask->words ? ": " : ", ", *word);
 }
 
+/* What ends it as a sentence. */
+static const char *
+stop_of(const char *text)
+{
+	return text[strlen(text) - 1] == '?' ? "" : ".";
+}
+
 int
 ptah_asked_usage(struct ptah_buf *out, const struct ptah_command *command)
 {
 	ptah_buf_puts(out, "usage: ");
 	(void)ptah_asked_synopsis(out, command);
-	ptah_buf_printf(out, "\n\n%s.\n", command->help);
+	ptah_buf_printf(out, "\n\n%s%s\n", command->help, stop_of(command->help));
 	if (command->about)
 		ptah_buf_printf(out, "%s\n", command->about);
 	ptah_buf_puts(out, "\n");
@@ -170,7 +177,7 @@ ptah_asked_manual(struct ptah_buf *out, const struct ptah_command *command)
 	ptah_buf_printf(out, ".It Cm %s", command->name);
 	if (command->operand.value)
 		ptah_buf_printf(out, " Ar %s", command->operand.value);
-	ptah_buf_printf(out, "\n%s.\n", command->help);
+	ptah_buf_printf(out, "\n%s%s\n", command->help, stop_of(command->help));
 	if (command->about)
 		ptah_buf_printf(out, "%s\n", command->about);
 	if (ptah_asked_count(command) == 0)

@@ -15,6 +15,7 @@
 #include "host/checkmodule.h"
 #include "host/completions.h"
 #include "host/invite.h"
+#include "host/kit.h"
 #include "host/manual.h"
 #include "transport/describe.h"
 #include "transport/registry.h"
@@ -45,6 +46,10 @@ const struct ptah_command ptah_commands[] = {
 	    "Each row of it is looked at in a process of its own, so that a module that crashes or hangs is a row.\n"
 	    "The exit status is 0 when no row failed, 1 when one did.",
 	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .help = "the module, NAME.so" } },
+	{ .name = "new-module", .flags = ptah_kit_flags, .run = ptah_kit_new_module,
+	    .help = "write a folder to begin a transport in",
+	    .about = "It builds against the installed ptah, and works at once: make && make check && make install.",
+	    .operand = { .value = "NAME", .type = PTAH_VALUE_TEXT, .help = "the transport's, and the folder's" } },
 	{ .name = "manual", .run = run_manual, .help = "print the manual page's source: ptah manual | man -l -" },
 	{ .name = "completions", .run = run_completions, .help = "print what a shell needs to complete ptah's words",
 	    .operand = { .value = "SHELL", .type = PTAH_VALUE_WORD, .words = ptah_completions_shells, .help = "which" } },

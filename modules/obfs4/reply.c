@@ -12,11 +12,13 @@ obfs4_hello_read(struct obfs4_heard *heard, struct ptah_hmac *hmac,
 {
 	size_t n = in.len < OBFS4_SHAKE_MAX ? in.len : OBFS4_SHAKE_MAX;
 	struct ptah_span key = { mac_key, OBFS4_MAC_KEY_LEN };
-	const uint8_t *mark = in.at + n - OBFS4_TRAILER_LEN, *mac = in.at + n - OBFS4_MARK_LEN;
+	const uint8_t *mark, *mac;
 	int rc;
 
 	if (n < OBFS4_HELLO_MIN)
 		return 0;
+	mark = in.at + n - OBFS4_TRAILER_LEN;
+	mac = in.at + n - OBFS4_MARK_LEN;
 	if (!heard->has_mark) {
 		rc = ptah_mark_make(hmac, key, (struct ptah_span){ in.at, PTAH_ELL2_LEN }, heard->mark);
 		if (rc < 0)

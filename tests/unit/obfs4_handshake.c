@@ -161,6 +161,7 @@ a_hello_is_whole_at_its_last_byte_and_not_before(void **state)
 		struct vector *vector = &vectors[i];
 		struct obfs4_heard heard = { .has_mark = false };
 
+		assert_int_equal(read_hello(&heard, vector, NULL, 0, vector->hour), 0);
 		for (size_t len = 0; len < vector->hello_len; len++)
 			assert_int_equal(read_hello(&heard, vector, vector->hello, len, vector->hour), 0);
 		assert_int_equal(read_hello(&heard, vector, vector->hello, vector->hello_len, vector->hour), 1);

@@ -18,6 +18,14 @@ struct ptah_args_owned {
 	char *settings;
 };
 
+static void
+forget_text(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 static bool
 same_value(const struct ptah_json *one, const struct ptah_json *two)
 {
@@ -29,8 +37,8 @@ same_value(const struct ptah_json *one, const struct ptah_json *two)
 	a = ptah_json_text(one);
 	b = ptah_json_text(two);
 	same = a != NULL && b != NULL && strcmp(a, b) == 0;
-	free(a);
-	free(b);
+	forget_text(a); /* it may be a secret */
+	forget_text(b);
 	return same;
 }
 
@@ -206,9 +214,7 @@ ptah_args_free(struct ptah_args *args)
 	free(args->below);
 	if (args->owned != NULL) {
 		ptah_filled_clear(&args->owned->memory);
-		if (args->owned->settings != NULL)
-			explicit_bzero(args->owned->settings, strlen(args->owned->settings));
-		free(args->owned->settings);
+		forget_text(args->owned->settings);
 		free(args->owned);
 	}
 	memset(args, 0, sizeof(*args));

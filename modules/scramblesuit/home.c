@@ -135,10 +135,11 @@ open_server(struct scramble_home *home, const struct scramble_conf *conf)
 	rc = write_state(home);
 	if (rc == -ENOENT) {
 		if (conf->password == NULL)
-			say(home, "there is no state folder: this password ends with the process");
+			say(home, "it was given no state folder, so this password ends with the process, and a bridge line with it: "
+			    "name one (-state), or give a password");
 		be_ready(home);
 	} else if (rc < 0) {
-		snprintf(why, sizeof(why), "cannot write its state: %s", strerror(-rc));
+		snprintf(why, sizeof(why), "cannot write to its state folder: %s", strerror(-rc));
 		return refuse(home, rc, why);
 	}
 	return 0;
@@ -316,7 +317,7 @@ on_written(struct scramble_home *home, uint64_t cookie, int rc)
 	if (!home->is_ready && rc == 0)
 		be_ready(home);
 	if (!home->is_ready) {
-		snprintf(why, sizeof(why), "cannot write its state: %s", strerror(-rc));
+		snprintf(why, sizeof(why), "cannot write to its state folder: %s", strerror(-rc));
 		(void)refuse(home, rc, why);
 		return;
 	}

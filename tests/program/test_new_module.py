@@ -3,6 +3,7 @@
 
 Each kind is built once, in a few seconds: compilers are what takes the time.
 """
+import ctypes
 import os
 import shutil
 import subprocess
@@ -38,7 +39,8 @@ def make(prefix, name, *words):
     folder = os.path.join(prefix.folder, name)
     if not os.path.exists(folder):
         run(prefix, prefix.folder, prefix.program, "new-module", name, *words)
-        run(prefix, folder, "make", "-s")
+        said = run(prefix, folder, "make", "-s")
+        assert said.stdout + said.stderr == "", said  # no warning
         said = run(prefix, folder, "make", "-s", "check").stdout
         assert "tests passed" in said and "inputs replayed" in said, said
         run(prefix, folder, "make", "-s", "install")
@@ -71,6 +73,37 @@ def test_codec_in_c(prefix, echo):
     """make && make check && make install works at once, and so does the transport."""
     make(prefix, "plain_c")
     carries(prefix, echo, "plain_c", "plain_c", key=KEY)
+
+
+LANGUAGES = {"c": ("plain_c", "cc"), "c++": ("in_cxx", "g++"),
+             "rust": ("in_rust", "rustc")}
+
+
+def written_in(prefix, language):
+    name, compiler = LANGUAGES[language]
+    if not shutil.which(compiler):
+        pytest.skip("rustc is too large to be brought for this" if
+                    compiler == "rustc" else "%s is not installed" % compiler)
+    make(prefix, name, "--language", language)
+    return name
+
+
+@pytest.mark.parametrize("client, server", [
+    ("c++", "c++"), ("rust", "rust"), ("c", "c++"), ("rust", "c")])
+def test_other_languages(prefix, echo, client, server):
+    """They are built, and have one wire: each talks with each."""
+    names = [written_in(prefix, language) for language in (client, server)]
+    carries(prefix, echo, *names, key=KEY)
+
+
+def test_rust_knows_the_header(prefix):
+    """ptah.rs has the sizes and the ABI that the header has."""
+    heads = []
+    for language in ("c", "rust"):
+        name = written_in(prefix, language)
+        module = ctypes.CDLL(os.path.join(prefix.modules, name + ".so"))
+        heads.append(bytes((ctypes.c_char * 20).in_dll(module, name + "_LTX_ptah_module")))
+    assert heads[0] == heads[1]
 
 
 def test_nothing_is_left_of_the_template(prefix):

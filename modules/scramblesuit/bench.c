@@ -21,7 +21,9 @@ scramble_bench_open(void *bench, const struct ptah_start *start)
 	mine->cache.shape = &shape;
 	mine->hmac = ptah_hmac_new();
 	mine->aes = ptah_aes_new();
-	if (mine->hmac == NULL || mine->aes == NULL)
+	if (start->role == PTAH_SERVER)
+		mine->ring = sodium_malloc(sizeof(*mine->ring));
+	if (mine->hmac == NULL || mine->aes == NULL || (start->role == PTAH_SERVER && mine->ring == NULL))
 		return -ENOMEM;
 	return ptah_udhpool_open(&mine->pool, start, TIMER_REFILL);
 }
@@ -43,5 +45,5 @@ scramble_bench_close(void *bench)
 	ptah_aes_free(mine->aes);
 	ptah_udhpool_close(&mine->pool);
 	ptah_tables_cache_clear(&mine->cache);
-	sodium_memzero(&mine->ring, sizeof(mine->ring));
+	sodium_free(mine->ring); /* wipes */
 }

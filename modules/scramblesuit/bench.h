@@ -23,7 +23,7 @@ struct scramble_bench {
 	struct ptah_aes *aes;
 	struct ptah_udhpool pool;
 	struct ptah_tables_cache cache;
-	struct scramble_ring ring;
+	struct scramble_ring *ring; /* server: locked memory, as the home's */
 	bool has_ring;
 };
 

@@ -177,6 +177,13 @@ scramble_heard_read(struct scramble_heard *heard, const struct scramble_door *do
 	return rc == 0 ? -EBADMSG : rc;
 }
 
+int
+scramble_heard_skew(const struct scramble_heard *heard, const struct scramble_door *door, struct ptah_span in)
+{
+	return ptah_mark_skew(door->hmac, key_of(heard, door), (struct ptah_span){ in.at, heard->len - PTAH_MARK_LEN },
+	    heard->mac, ptah_epoch_hour(door->unix_s));
+}
+
 long
 scramble_reply_make(const struct scramble_heard *heard, const struct scramble_door *door, struct ptah_udh *udh,
     const struct ptah_udh_pair *pair, const struct ptah_chance *chance, const uint8_t *hello, size_t pad_len,

@@ -91,6 +91,9 @@ struct scramble_door {
  */
 int scramble_heard_read(struct scramble_heard *heard, const struct scramble_door *door, struct ptah_span in);
 
+/** Of one that was -EBADMSG: by how many hours is its sender's clock off?  As ptah_mark_skew(). */
+int scramble_heard_skew(const struct scramble_heard *heard, const struct scramble_door *door, struct ptah_span in);
+
 /**
  * Answer the UniformDH that begins at 'hello', with 'pair' and so much padding.
  * Returns the answer's length, and the master key.

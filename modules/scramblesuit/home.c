@@ -12,6 +12,12 @@
 
 #define STATE "state.json"
 #define TICKETS "tickets.json"
+/*
+ * What the texts of keys leave on the stack: the dynamic linker, when it looks
+ * up a function of a library at its first call, saves vector registers there,
+ * and those hold what was copied or compared last.
+ */
+#define STACK_LEN ((size_t)16 * 1024)
 
 /* A ticket is used only after the file has lost it: else two links might show the same one. */
 struct scramble_answer {
@@ -102,6 +108,7 @@ turn_keys(struct scramble_home *home)
 		return;
 	scramble_ring_turn(home->ring, &chance, now);
 	rc = write_state(home);
+	sodium_stackzero(STACK_LEN);
 	if (rc < 0 && rc != -ENOENT)
 		say(home, "cannot write the new keys of tickets: those who come back after a restart will wait in vain once");
 }
@@ -117,11 +124,14 @@ open_server(struct scramble_home *home, const struct scramble_conf *conf)
 
 	home->identity = identity;
 	home->ring = sodium_malloc(sizeof(*home->ring));
-	if (identity == NULL || home->ring == NULL)
+	home->skew_said = malloc(sizeof(*home->skew_said));
+	if (identity == NULL || home->ring == NULL || home->skew_said == NULL)
 		return -ENOMEM;
+	atomic_flag_clear(home->skew_said);
 	memset(identity, 0, sizeof(*identity));
 	memset(home->ring, 0, sizeof(*home->ring));
 	rc = read_state(home, identity, why, sizeof(why));
+	sodium_stackzero(STACK_LEN);
 	if (rc < 0)
 		return refuse(home, rc, why);
 	if (rc == 0) {
@@ -133,6 +143,7 @@ open_server(struct scramble_home *home, const struct scramble_conf *conf)
 		(void)scramble_password_read(conf->password, identity->secret, &ignored); /* it has been checked */
 	(void)sodium_mprotect_readonly(identity);
 	rc = write_state(home);
+	sodium_stackzero(STACK_LEN);
 	if (rc == -ENOENT) {
 		if (conf->password == NULL)
 			say(home, "it was given no state folder, so this password ends with the process, and a bridge line with it: "
@@ -358,4 +369,5 @@ scramble_home_close(void *home)
 	scramble_store_clear(&mine->store);
 	sodium_free((void *)(uintptr_t)mine->identity); /* wipes */
 	sodium_free(mine->ring);
+	free(mine->skew_said);
 }

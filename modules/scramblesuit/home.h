@@ -12,6 +12,8 @@
 #ifndef PTAH_SCRAMBLESUIT_HOME_H
 #define PTAH_SCRAMBLESUIT_HOME_H
 
+#include <stdatomic.h>
+
 #include <ptah/host.h>
 
 #include "state.h"
@@ -28,6 +30,7 @@ struct scramble_answer; /* a letter that waits until a file is on disk */
 
 struct scramble_home {
 	const struct scramble_identity *identity; /* server: locked memory, read-only once ready */
+	atomic_flag *skew_said; /* server: a clock that is wrong is worth one line */
 	/* What follows is the home's alone. */
 	struct scramble_ring *ring; /* server: locked memory */
 	struct scramble_store store;

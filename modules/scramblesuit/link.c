@@ -83,7 +83,7 @@ send_gifts(struct scramble_link *link, struct ptah_io *io)
 
 	ptah_chance_bytes(&chance, body, SCRAMBLE_MASTER_LEN);
 	ptah_chance_bytes(&chance, iv, sizeof(iv));
-	rc = scramble_ticket_seal(&link->bench->ring.now, link->bench->hmac, iv, link->host->wall_s(link->self), body,
+	rc = scramble_ticket_seal(&link->bench->ring->now, link->bench->hmac, iv, link->host->wall_s(link->self), body,
 	    body + SCRAMBLE_MASTER_LEN);
 	if (rc == 0)
 		rc = add_burst(link, io, SCRAMBLE_TICKET, (struct ptah_span){ body, sizeof(body) });

@@ -43,6 +43,7 @@ struct scramble_link {
 #define SCRAMBLE_COUNT_REPLAYED 0u
 #define SCRAMBLE_COUNT_REDEEMED 1u
 #define SCRAMBLE_COUNT_BROKEN 2u
+#define SCRAMBLE_COUNT_SKEWED 3u
 
 int scramble_link_open(void *link, const struct ptah_open *open, struct ptah_io *io);
 int scramble_link_wrap(void *link, struct ptah_io *io);

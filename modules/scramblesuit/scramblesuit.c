@@ -21,6 +21,7 @@ static const char *const counters[] = {
 	[SCRAMBLE_COUNT_REPLAYED] = "replayed",
 	[SCRAMBLE_COUNT_REDEEMED] = "redeemed",
 	[SCRAMBLE_COUNT_BROKEN] = "broken",
+	[SCRAMBLE_COUNT_SKEWED] = "skewed",
 	NULL,
 };
 

@@ -2,6 +2,7 @@
 #include "shake.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,7 +209,7 @@ open_server(struct scramble_link *link, const struct ptah_open *open, struct pta
 	rc = link->host->timer(link->self, SCRAMBLE_TIMER_HELLO, SCRAMBLE_SERVER_NS);
 	if (rc < 0)
 		return rc;
-	if (link->bench->has_ring && !scramble_ring_is_due(&link->bench->ring, link->host->wall_s(link->self)))
+	if (link->bench->has_ring && !scramble_ring_is_due(link->bench->ring, link->host->wall_s(link->self)))
 		return await_hello(link, io);
 	io->wire.want = PTAH_NEVER;
 	return link->host->mail(link->self, PTAH_HOME, (struct ptah_span){ &letter, 1 });
@@ -249,7 +250,7 @@ answer(struct scramble_link *link, struct ptah_io *io, const struct scramble_doo
 static struct scramble_door
 door_of(const struct scramble_link *link)
 {
-	return (struct scramble_door){ link->home->identity->secret, &link->bench->ring, link->host->wall_s(link->self),
+	return (struct scramble_door){ link->home->identity->secret, link->bench->ring, link->host->wall_s(link->self),
 		link->bench->hmac };
 }
 
@@ -279,6 +280,27 @@ ask_replay(struct scramble_link *link)
 	    (struct ptah_span){ link->shake->heard.mac, PTAH_MARK_LEN }, REPLAY_TTL_S, 0);
 }
 
+/* A mark and no MAC: whoever sent this knows the bridge.  Once, see whether it is the clock. */
+static void
+look_at_clock(struct scramble_link *link, const struct scramble_door *door, struct ptah_span in)
+{
+	char text[256];
+	int skew, n;
+
+	if (atomic_flag_test_and_set(link->home->skew_said))
+		return;
+	skew = scramble_heard_skew(&link->shake->heard, door, in);
+	if (skew == 0) {
+		atomic_flag_clear(link->home->skew_said);
+		return;
+	}
+	link->host->count(link->self, SCRAMBLE_COUNT_SKEWED, 1);
+	n = snprintf(text, sizeof(text), "a client's clock is %d hours %s ours, and one is the most that ScrambleSuit forgives: "
+	    "see that this machine's clock is right (NTP); the client's may be wrong too",
+	    abs(skew), skew > 0 ? "ahead of" : "behind");
+	link->host->log(link->self, PTAH_LOG_LEVEL_WARN, text, (size_t)n);
+}
+
 static int
 hear_hello(struct scramble_link *link, struct ptah_io *io)
 {
@@ -294,8 +316,10 @@ hear_hello(struct scramble_link *link, struct ptah_io *io)
 		io->wire.want = 0;
 	if (rc == -EPROTO)
 		return scramble_reject(io, "no handshake for this bridge");
-	if (rc == -EBADMSG)
-		return scramble_reject(io, "a handshake of another hour, or with a wrong MAC: is this machine's clock right?");
+	if (rc == -EBADMSG) {
+		look_at_clock(link, &door, io->wire.in);
+		return scramble_reject(io, "a handshake of another hour, or with a wrong MAC");
+	}
 	if (rc <= 0)
 		return rc;
 	rc = ask_replay(link);
@@ -348,9 +372,9 @@ on_mail(struct scramble_link *link, const struct ptah_event *event, struct ptah_
 		(void)link->host->timer(link->self, SCRAMBLE_TIMER_ASK, 0);
 		return say_hello(link, io);
 	}
-	if (kind != SCRAMBLE_MAIL_KEYS || rest.len != sizeof(link->bench->ring))
+	if (kind != SCRAMBLE_MAIL_KEYS || rest.len != sizeof(*link->bench->ring))
 		return PTAH_GO;
-	memcpy(&link->bench->ring, rest.at, sizeof(link->bench->ring));
+	memcpy(link->bench->ring, rest.at, sizeof(*link->bench->ring));
 	link->bench->has_ring = true;
 	(void)await_hello(link, io);
 	return io->wire.in.len >= SCRAMBLE_REDEEM_MIN ? hear_hello(link, io) : PTAH_GO;

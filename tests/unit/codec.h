@@ -279,8 +279,8 @@ codec_ring(struct codec *codec, uint32_t timer)
 static inline void *
 codec_worker_open(struct codec *self, const struct ptah_module *module)
 {
-	struct ptah_start start = { .size = sizeof(start), .role = PTAH_CLIENT, .self = (struct ptah_self *)(void *)self,
-		.host = self->host != NULL ? self->host : &codec_host };
+	struct ptah_start start = { .size = sizeof(start), .role = self->role != 0 ? self->role : PTAH_CLIENT,
+		.self = (struct ptah_self *)(void *)self, .host = self->host != NULL ? self->host : &codec_host };
 	void *worker = calloc(1, module->worker_size);
 
 	codec_must(worker != NULL && module->worker_open(worker, &start) == 0);

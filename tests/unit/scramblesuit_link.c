@@ -53,8 +53,9 @@ static struct letter letters[LETTERS];
 static unsigned n_letters;
 static int64_t wall_s;
 static uint8_t seen[SEEN][48];
-static unsigned n_seen, n_counted[3];
+static unsigned n_seen, n_counted[4];
 static struct place server, client;
+static char logged[512]; /* last */
 
 /* ---- the host ----------------------------------------------------------------------- */
 
@@ -103,13 +104,14 @@ host_log(struct ptah_self *self, uint32_t level, const char *text, size_t len)
 	(void)self;
 	(void)level;
 	codec_must(len == strlen(text));
+	snprintf(logged, sizeof(logged), "%s", text);
 }
 
 static void
 host_count(struct ptah_self *self, uint32_t counter, int64_t add)
 {
 	(void)self;
-	codec_must(counter < 3);
+	codec_must(counter < 4);
 	n_counted[counter] += (unsigned)add;
 }
 
@@ -411,7 +413,7 @@ obfs_021_tickets_end_and_keys_turn(void **state)
 	pair_close(&pair);
 	wall_s += 2 * DAY_S;
 	pair_open(&pair);
-	assert_true(server.bench->ring.has_old);
+	assert_true(server.bench->ring->has_old);
 	assert_non_null(strstr(server.file, "old-ticket-aes-key"));
 	pair_talk(&pair, 0);
 	assert_int_equal(n_counted[SCRAMBLE_COUNT_REDEEMED], ++redeemed);
@@ -561,8 +563,12 @@ works_without_a_folder(void **state)
 	place_reopen(&server);
 	place_reopen(&client);
 	assert_int_equal(server.ready, 0);
+	assert_non_null(strstr(logged, "no state folder"));
+	assert_non_null(strstr(logged, "-state"));
+	logged[0] = '\0';
 	server.conf.password = PASSWORD;
 	place_reopen(&server);
+	assert_string_equal(logged, ""); /* who gave it knows it */
 	assert_string_equal(server.announced, "{\"password\": \"" PASSWORD "\"}");
 	for (unsigned i = 0; i < 2; i++) {
 		pair_open(&pair);

@@ -188,6 +188,8 @@ hears_an_hour_of_skew_and_no_more(void **state)
 		assert_int_equal(rc, abs(hours) <= 1 ? 1 : -EBADMSG);
 		if (rc == 1)
 			assert_int_equal(heard.hour, shake.hour);
+		else
+			assert_int_equal(scramble_heard_skew(&heard, &door, (struct ptah_span){ shake.client, shake.client_len }), -hours);
 	}
 	ptah_json_free(file);
 }

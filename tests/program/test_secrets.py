@@ -4,7 +4,9 @@ those that are once, and never the text that they came as.
 
 The model plays the peer, so it knows every key that a link has.
 """
+import base64
 import hashlib
+import json
 import os
 import socket
 import struct
@@ -12,6 +14,7 @@ import struct
 import pytest
 
 import obfs4model as model
+import scramblemodel
 from harness import MODULES, F3S, EchoServer, Ptah, connect, poll
 from image import Image, flags_at
 from lines import pattern
@@ -366,3 +369,98 @@ def test_what_a_password_makes_ends_with_the_handshake(tmp_path):
         for sock in socks:
             sock.sendall(b"again")
             assert sock.recv(5) == b"again"
+
+
+# --- ScrambleSuit ----------------------------------------------------------------
+
+needs_scramblesuit = pytest.mark.skipif(
+    not os.path.exists(os.path.join(MODULES, "scramblesuit.so")),
+    reason="built without scramblesuit")
+B32 = "WCWGC5UQTYHT4MDUDO66TYRFACA3TUQZ"
+
+
+class ScrambleBridge(Ptah):
+    def __init__(self, path, port, **changes):
+        super().__init__(server_start(path, port).change(
+            TOR_PT_SERVER_TRANSPORTS="scramblesuit",
+            TOR_PT_SERVER_BINDADDR="scramblesuit-127.0.0.1:0", **changes))
+        self.state = path
+
+    def __enter__(self):
+        super().__enter__()
+        self.wait_done()
+        self.where = self.address("scramblesuit")
+        return self
+
+    def link(self):
+        hello = scramblemodel.Hello(B32)
+        sock = connect(self.where)
+        sock.settimeout(10)
+        sock.sendall(hello.bytes)
+        hello.read_answer(sock)
+        return hello, sock
+
+    def long_term(self):
+        """Raw, and as the files and the parent have it."""
+        with open(self.state / "scramblesuit_state.json") as f:
+            state = json.load(f)
+        needles = {"secret": base64.b32decode(B32)}
+        for name, key in (("aes", "ticket-aes-key"),
+                          ("mac", "ticket-hmac-key")):
+            needles[name] = bytes.fromhex(state[key])
+            needles[name + " text"] = state[key].encode()
+        return needles
+
+
+def scramble_keys(hello):
+    """What opens a link, in either direction, and what it was made of."""
+    return {"shared": hello.shared, "master": hello.master,
+            "up": hello.keys[:32], "down": hello.keys[40:72],
+            "up mac": hello.keys[80:112], "down mac": hello.keys[112:144]}
+
+
+@needs_scramblesuit
+@pytest.mark.parametrize("again", [False, True], ids=["option", "state"])
+def test_a_bridges_keys_of_tickets_are_in_locked_memory(tmp_path, again):
+    """Those of the home, and of each worker that had a link; the secret once."""
+    option = "scramblesuit:password=" + B32
+    with EchoServer() as echo:
+        with ScrambleBridge(tmp_path / "b", echo.port,
+                            TOR_PT_SERVER_TRANSPORT_OPTIONS=option) as bridge:
+            bridge.finish()
+        how = {} if again else {"TOR_PT_SERVER_TRANSPORT_OPTIONS": option}
+        with ScrambleBridge(tmp_path / "b", echo.port, **how) as bridge:
+            socks = [bridge.link()[1] for _ in range(8)]
+            needles = bridge.long_term()
+            image = Image(bridge.pid, needles)
+            assert image.there(leave=("secret", "aes", "mac")) == {}
+            assert image.count("secret") == 1
+            # by the home, and by all workers at most
+            assert 2 <= image.count("aes") <= 1 + len(os.sched_getaffinity(0))
+            assert image.count("mac") == image.count("aes")
+            for what in ("secret", "aes", "mac"):
+                for at, _ in image.found[what]:
+                    flags = flags_at(bridge.pid, at)
+                    assert "dd" in flags and "lo" in flags, what
+            for sock in socks:
+                sock.close()
+
+
+@needs_scramblesuit
+@pytest.mark.parametrize("how", ["eof", "reset"])
+def test_link_keys_of_a_scramblesuit_bridge(tmp_path, how):
+    """Secrets of the handshake go when it is over, keys with the link."""
+    option = "scramblesuit:password=" + B32
+    with EchoServer() as echo, ScrambleBridge(
+            tmp_path / "b", echo.port,
+            TOR_PT_SERVER_TRANSPORT_OPTIONS=option) as bridge:
+        hello, sock = bridge.link()
+        keys = scramble_keys(hello)
+        assert_gone(bridge.pid, {name: keys[name] for name in
+                                 ("shared", "master")}, "open")
+        image = Image(bridge.pid, keys)
+        assert all(image.count(name) > 0 for name in
+                   ("up", "down", "up mac", "down mac")), \
+            "the model does not know the keys, so it would find nothing"
+        closed_on(sock, how)
+        assert_gone(bridge.pid, keys, how)

@@ -347,7 +347,8 @@ ptah_heap_refuse(uint64_t n, bool all_after)
 {
 	refuse_at = n > 0 ? n_asked + n : 0;
 	refuse_after = all_after;
-	has_refused = false;
+	if (n > 0)
+		has_refused = false;
 }
 
 bool

@@ -29,7 +29,7 @@ uint64_t ptah_heap_asked(void);
 
 /** Refuse the n-th allocation from now on (1: the next), and, if 'all_after', each behind it; 0: none. */
 void ptah_heap_refuse(uint64_t n, bool all_after);
-/** Was one refused since? */
+/** Was one refused since a number was said? */
 bool ptah_heap_has_refused(void);
 
 #endif

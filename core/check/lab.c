@@ -129,6 +129,8 @@ ptah_lab_leave(struct ptah_lab *lab)
 		lab->hook_ns += cpu_ns();
 	ptah_heap_leave();
 	for (int who = 0; lab->tight && who < 2; who++) {
+		if (lab->base[who].home.lab == NULL)
+			continue;
 		ptah_lab_look_at(&lab->base[who].home, "its home");
 		ptah_lab_look_at(&lab->base[who].worker, "its worker life");
 	}
@@ -137,7 +139,7 @@ ptah_lab_leave(struct ptah_lab *lab)
 void
 ptah_lab_look_at(const struct ptah_lab_life *life, const char *whose)
 {
-	int where = life->memory.map != NULL ? ptah_guard_look(&life->memory) : 0;
+	int where = life->lab->tight && life->memory.map != NULL ? ptah_guard_look(&life->memory) : 0;
 
 	if (where != 0)
 		ptah_trial_fail("it has written %s the memory of %s, which is %zu bytes long", where < 0 ? "before" : "behind",
@@ -303,8 +305,8 @@ ptah_lab_open(struct ptah_lab *lab, const struct ptah_subject *subject, bool tig
 	lab->wall_s = START_S;
 	lab->tight = tight;
 	lab->room[PTAH_PLAIN] = lab->room[PTAH_WIRE] = most;
-	ptah_guard_make(&lab->in[PTAH_PLAIN], "what has come from the plain side", IN_MOST, true);
-	ptah_guard_make(&lab->in[PTAH_WIRE], "what has come from the wire", IN_MOST, true);
+	ptah_guard_make(&lab->in[PTAH_PLAIN], "what has come from the plain side", IN_MOST, tight);
+	ptah_guard_make(&lab->in[PTAH_WIRE], "what has come from the wire", IN_MOST, tight);
 	ptah_guard_make(&lab->out[PTAH_PLAIN], "the room towards the plain side", most + 4096, false);
 	ptah_guard_make(&lab->out[PTAH_WIRE], "the room towards the wire", most + 4096, false);
 	ptah_guard_make(&lab->args, "its args, which lived for 'open' only", module->args_size + 64, false);

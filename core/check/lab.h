@@ -89,7 +89,7 @@ struct ptah_lab {
 	uint64_t *tokens;
 	size_t n_tokens;
 	/* How it is. */
-	bool tight;                    /* no slack behind anything: a byte too far is a fault */
+	bool tight;                    /* no slack behind anything, and what is for reading is: a byte too far is a fault */
 	bool measured;
 	bool replay_later;             /* answers about tokens come by an event */
 	uint64_t refuse_service;       /* the n-th service that can fail from now on fails; 0: none */

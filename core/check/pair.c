@@ -11,6 +11,7 @@
 #define PATIENCE_MS 120000u
 /* So many timers without anything else in between are a loop. */
 #define TICKS_MOST 200000u
+#define READ_MOST ((size_t)128 * 1024)
 #define PIECE_USUAL ((size_t)32 * 1024)
 
 static const char *const names[2] = { "client", "server" };
@@ -113,9 +114,14 @@ carry(struct ptah_pair *pair, int who)
 		n = 0;
 	else if (n > 0 && !ptah_party_reads(to, PTAH_WIRE))
 		return false;
+	if (n > READ_MOST)
+		n = READ_MOST;
 	if (n > 0 && pair->cut != NULL)
 		n = pair->cut(pair, who, pair->carried[who], n);
 	if (n > 0) {
+		if (pair->flip != 0 && who == pair->flip_who && pair->flip_at >= pair->carried[who] &&
+		    pair->flip_at < pair->carried[who] + n)
+			from->out.at[pair->flip_at - pair->carried[who]] ^= pair->flip;
 		if (pair->record)
 			ptah_buf_add(&pair->log[who], from->out.at, n);
 		ptah_party_feed(to, PTAH_WIRE, from->out.at, n);
@@ -183,6 +189,13 @@ ptah_pair_settle(struct ptah_pair *pair, unsigned limit_ms)
 		if (++ticks > TICKS_MOST)
 			ptah_trial_fail("%u timers go off one after another, and nothing else happens", ticks);
 	}
+}
+
+void
+ptah_pair_rest(struct ptah_pair *pair)
+{
+	while (ptah_pair_step(pair))
+		;
 }
 
 /* Why it did not come to an end. */

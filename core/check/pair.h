@@ -29,6 +29,9 @@ struct ptah_pair {
 	uint64_t carried[2];         /* wire bytes that have reached the other */
 	ptah_cut_fn *cut;            /* NULL: all at once */
 	uint64_t arg;                /* of 'cut' */
+	uint64_t flip_at;            /* with 'flip': this wire byte of flip_who is changed on its way */
+	uint8_t flip;                /* by these bits; 0: none */
+	int flip_who;
 	bool record;
 	struct ptah_buf log[2];      /* wire bytes, with 'record' */
 	bool loose;                  /* a mismatch of bytes is not the row's end, but 'wrong' */
@@ -50,6 +53,9 @@ bool ptah_pair_step(struct ptah_pair *pair);
 bool ptah_pair_settle(struct ptah_pair *pair, unsigned limit_ms);
 bool ptah_pair_is_done(const struct ptah_pair *pair);
 bool ptah_pair_is_open(const struct ptah_pair *pair);
+
+/** Rounds, until nothing moves. */
+void ptah_pair_rest(struct ptah_pair *pair);
 
 /** The row ends unless it settles; says who stands where. */
 void ptah_pair_need(struct ptah_pair *pair, const char *doing);

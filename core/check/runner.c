@@ -63,6 +63,8 @@ static noreturn void
 run_child(const struct ptah_run_wish *wish, const struct ptah_row *row, struct ptah_trial *trial, pid_t parent)
 {
 	const struct rlimit no_core = { 0, 0 };
+	const rlim_t cpu_s = PTAH_CHECK_CPU_S + (rlim_t)(4 * wish->budget_s);
+	const struct rlimit no_loop = { cpu_s, cpu_s + 1 };
 	struct ptah_subject subject;
 	char why[PTAH_WHY_TEXT] = "";
 	const char *not;
@@ -72,6 +74,7 @@ run_child(const struct ptah_run_wish *wish, const struct ptah_row *row, struct p
 		_exit(1);
 	leave_terminal();
 	setrlimit(RLIMIT_CORE, &no_core);
+	setrlimit(RLIMIT_CPU, &no_loop);
 	ptah_trial_begin(trial, wish->budget_s);
 	ptah_guard_watch();
 	ptah_trial_step("loading %s", wish->subject.path);
@@ -136,6 +139,8 @@ run_row(const struct ptah_run_wish *wish, const struct ptah_row *row, struct pta
 	trial->verdict = PTAH_FAILED;
 	if (!ended)
 		snprintf(trial->text, sizeof(trial->text), "it hangs: no end after %d s", PTAH_CHECK_LIMIT_S);
+	else if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
+		snprintf(trial->text, sizeof(trial->text), "it loops: no end after %d s and more of a processor", PTAH_CHECK_CPU_S);
 	else if (WIFSIGNALED(status))
 		snprintf(trial->text, sizeof(trial->text), "it crashes: %s", strsignal(WTERMSIG(status)));
 	else

@@ -20,8 +20,9 @@ struct ptah_run_wish {
 	void *arg;
 };
 
-/** No row took longer, or it hangs. */
+/** No row takes longer, or it hangs; nor so much of a processor (and more with a larger budget), or it loops. */
 #define PTAH_CHECK_LIMIT_S 60
+#define PTAH_CHECK_CPU_S 8
 
 struct ptah_run {
 	struct ptah_trial *trials; /* as many as there are rows; UNDECIDED: not asked for */

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""ptah check-module catches each planted defect by the row that is meant for it.
+
+tests/modules/flawed.c is compiled here once for each flaw, as its author would
+compile it.  All rows are run for each, to see that no other row blames the
+module for it; so these tests take about a second each, and the one whose
+module loops some more.
+"""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+import harness
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+SOURCE = os.path.join(TOP, "tests", "modules", "flawed.c")
+
+# What is wrong: the row that is meant for it, words that it says, and rows that may say so, too.
+FLAWS = {
+    "NO_HELP": ("options", "no .help", ()),
+    "NO_SUMMARY": ("texts", "no .summary", ()),
+    "STRANGE_EXAMPLE": ("example", '"pasword" is not known', ()),
+    "SHORT_COPY": ("extremes", "crashes", ()),
+    "WHOLE_HELLO": ("cuts", "with one cut", ("bytewise", "pieces", "memory", "half-close", "abrupt", "truncated")),
+    "WIDE_ROOM": ("narrow", "stands still", ("memory",)),
+    "LOSES_PATIENCE": ("bytewise", "one byte at a time", ("pieces", "memory")),
+    "PILES_UP": ("slow", "piles up", ()),
+    "SHARES_KEY": ("crowd", "one of many links", ("idle",)),
+    "CLOSES_BOTH": ("half-close", "after the other had ended", ()),
+    "LEAKS_EARLY": ("abrupt", "blocks of memory", ("failures",)),
+    "LEAKS": ("leaks", "pair of links that has ended", ("abrupt", "failures")),
+    "LEAKS_HOME": ("leaks", "instance that has ended", ()),
+    "OPENS_ANYWAY": ("refused", "plain end has failed", ()),
+    "BYTE_TOO_FAR": ("memory", "behind the room towards the wire", ()),
+    "SMALL_LIFE": ("memory", "memory of its link", ()),
+    "WRITES_INPUT": ("memory", "what has come from the wire", ()),
+    "KEEPS_ARGS": ("memory", "its args", ()),
+    "TRUSTS_MALLOC": ("failures", "NULL pointer", ()),
+    "TRUSTS_TIMER": ("failures", "abort()", ()),
+    "TIMER_NOW": ("timers", "due at once", ("noise", "truncated", "replayed", "flipped", "messages")),
+    "TIMER_OFTEN": ("timers", "with nothing to do", ()),
+    "SAYS_FIRST": ("flipped", "lets", ("noise",)),
+    "TRUSTS_NONCE": ("noise", "abort()", ("flipped",)),
+    "TRUSTS_LENGTH": ("truncated", "abort()", ("noise",)),
+    "HALF_A_TAG": ("flipped", "lets", ()),
+    "IGNORES_REPLAY": ("replayed", "goes on with one that was", ()),
+    "OPENS_TWICE": ("carry", "OPEN twice", None),
+    "STANDS_STILL": ("carry", "takes and gives nothing", None),
+    "EATS_TOO_MUCH": ("carry", "ate 2 bytes", None),
+    "LOSES_BYTE": ("carry", "stands still", None),
+    "LOOPS": ("carry", "loops", None),
+    "MISMATCHED": ("generate", "that it made itself", ()),
+}
+
+
+def numbers():
+    """The flaws that the source has."""
+    with open(SOURCE, encoding="utf-8") as f:
+        return {name: int(number) for name, number in
+                re.findall(r"^#define ([A-Z_]+) (\d+)$", f.read(), re.M) if name != "FLAW"}
+
+
+def compiled(number):
+    """The module with this flaw, in a folder of its own: they all have one name."""
+    folder = os.path.join(harness.BUILD, "tests", "flaws", str(number))
+    path = os.path.join(folder, "flawed.so")
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-shared", "-fPIC", "-O2", "-fvisibility=hidden",
+                    "-I", os.path.join(TOP, "include"), "-DFLAW=%d" % number, "-Wl,-z,defs",
+                    "-o", path, SOURCE], check=True, timeout=60 * harness.SLOW)
+    return path
+
+
+def run(number, *words):
+    """All rows by name."""
+    got = subprocess.run([harness.program()[0], "check-module", compiled(number), "--json", "--seconds", "0", *words],
+                         capture_output=True, text=True, env=harness.environment(),
+                         timeout=180 * harness.SLOW, check=False)
+    told = json.loads(got.stdout)
+    assert got.returncode == (1 if told["failed"] else 0)
+    return {row["name"]: row for row in told["rows"]}
+
+
+def test_every_flaw_of_the_source_is_looked_for():
+    """No flaw is planted and forgotten."""
+    assert set(numbers()) == set(FLAWS)
+    assert len({row for row, _, _ in FLAWS.values()}) >= 15
+
+
+def test_the_module_without_a_flaw_passes():
+    """What the others have wrong, this one has right."""
+    rows = run(0)
+    assert {name: row["text"] for name, row in rows.items() if row["verdict"] not in ("pass", "n/a")} == {}
+    assert {name for name, row in rows.items() if row["verdict"] == "n/a"} <= {"messages", "bad-messages"}
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_flaw_is_caught_by_its_row(flaw):
+    """By that row, in words, and by no row that has nothing to do with it."""
+    meant, says, also = FLAWS[flaw]
+    rows = run(numbers()[flaw])
+    failed = {name for name, row in rows.items() if row["verdict"] == "fail"}
+    assert meant in failed, "%s failed instead" % sorted(failed)
+    assert says in rows[meant]["text"]
+    if also is None:
+        # Who cannot carry is asked no more; the rows before that are fine.
+        assert {row["verdict"] for name, row in rows.items() if name in ("cuts", "leaks", "flipped")} == {"skipped"}
+        assert failed <= {meant, "extremes", "relay", "above", "below"}
+    else:
+        assert failed <= {meant, *also, "relay", "above", "below"}, {
+            name: rows[name]["text"] for name in failed}
+    for name in ("load", "required"):
+        assert rows[name]["verdict"] == "pass"

@@ -250,15 +250,17 @@ flow_new(struct ptah_msgserver *server, const struct ptah_udp_got *got, const st
 
 /* Whose is it?  0, or not: nobody's. */
 static int
-key_of(const struct ptah_msgserver *server, const struct ptah_msg *msg, struct ptah_peer_key *key)
+key_of(const struct ptah_msgserver *server, const struct ptah_msg *msg, const struct ptah_addr *from, struct ptah_peer_key *key)
 {
 	const struct ptah_instance *bottom = server->bottom;
 	uint8_t bytes[16] = { 0 };
-	int rc = bottom->module->key(bottom->conf,
-	    bottom->worker_state != NULL ? bottom->worker_state[server->worker->index] : NULL, msg, bytes);
+	int rc = PTAH_PASS;
 
-	*key = ptah_peer_key_from(bytes);
-	return rc;
+	if (bottom->module->key != NULL)
+		rc = bottom->module->key(bottom->conf,
+		    bottom->worker_state != NULL ? bottom->worker_state[server->worker->index] : NULL, msg, bytes);
+	*key = rc == PTAH_PASS ? ptah_peer_key_of(from) : ptah_peer_key_from(bytes);
+	return rc == PTAH_PASS ? 0 : rc;
 }
 
 static struct flow *
@@ -322,7 +324,7 @@ on_carried(const struct ptah_udp_got *got, void *arg)
 	struct ptah_room room = { (uint8_t *)(uintptr_t)got->at, got->len };
 	struct ptah_msg msg = { .size = sizeof(msg), .side = PTAH_SIDE_WIRE, .body = { got->at, got->len }, .room = room };
 	struct ptah_peer_key key;
-	struct flow *flow = key_of(server, &msg, &key) == 0 ? flow_find(server, &key) : NULL;
+	struct flow *flow = key_of(server, &msg, &got->from, &key) == 0 ? flow_find(server, &key) : NULL;
 
 	if (flow == NULL)
 		count(server, PTAH_STAT_UDP_DROP_REFUSED);
@@ -332,14 +334,14 @@ on_carried(const struct ptah_udp_got *got, void *arg)
 }
 
 static void
-on_piece(struct ptah_msgserver *server, const struct ptah_udp_got *got, struct ptah_room piece, const struct ptah_peer_key *source)
+on_piece(struct ptah_msgserver *server, const struct ptah_udp_got *got, struct ptah_room piece)
 {
 	struct ptah_msg msg = {
 		.size = sizeof(msg), .side = PTAH_SIDE_WIRE, .body = { piece.at, piece.len }, .room = piece,
 	};
-	struct ptah_peer_key key = *source;
+	struct ptah_peer_key key;
 
-	if (server->bottom->module->key != NULL && key_of(server, &msg, &key) != 0) {
+	if (key_of(server, &msg, &got->from, &key) != 0) {
 		count(server, PTAH_STAT_UDP_DROP_REJECTED);
 		return;
 	}
@@ -364,11 +366,10 @@ on_datagrams(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	for (int i = 0; i < n; i++) {
-		const struct ptah_peer_key source = ptah_peer_key_of(&got[i].from);
 		size_t count = ptah_udp_pieces(server->batch, &got[i], pieces);
 
 		for (size_t j = 0; j < count; j++)
-			on_piece(server, &got[i], pieces[j], &source);
+			on_piece(server, &got[i], pieces[j]);
 	}
 	ptah_post_flush(server->post);
 }

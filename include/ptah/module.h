@@ -210,7 +210,7 @@ struct ptah_module {
 	 * peer was found good by no layer yet.  What they make goes by host->message(), as often as they like.  Of a link whose 'key' is known a
 	 * message from another address moves the peer there, unless it is rejected: so reject what is not authentic.
 	 */
-	int (*key)(const void *conf, void *worker, const struct ptah_msg *, uint8_t key[16]); /* server, bottom layer: which link owns a datagram that came in?  0; anything else drops it.  NULL: its source address says so */
+	int (*key)(const void *conf, void *worker, const struct ptah_msg *, uint8_t key[16]); /* server, bottom layer: which link owns a datagram that came in?  0; PTAH_PASS: its source address says so, as it does when this is NULL; anything else drops it */
 	int (*wrap_message)(void *link, const struct ptah_msg *);   /* from the plain side; only when the link is open */
 	int (*unwrap_message)(void *link, const struct ptah_msg *); /* from the wire side */
 

@@ -108,46 +108,53 @@ spell(const char *host, const char *port, char dest[SHADOW_DEST_TEXT])
 }
 
 int
-shadow_address_read(struct ptah_span in, char dest[SHADOW_DEST_TEXT])
+shadow_address_len(struct ptah_span in)
 {
-	char host[256] = "", port[6];
-	size_t len, at = 1;
-	uint16_t number;
+	size_t len;
 
 	if (in.len == 0)
 		return 0;
 	switch (in.at[0]) {
 	case V4:
-		len = 4;
+		len = 1 + 4 + 2;
 		break;
 	case V6:
-		len = 16;
+		len = 1 + 16 + 2;
 		break;
 	case NAME:
 		if (in.len < 2)
 			return 0;
-		len = in.at[1];
-		at = 2;
+		len = 1u + 1u + in.at[1] + 2u;
 		break;
 	default:
 		return -EPROTO;
 	}
-	if (in.len < at + len + 2)
-		return 0;
+	return in.len < len ? 0 : (int)len;
+}
+
+int
+shadow_address_read(struct ptah_span in, char dest[SHADOW_DEST_TEXT])
+{
+	char host[256] = "", port[6];
+	int len = shadow_address_len(in);
+	uint16_t number;
+
+	if (len <= 0)
+		return len;
 	if (in.at[0] == NAME) {
 		/* A NUL would hide what comes after it. */
-		if (memchr(in.at + at, '\0', len) != NULL)
+		if (memchr(in.at + 2, '\0', in.at[1]) != NULL)
 			return -EPROTO;
-		memcpy(host, in.at + at, len);
-		host[len] = '\0';
+		memcpy(host, in.at + 2, in.at[1]);
+		host[in.at[1]] = '\0';
 	} else {
-		inet_ntop(in.at[0] == V4 ? AF_INET : AF_INET6, in.at + at, host, sizeof(host));
+		inet_ntop(in.at[0] == V4 ? AF_INET : AF_INET6, in.at + 1, host, sizeof(host));
 	}
-	number = ptah_bytes_get16be(in.at + at + len);
+	number = ptah_bytes_get16be(in.at + len - 2);
 	if (number == 0)
 		return -EPROTO;
 	snprintf(port, sizeof(port), "%u", (unsigned)number);
-	return spell(host, port, dest) == 0 ? (int)(at + len + 2) : -EPROTO;
+	return spell(host, port, dest) == 0 ? len : -EPROTO;
 }
 
 static bool

@@ -20,6 +20,8 @@
 /** Write the header of "host:port".  Its length, or -EINVAL if that is none. */
 int shadow_address_write(const char *dest, uint8_t out[SHADOW_ADDRESS_MAX]);
 
+/** Length of the header that stands at 'in', by its first bytes; 0 when more must come, or -EPROTO. */
+int shadow_address_len(struct ptah_span in);
 /** Read a header; its length, 0 when more must come, or -EPROTO.  'dest' gets "host:port" in its one spelling. */
 int shadow_address_read(struct ptah_span in, char dest[SHADOW_DEST_TEXT]);
 

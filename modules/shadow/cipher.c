@@ -76,14 +76,15 @@ shadow_key_of_password(const struct shadow_cipher *cipher, const char *password,
 	return ok ? 0 : -ENOMEM;
 }
 
-static void
-modern_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, uint8_t *session)
+void
+shadow_modern_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, size_t salt_len,
+    uint8_t *session)
 {
 	uint8_t material[SHADOW_KEY_MAX + SHADOW_SALT_MAX];
 
 	memcpy(material, key, cipher->key_len);
-	memcpy(material + cipher->key_len, salt, cipher->key_len);
-	ptah_blake3_derive_key("shadowsocks 2022 session subkey", material, (size_t)2 * cipher->key_len, session,
+	memcpy(material + cipher->key_len, salt, salt_len);
+	ptah_blake3_derive_key("shadowsocks 2022 session subkey", material, cipher->key_len + salt_len, session,
 	    cipher->key_len);
 	explicit_bzero(material, sizeof(material));
 }
@@ -118,6 +119,6 @@ shadow_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const
 {
 	if (!cipher->modern)
 		return classic_session_key(cipher, key, salt, session);
-	modern_session_key(cipher, key, salt, session);
+	shadow_modern_key(cipher, key, salt, cipher->key_len, session);
 	return 0;
 }

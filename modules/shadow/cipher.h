@@ -41,5 +41,8 @@ const char *shadow_cipher_names(void);
 /** -ENOMEM, as below. */
 int shadow_key_of_password(const struct shadow_cipher *cipher, const char *password, uint8_t *key);
 int shadow_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, uint8_t *session);
+/** Of 2022, with a salt of any length up to a key's. */
+void shadow_modern_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, size_t salt_len,
+    uint8_t *session);
 
 #endif

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message.h"
+
 #define TIMER_PATIENCE 0u
 #define COOKIE_THEIRS 1u
 #define COOKIE_OURS 2u
 
-static struct ptah_span
-scope_of(const struct shadow_link *link)
+struct ptah_span
+shadow_link_scope(const struct shadow_link *link)
 {
 	/* Apart, for a client and a server may live in one process. */
 	static const uint8_t client[] = "shadow client", server[] = "shadow server";
@@ -58,7 +60,7 @@ shadow_link_say_salt(struct shadow_link *link)
 	if (rc < 0)
 		return rc;
 	/* So that nobody can send it back to us; how that is answered changes nothing. */
-	(void)link->host->replay(link->self, scope_of(link), (struct ptah_span){ link->salt, link->cipher->key_len },
+	(void)link->host->replay(link->self, shadow_link_scope(link), (struct ptah_span){ link->salt, link->cipher->key_len },
 	    link->cipher->modern ? SHADOW_SALT_TTL_S : 0, COOKIE_OURS);
 	link->said_salt = true;
 	return 0;
@@ -237,8 +239,8 @@ shadow_link_hear_salt(struct shadow_link *link, const uint8_t *salt)
 int
 shadow_link_ask_replay(struct shadow_link *link, struct ptah_io *io, uint32_t ttl_s)
 {
-	int rc = link->host->replay(link->self, scope_of(link), (struct ptah_span){ link->their_salt, link->cipher->key_len },
-	    ttl_s, COOKIE_THEIRS);
+	const struct ptah_span salt = { link->their_salt, link->cipher->key_len };
+	int rc = link->host->replay(link->self, shadow_link_scope(link), salt, ttl_s, COOKIE_THEIRS);
 
 	if (rc == 1)
 		return is_fresh(link, io);
@@ -356,11 +358,32 @@ shadow_link_unwrap(void *link, struct ptah_io *io)
 
 /* ---- life ----------------------------------------------------------------- */
 
+int
+shadow_link_aim(struct shadow_link *link, const struct ptah_open *open, struct ptah_io *io)
+{
+	const struct shadow_options *options = open->args;
+	const char *dest = options->target != NULL ? options->target : open->dest;
+	int n;
+
+	if (options->profile != SHADOW_SS)
+		return 0;
+	if (dest == NULL) {
+		io->reason = "profile ss needs a destination: option \"target\", or a SOCKS request beside \"serverAddress\"";
+		return -EDESTADDRREQ;
+	}
+	n = shadow_address_write(dest, link->address);
+	if (n < 0) {
+		io->reason = "the destination cannot be written into a Shadowsocks header";
+		return n;
+	}
+	link->address_len = (uint16_t)n;
+	return 0;
+}
+
 static int
 open_client(struct shadow_link *link, const struct ptah_open *open, struct ptah_io *io)
 {
 	const struct shadow_options *options = open->args;
-	const char *dest = options->target != NULL ? options->target : open->dest;
 	uint8_t prefix[SHADOW_PREFIX_MAX];
 	int n;
 
@@ -370,17 +393,10 @@ open_client(struct shadow_link *link, const struct ptah_open *open, struct ptah_
 			return n;
 		memcpy(link->salt, prefix, (size_t)n);
 	}
+	n = shadow_link_aim(link, open, io);
+	if (n < 0)
+		return n;
 	if (options->profile == SHADOW_SS) {
-		if (dest == NULL) {
-			io->reason = "profile ss needs a destination: option \"target\", or a SOCKS request beside \"serverAddress\"";
-			return -EDESTADDRREQ;
-		}
-		n = shadow_address_write(dest, link->address);
-		if (n < 0) {
-			io->reason = "the destination cannot be written into a Shadowsocks header";
-			return n;
-		}
-		link->address_len = (uint16_t)n;
 		link->keep_eof = options->half_close != SHADOW_HALF_CLOSE_SEND;
 		n = link->host->timer(link->self, TIMER_PATIENCE, SHADOW_PATIENCE_NS);
 		if (n < 0)
@@ -405,6 +421,8 @@ shadow_link_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 	if (mine->cipher == NULL)
 		return -EINVAL;
 	mine->worker = open->worker;
+	if (open->messages)
+		return shadow_messages_open(mine, open, io);
 	rc = shadow_keys_read(&mine->keys, mine->cipher, options->password, options->key, why, sizeof(why));
 	if (rc < 0)
 		return rc;
@@ -457,6 +475,7 @@ shadow_link_close(void *link, int why)
 	struct shadow_link *mine = link;
 
 	(void)why;
+	shadow_messages_close(mine);
 	forget_early(mine);
 	shadow_boxes_clear(&mine->sealer);
 	shadow_boxes_clear(&mine->opener.boxes);

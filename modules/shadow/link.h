@@ -35,8 +35,12 @@
 #define SHADOW_AT_ADMITTED 4u /* ... it is, and its destination is being dialled */
 #define SHADOW_AT_STREAM 5u   /* chunks */
 
+struct shadow_desk;
+struct shadow_messages;
+
 /** What the links of one worker share. */
 struct shadow_worker {
+	struct shadow_desk *desk; /* message.h; NULL: no messages yet */
 	uint64_t skew_said_ns; /* when the log heard last of a clock that is wrong; 0: never */
 };
 
@@ -55,6 +59,7 @@ struct shadow_link {
 	bool overdue;        /* the application says nothing: the address goes alone */
 	struct shadow_keys keys;
 	struct shadow_worker *worker;
+	struct shadow_messages *messages; /* message.h; NULL: a stream */
 	uint8_t salt[SHADOW_SALT_MAX], their_salt[SHADOW_SALT_MAX];
 	uint8_t address[SHADOW_ADDRESS_MAX]; /* client: its header */
 	uint16_t address_len;
@@ -70,7 +75,14 @@ int shadow_link_unwrap(void *link, struct ptah_io *io);
 int shadow_link_event(void *link, const struct ptah_event *event, struct ptah_io *io);
 void shadow_link_close(void *link, int why);
 
-/* ---- between link.c and modern.c ------------------------------------------ */
+/* ---- between link.c, modern.c and message.c --------------------------------- */
+
+/** Where salts are known by. */
+struct ptah_span shadow_link_scope(const struct shadow_link *link);
+/** Client: write the header of where it goes.  0, or -errno and why. */
+int shadow_link_aim(struct shadow_link *link, const struct ptah_open *open, struct ptah_io *io);
+/** Say that a clock is wrong, once a minute. */
+void shadow_link_log_skew(const struct shadow_link *link, int64_t skew);
 
 /** The peer is no good: count it, say why, answer nothing. */
 int shadow_link_refuse(const struct shadow_link *link, struct ptah_io *io, uint32_t counter, const char *reason);

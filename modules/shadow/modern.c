@@ -111,8 +111,8 @@ shadow_modern_begin(struct shadow_link *link, struct ptah_io *io)
 
 /* ---- wire to plain -------------------------------------------------------- */
 
-static void
-log_skew(struct shadow_link *link, int64_t skew)
+void
+shadow_link_log_skew(const struct shadow_link *link, int64_t skew)
 {
 	uint64_t now = link->host->now_ns(link->self);
 	char text[96];
@@ -183,7 +183,7 @@ shadow_modern_read_salt(struct shadow_link *link, struct ptah_io *io)
 		return shadow_link_refuse(link, io, SHADOW_COUNT_BROKEN, reason_of(link, rc));
 	now = link->host->wall_s(link->self);
 	if (!shadow_time_is_good(time, now)) {
-		log_skew(link, (int64_t)((uint64_t)time - (uint64_t)now));
+		shadow_link_log_skew(link, (int64_t)((uint64_t)time - (uint64_t)now));
 		return shadow_link_refuse(link, io, SHADOW_COUNT_LATE, "auth: the timestamp is too far from our clock");
 	}
 	return shadow_link_ask_replay(link, io, SHADOW_SALT_TTL_S);

@@ -7,10 +7,13 @@
  *     modern.c    how a stream of 2022 begins  opening.c  its headers
  *     address.c   the header of profile ss     cipher.c   ciphers and session keys
  *     options.c   what the operator says       keys.c     what both ends know
+ *     message.c   a link of messages           packet.c   one of them, sealed
+ *     preamble.c  what a packet begins with    window.c   which have come
  */
 #include <ptah/module.h>
 
 #include "link.h"
+#include "message.h"
 #include "options.h"
 
 static const char *const counters[] = {
@@ -33,13 +36,16 @@ PTAH_MODULE(shadow) = {
 	.example = "{\"server\": {\"password\": \"only for trials, please\"}, "
 	    "\"client\": {\"password\": \"only for trials, please\"}}",
 	.counters = counters,
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE | PTAH_CAN_MESSAGE |
+	    PTAH_MESSAGES_ASKED,
 	.options = shadow_options,
 	.conf_size = sizeof(struct shadow_options),
 	.args_size = sizeof(struct shadow_options),
 	.worker_size = sizeof(struct shadow_worker),
 	.link_size = sizeof(struct shadow_link),
 	.unit = SHADOW_UNIT,
+	.msg_head = SHADOW_MSG_HEAD,
+	.msg_tail = SHADOW_MSG_TAIL,
 	.conf_check = shadow_conf_check,
 	.args_check = shadow_args_check,
 	.open = shadow_link_open,
@@ -47,5 +53,9 @@ PTAH_MODULE(shadow) = {
 	.unwrap = shadow_link_unwrap,
 	.event = shadow_link_event,
 	.close = shadow_link_close,
+	.worker_close = shadow_worker_close,
+	.key = shadow_message_key,
+	.wrap_message = shadow_message_wrap,
+	.unwrap_message = shadow_message_unwrap,
 	.generate = shadow_generate,
 };

@@ -46,7 +46,7 @@ static struct {
 	uint8_t salt[64];
 	size_t len;
 	int64_t until_s;
-} seen[64];
+} seen[1024];
 static size_t n_seen;
 static bool by_event;
 static int event_says;
@@ -144,7 +144,7 @@ static const struct ptah_host host = {
 
 /* ---- links -------------------------------------------------------------- */
 
-static void
+static inline void
 add(struct bytes *bytes, const uint8_t *at, size_t len)
 {
 	assert_true(bytes->len + len <= sizeof(bytes->at));
@@ -153,7 +153,7 @@ add(struct bytes *bytes, const uint8_t *at, size_t len)
 	bytes->len += len;
 }
 
-static void
+static inline void
 eat(struct bytes *bytes, size_t n)
 {
 	assert_true(n <= bytes->len);
@@ -161,7 +161,7 @@ eat(struct bytes *bytes, size_t n)
 	memmove(bytes->at, bytes->at + n, bytes->len);
 }
 
-static void
+static inline void
 call(struct end *end, bool wire_side, const struct ptah_event *event, const struct ptah_open *open)
 {
 	static uint8_t plain[ROOM], wire[ROOM];
@@ -197,7 +197,7 @@ call(struct end *end, bool wire_side, const struct ptah_event *event, const stru
 	end->reason = io.reason;
 }
 
-static void
+static inline void
 end_open(struct end *end, uint32_t role, const struct shadow_options *options, const char *dest)
 {
 	static struct shadow_worker worker;
@@ -211,7 +211,7 @@ end_open(struct end *end, uint32_t role, const struct shadow_options *options, c
 	call(end, false, NULL, &open);
 }
 
-static void
+static inline void
 tell(struct end *end, uint32_t what, int64_t val)
 {
 	struct ptah_event event = { .size = sizeof(event), .what = what, .val = val, .cookie = 1 };
@@ -220,7 +220,7 @@ tell(struct end *end, uint32_t what, int64_t val)
 }
 
 /* Call the steps until they want no more. */
-static void
+static inline void
 run(struct end *end)
 {
 	for (bool moved = true; moved && end->rc == 0;) {
@@ -242,7 +242,7 @@ run(struct end *end)
 	}
 }
 
-static void
+static inline void
 carry(struct end *from, struct end *to, size_t cut)
 {
 	while (from->wire_out.len > 0 && to->rc == 0) {
@@ -254,14 +254,14 @@ carry(struct end *from, struct end *to, size_t cut)
 	}
 }
 
-static void
+static inline void
 say(struct end *end, const uint8_t *at, size_t len)
 {
 	add(&end->plain_in, at, len);
 	run(end);
 }
 
-static struct shadow_options
+static inline struct shadow_options
 options_of(const char *cipher, uint32_t profile)
 {
 	const struct shadow_cipher *one = shadow_cipher_find(cipher);
@@ -270,7 +270,7 @@ options_of(const char *cipher, uint32_t profile)
 	return (struct shadow_options){ .password = password, .cipher = cipher, .profile = profile };
 }
 
-static void
+static inline void
 open_both(const char *cipher, uint32_t profile)
 {
 	const struct shadow_options options = options_of(cipher, profile);
@@ -283,7 +283,7 @@ open_both(const char *cipher, uint32_t profile)
 	assert_false(server.open);
 }
 
-static void
+static inline void
 close_both(void)
 {
 	module->close(&client.link, 0);
@@ -292,7 +292,7 @@ close_both(void)
 
 static uint8_t stream[STREAM_MAX];
 
-static int
+static inline int
 start_links(void **state)
 {
 	(void)state;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """shadow between ptah and ss-local, ss-server, in both roles."""
 
+import contextlib
 import json
 import socket
 import socketserver
@@ -334,3 +335,215 @@ def test_web_074_no_password(house):
     line, = [l for l in process.text().splitlines()
         if l.startswith("SMETHOD-ERROR")]
     assert "password" in line
+
+
+# --- datagrams ---------------------------------------------------------------
+
+DATAGRAMS = [0, 1, 2, 12, 100, 512, 1232, 1400]
+UDP = {"profile": "ss", "messages": True}
+
+
+class Names:
+    """Answers each datagram as a name server would: its two first bytes as they came, a bit set, and the rest backwards."""
+
+    def __init__(self, host="127.0.0.1"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.socket.bind((host, 0))
+        self.at = self.socket.getsockname()[:2]
+        self.heard = set()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    @staticmethod
+    def answer(word):
+        return word[:2] + b"\x80" + word[:1:-1]
+
+    def run(self):
+        while True:
+            try:
+                word, at = self.socket.recvfrom(65536)
+            except OSError:
+                return
+            self.heard.add(at)
+            self.socket.sendto(self.answer(word), at)
+
+    def close(self):
+        with contextlib.suppress(OSError):  # it says so, and wakes all the same
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def udp_socket():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    s.bind(("127.0.0.1", 0))
+    s.settimeout(10)
+    return s
+
+
+def ask(s, at, word, head=b""):
+    """One question and its answer; 'head' is what a SOCKS5 relay wants."""
+    s.sendto(head + word, at)
+    got, _ = s.recvfrom(65536)
+    assert got[len(head):] == Names.answer(word)
+    return got[:len(head)]
+
+
+def burst(s, at, n=20, size=300, head=b""):
+    """Many at once: each comes back, once, in any order."""
+    words = [i.to_bytes(2, "big") + bytes([i]) * size for i in range(n)]
+    for word in words:
+        s.sendto(head + word, at)
+    got = sorted(s.recvfrom(65536)[0][len(head):] for _ in words)
+    assert got == sorted(map(Names.answer, words))
+
+
+def flows(names, at, head=b""):
+    """Every size, a burst, and several at once, each with a socket of its own at the far end."""
+    several = [udp_socket() for _ in range(4)]
+    for size in DATAGRAMS:
+        ask(several[0], at, bytes(size), head)
+    burst(several[0], at, head=head)
+    for s in several:
+        burst(s, at, 5, head=head)
+    assert len(names.heard) == len(several)
+    for s in several:
+        s.close()
+
+
+def bound(port):
+    """Has somebody this UDP port of 127.0.0.1?"""
+    with open("/proc/net/udp") as f:
+        return any(line.split()[1] == "0100007F:%04X" % port
+            for line in f.readlines()[1:])
+
+
+def ss_udp(house, program, cipher, server, *argv):
+    port, = free_ports(1)
+    ss(house, program, "-b", "127.0.0.1", "-l", str(port), "-s", server[0],
+        "-p", str(server[1]), "-m", cipher.lower(), *argv)
+    wait_for(program, 10, lambda: bound(port))
+    return "127.0.0.1", port
+
+
+def ss_server_udp(house, cipher):
+    port, = free_ports(1)
+    process = ss(house, "ss-server", "-s", "127.0.0.1", "-p", str(port),
+        "-m", cipher.lower(), "-U")
+    wait_for("ss-server", 10, lambda: bound(port))
+    return process, ("127.0.0.1", port)
+
+
+def ptah_udp_client(house, server, target=None, name="client", **options):
+    if target:
+        options["target"] = "%s:%d" % target if ":" not in target[0] \
+            else "[%s]:%d" % target
+    return ptah(house, "client", name, dict({"password": PASSWORD,
+        "serverAddress": "%s:%d" % server}, **dict(UDP, **options)),
+        "-mode", "transparent-UDP", "-udpQueue", "64")[1]
+
+
+def ptah_udp_server(house, target, **options):
+    return ptah(house, "server", "server", dict({"password": PASSWORD},
+        **dict(UDP, **options)), "-mode", "transparent-UDP", "-bindhost",
+        "127.0.0.1", "-bindport", "0", "-target", "%s:%d" % target)[1]
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_web_072_our_client_and_ss_server_carry_datagrams(house, cipher):
+    names = house.add(Names())
+    server = ss_server_udp(house, cipher)[1]
+    flows(names, ptah_udp_client(house, server, names.at,
+        cipherName=cipher))
+
+
+def test_web_072_a_name_and_ipv6_as_target(house):
+    server = ss_server_udp(house, CIPHERS[0])[1]
+    v6 = house.add(Names("::1"))
+    with udp_socket() as s:
+        ask(s, ptah_udp_client(house, server, v6.at), b"six" * 100)
+    v4 = house.add(Names())
+    with udp_socket() as s:
+        ask(s, ptah_udp_client(house, server, ("localhost", v4.at[1]),
+            name="other"), b"name" * 100)
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+@pytest.mark.parametrize("allow", [False, True], ids=["target", "allow"])
+def test_web_072_ss_tunnel_and_our_server(house, cipher, allow):
+    names = house.add(Names())
+    other = house.add(Names())
+    server = ptah_udp_server(house, other.at if allow else names.at,
+        cipherName=cipher, **({"allow": ["127.0.0.1:*"]} if allow else {}))
+    flows(names, ss_udp(house, "ss-tunnel", cipher, server, "-L",
+        "%s:%d" % (names.at if allow else ("192.0.2.1", 9)), "-U"))
+    assert not other.heard
+
+
+def test_web_072_ss_local_hears_who_answered(house):
+    """Several destinations of one source, each with its own address in the answer."""
+    several = [house.add(Names()) for _ in range(3)]
+    server = ptah_udp_server(house, ("127.0.0.1", 9), allow=["127.0.0.1:*"])
+    local = ss_udp(house, "ss-local", CIPHERS[0], server, "-u")
+    with udp_socket() as s:
+        for names in several * 2:
+            head = b"\0\0\0\1\x7f\0\0\1" + names.at[1].to_bytes(2, "big")
+            assert ask(s, local, b"who?", head) == head
+            burst(s, local, 5, head=head)
+    assert all(names.heard for names in several)
+
+
+def test_web_072_outside_of_allow_nothing_goes(house):
+    names, good = house.add(Names()), house.add(Names())
+    server = ptah_udp_server(house, good.at,
+        allow=["127.0.0.1:%d" % good.at[1]])
+    local = ss_udp(house, "ss-local", CIPHERS[0], server, "-u")
+    with udp_socket() as s:
+        for to in (names, good):
+            s.sendto(b"\0\0\0\1\x7f\0\0\1" + to.at[1].to_bytes(2, "big")
+                + b"hello", local)
+        assert s.recv(100)[10:] == Names.answer(b"hello")
+    assert good.heard and not names.heard
+
+
+def test_web_073_what_is_not_ours_is_not_answered(house):
+    """Noise, what came before, what is cut, another password: nobody hears anything, and the rest goes on."""
+    names = house.add(Names())
+    server = ptah_udp_server(house, names.at)
+    with udp_socket() as wire, udp_socket() as s:
+        at = ptah_udp_client(house, wire.getsockname(), names.at)
+        s.sendto(b"hello", at)
+        packet = wire.recvfrom(65536)[0]
+        wire.sendto(packet, server)
+        answer = wire.recvfrom(65536)[0]
+        for bad in (packet, packet[:-1], packet + b"x", b"", bytes(200),
+                answer, packet[:31] + bytes([packet[31] ^ 1]) + packet[32:]):
+            wire.sendto(bad, server)
+        with udp_socket() as prober:
+            prober.sendto(packet, server)
+            prober.sendto(bytes(100), server)
+            prober.settimeout(0.5)
+            with pytest.raises(socket.timeout):
+                prober.recv(1)
+        wire.settimeout(0.1)
+        with pytest.raises(socket.timeout):
+            wire.recv(1)
+        wire.settimeout(10)
+        s.sendto(b"again", at)
+        wire.sendto(wire.recvfrom(65536)[0], server)
+        assert len(wire.recv(65536)) == len(answer)
+        other = ptah_udp_client(house, server, names.at, name="other",
+            password="another one")
+        s.sendto(b"hello", other)
+        s.settimeout(0.5)
+        with pytest.raises(socket.timeout):
+            s.recv(1)
+
+
+@pytest.mark.parametrize("profile", ["raw", "ss"])
+def test_both_ends_ours_carry_datagrams(house, profile):
+    names = house.add(Names())
+    server = ptah_udp_server(house, names.at, profile=profile)
+    flows(names, ptah_udp_client(house, server,
+        names.at if profile == "ss" else None, profile=profile))

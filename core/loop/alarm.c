@@ -2,25 +2,19 @@
 #include "loop/alarm.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stdlib.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "loop/bell.h"
 #include "loop/worker.h"
 
 #define FIRST_ROOM 16
 
-/* A binary heap with the first alarm at place 1, and one timer of the kernel
- * for it: the loop's own timers count in milliseconds. */
+/* A binary heap with the first alarm at place 1, and one bell for it. */
 struct ptah_alarms {
 	struct ptah_alarm **heap; /* heap[0] is not used */
 	size_t n, room;
-	struct event *event;
-	uint64_t armed_ns;
-	int fd;
+	struct ptah_bell bell;
 };
 
 static void
@@ -62,23 +56,8 @@ sink(struct ptah_alarms *all, size_t place)
 	put(all, place, alarm);
 }
 
-/* The timer may be early, when the first alarm was cleared: then it wakes once for nothing. */
 static void
-arm(struct ptah_alarms *all)
-{
-	uint64_t at_ns = all->n > 0 ? all->heap[1]->at_ns : 0;
-	struct itimerspec when = {
-		.it_value.tv_sec = (time_t)(at_ns / PTAH_NS_PER_S),
-		.it_value.tv_nsec = (long)(at_ns % PTAH_NS_PER_S),
-	};
-	int rc = timerfd_settime(all->fd, TFD_TIMER_ABSTIME, &when, NULL);
-
-	ptah_assert(rc == 0); /* it fails for wrong arguments only */
-	all->armed_ns = at_ns;
-}
-
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+on_ring(evutil_socket_t fd, short what, void *arg)
 {
 	struct ptah_alarms *all = arg;
 	uint64_t now_ns = ptah_clock_now_ns();
@@ -92,8 +71,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		ptah_alarm_clear(due);
 		due->fn(due, due->arg);
 	}
-	/* Setting it, also to nothing, takes back that it has gone off. */
-	arm(all);
+	ptah_bell_set(&all->bell, all->n > 0 ? all->heap[1]->at_ns : 0);
 }
 
 static struct ptah_alarms *
@@ -108,20 +86,17 @@ alarms_of(struct ptah_worker *worker)
 		errno = ENOMEM;
 		return NULL;
 	}
+	int rc = ptah_bell_init(&all->bell, worker, on_ring, all);
 	all->heap = calloc(FIRST_ROOM, sizeof(struct ptah_alarm *));
 	all->room = FIRST_ROOM;
-	all->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (all->fd != -1 && all->heap != NULL)
-		all->event = event_new(worker->base, all->fd, EV_READ | EV_PERSIST, on_timer, all);
-	if (all->event == NULL || event_add(all->event, NULL) == -1) {
-		int rc = all->fd == -1 ? errno : ENOMEM;
-
-		worker->alarms = all;
+	worker->alarms = all;
+	if (rc == 0 && all->heap == NULL)
+		rc = -ENOMEM;
+	if (rc < 0) {
 		ptah_alarms_free(worker);
-		errno = rc;
+		errno = -rc;
 		return NULL;
 	}
-	worker->alarms = all;
 	return all;
 }
 
@@ -144,8 +119,7 @@ ptah_alarm_set(struct ptah_worker *worker, struct ptah_alarm *alarm, uint64_t at
 	*alarm = (struct ptah_alarm){ .worker = worker, .at_ns = at_ns, .fn = fn, .arg = arg };
 	all->heap[++all->n] = alarm;
 	rise(all, all->n);
-	if (all->armed_ns == 0 || all->heap[1]->at_ns < all->armed_ns)
-		arm(all);
+	ptah_bell_advance(&all->bell, all->heap[1]->at_ns);
 	return 0;
 }
 
@@ -176,10 +150,7 @@ ptah_alarms_free(struct ptah_worker *worker)
 		return;
 	for (size_t i = 1; i <= all->n; i++)
 		all->heap[i]->place = 0;
-	if (all->event != NULL)
-		event_free(all->event);
-	if (all->fd != -1)
-		close(all->fd);
+	ptah_bell_clear(&all->bell);
 	free(all->heap);
 	free(all);
 	worker->alarms = NULL;

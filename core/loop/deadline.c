@@ -2,13 +2,10 @@
 #include "loop/deadline.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stdlib.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "loop/bell.h"
 #include "loop/worker.h"
 
 #define CLASSES_MAX 64
@@ -20,36 +17,13 @@ struct ptah_deadline_class {
 	struct ptah_deadline list; /* sentinel */
 };
 
-/*
- * One timer of the kernel for all classes.  libevent's own timers would give
- * each wait of the loop a limit, for which the kernel arms and disarms a timer
- * at every turn: 0.6 us where it was measured, a tenth of a turn.
- */
 struct ptah_deadlines {
 	struct ptah_deadline_class *classes;
-	struct event *event;
-	uint64_t armed_ns; /* when the timer goes off; 0: it does not */
-	int fd;
+	struct ptah_bell bell; /* one for all of them */
 };
 
 static void
-arm(struct ptah_deadlines *all, uint64_t at_ns)
-{
-	struct itimerspec when = {
-		.it_value.tv_sec = (time_t)(at_ns / PTAH_NS_PER_S),
-		.it_value.tv_nsec = (long)(at_ns % PTAH_NS_PER_S),
-	};
-	int rc = timerfd_settime(all->fd, TFD_TIMER_ABSTIME, &when, NULL);
-
-	ptah_assert(rc == 0); /* it fails for wrong arguments only */
-	all->armed_ns = at_ns;
-}
-
-/* The timer is never later than the first deadline; it may be earlier, when
- * that one was cleared: then it wakes once for nothing, which is cheaper than
- * moving it for every link. */
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+on_ring(evutil_socket_t fd, short what, void *arg)
 {
 	struct ptah_deadlines *all = arg;
 	uint64_t now_ns = ptah_clock_now_ns(), first_ns = 0;
@@ -66,8 +40,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	for (struct ptah_deadline_class *class = all->classes; class != NULL; class = class->next)
 		if (class->list.next != &class->list && (first_ns == 0 || class->list.next->at_ns < first_ns))
 			first_ns = class->list.next->at_ns;
-	/* Setting it, also to nothing, takes back that it has gone off. */
-	arm(all, first_ns);
+	ptah_bell_set(&all->bell, first_ns);
 }
 
 int
@@ -78,11 +51,7 @@ ptah_deadlines_new(struct ptah_worker *worker)
 	if (all == NULL)
 		return -ENOMEM;
 	worker->deadlines = all;
-	all->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (all->fd == -1)
-		return -errno;
-	all->event = event_new(worker->base, all->fd, EV_READ | EV_PERSIST, on_timer, all);
-	return all->event == NULL || event_add(all->event, NULL) == -1 ? -ENOMEM : 0;
+	return ptah_bell_init(&all->bell, worker, on_ring, all);
 }
 
 static struct ptah_deadline_class *
@@ -131,8 +100,7 @@ ptah_deadline_set(struct ptah_worker *worker, struct ptah_deadline *deadline, un
 	deadline->prev = class->list.prev;
 	deadline->prev->next = deadline;
 	class->list.prev = deadline;
-	if (all->armed_ns == 0 || deadline->at_ns < all->armed_ns)
-		arm(all, deadline->at_ns);
+	ptah_bell_advance(&all->bell, deadline->at_ns);
 	return 0;
 }
 
@@ -161,10 +129,7 @@ ptah_deadlines_free(struct ptah_worker *worker)
 			ptah_deadline_clear(class->list.next);
 		free(class);
 	}
-	if (all->event != NULL)
-		event_free(all->event);
-	if (all->fd != -1)
-		close(all->fd);
+	ptah_bell_clear(&all->bell);
 	free(all);
 	worker->deadlines = NULL;
 }

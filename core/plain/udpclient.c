@@ -37,6 +37,10 @@ struct source {
 	struct held *held, **held_end; /* while it is dialled */
 	unsigned n_held;
 	struct ptah_unframer unframer;
+	/* While a batch is sorted: */
+	struct source *next_turn;
+	unsigned first, last; /* of its datagrams */
+	bool has_turn;
 };
 
 struct ptah_udpclient {
@@ -276,6 +280,7 @@ source_new(struct ptah_udpclient *client, const struct ptah_addr *addr)
 struct gathered {
 	struct source *source; /* NULL: it has no link */
 	const struct ptah_addr *from;
+	bool known; /* it had one when the batch was sorted: let it open no other */
 	size_t len, n;
 };
 
@@ -317,7 +322,7 @@ take(struct ptah_udpclient *client, struct gathered *to, struct ptah_span datagr
 	}
 	count(client, PTAH_STAT_UDP_IN, 1);
 	if (to->source == NULL) {
-		to->source = client->shut ? NULL : source_new(client, to->from);
+		to->source = client->shut || to->known ? NULL : source_new(client, to->from);
 		if (to->source == NULL) {
 			count(client, PTAH_STAT_UDP_DROP_REFUSED, 1);
 			return;
@@ -339,31 +344,88 @@ take(struct ptah_udpclient *client, struct gathered *to, struct ptah_span datagr
 	}
 }
 
+/* One read, which the kernel may have joined. */
+static void
+take_got(struct ptah_udpclient *client, struct gathered *to, const struct ptah_udp_got *got)
+{
+	size_t at = 0;
+
+	do {
+		size_t len = got->len - at < got->each ? got->len - at : got->each;
+
+		take(client, to, (struct ptah_span){ got->at + at, len }, &got->local);
+		at += len;
+	} while (at < got->len);
+}
+
+/* ---- a batch --------------------------------------------------------------------------------- */
+
+#define NONE PTAH_UDP_BATCH
+
+/* What was read, so sorted that each source has its datagrams together, in the order in which they came. */
+struct batch {
+	struct ptah_udp_got got[PTAH_UDP_BATCH];
+	unsigned next[PTAH_UDP_BATCH];  /* of the same source, or NONE */
+	struct source *turns;           /* those that have some, in order */
+	unsigned n_new, new[PTAH_UDP_BATCH]; /* of sources that nobody knows */
+};
+
+static void
+sort(struct ptah_udpclient *client, struct batch *batch, unsigned n)
+{
+	struct source *source = NULL, **end = &batch->turns;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (i == 0 || !ptah_addr_equal(&batch->got[i - 1].from, &batch->got[i].from))
+			source = source_find(client, &batch->got[i].from);
+		if (source == NULL) {
+			batch->new[batch->n_new++] = i;
+			continue;
+		}
+		batch->next[i] = NONE;
+		if (source->has_turn) {
+			batch->next[source->last] = i;
+		} else {
+			source->has_turn = true;
+			source->first = i;
+			*end = source;
+			end = &source->next_turn;
+		}
+		source->last = i;
+	}
+	*end = NULL;
+}
+
 static void
 on_datagrams(evutil_socket_t fd, short what, void *arg)
 {
 	struct ptah_udpclient *client = arg;
-	struct ptah_udp_got got[PTAH_UDP_BATCH];
-	struct gathered gathered = { .from = NULL };
+	struct batch batch;
+	int n = ptah_udp_read(fd, client->batch, batch.got);
 
 	(void)what;
-	int n = ptah_udp_read(fd, client->batch, got);
-	for (int i = 0; i < n; i++) {
-		size_t at = 0;
+	batch.n_new = 0;
+	sort(client, &batch, n > 0 ? (unsigned)n : 0);
+	while (batch.turns != NULL) {
+		struct source *source = batch.turns;
+		struct gathered gathered = { .source = source, .known = true };
 
-		if (gathered.from == NULL || !ptah_addr_equal(gathered.from, &got[i].from)) {
-			flush(&gathered);
-			gathered.from = &got[i].from;
-			gathered.source = source_find(client, gathered.from);
+		batch.turns = source->next_turn;
+		source->has_turn = false;
+		for (unsigned i = source->first, next; i != NONE; i = next) {
+			next = batch.next[i];
+			take_got(client, &gathered, &batch.got[i]);
 		}
-		do {
-			size_t len = got[i].len - at < got[i].each ? got[i].len - at : got[i].each;
-
-			take(client, &gathered, (struct ptah_span){ got[i].at + at, len }, &got[i].local);
-			at += len;
-		} while (at < got[i].len);
+		flush(&gathered);
 	}
-	flush(&gathered);
+	/* After all turns: a new source may let another one go. */
+	for (unsigned i = 0; i < batch.n_new; i++) {
+		const struct ptah_udp_got *got = &batch.got[batch.new[i]];
+		struct gathered gathered = { .source = source_find(client, &got->from), .from = &got->from };
+
+		take_got(client, &gathered, got);
+		flush(&gathered);
+	}
 }
 
 /* ---- the listener ------------------------------------------------------------------------------ */

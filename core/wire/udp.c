@@ -33,6 +33,7 @@ struct ptah_udp_batch {
 	} from[PTAH_UDP_BATCH];
 	union beside beside[PTAH_UDP_BATCH];
 	uint8_t *slots;
+	unsigned used; /* by the last read */
 	size_t head, gap; /* room before the first datagram of a slot; and that and what is kept behind each, if any is */
 };
 
@@ -55,6 +56,7 @@ ptah_udp_batch_new_roomy(size_t head, size_t tail)
 		return NULL;
 	batch->head = head;
 	batch->gap = head + tail;
+	batch->used = PTAH_UDP_BATCH;
 	batch->slots = malloc(PTAH_UDP_BATCH * slot);
 	if (batch->slots == NULL) {
 		free(batch);
@@ -250,13 +252,14 @@ ptah_udp_read(int fd, struct ptah_udp_batch *batch, struct ptah_udp_got *got)
 {
 	int n;
 
-	for (size_t i = 0; i < PTAH_UDP_BATCH; i++) {
+	for (unsigned i = 0; i < batch->used; i++) {
 		batch->headers[i].msg_hdr.msg_namelen = sizeof(batch->from[i]);
 		batch->headers[i].msg_hdr.msg_controllen = sizeof(batch->beside[i]);
 	}
 	do
 		n = recvmmsg(fd, batch->headers, PTAH_UDP_BATCH, 0, NULL);
 	while (n == -1 && errno == EINTR);
+	batch->used = n > 0 ? (unsigned)n : 1;
 	if (n == -1)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
 	for (int i = 0; i < n; i++) {

@@ -17,7 +17,7 @@
 #include "base/addr.h"
 
 /** Pieces that are read in one call, at most. */
-#define PTAH_UDP_BATCH 32
+#define PTAH_UDP_BATCH 128
 /** Datagrams that are sent in one call, at most. */
 #define PTAH_UDP_SEND_MOST 64
 /** Datagrams that the kernel joins to one, at most. */
@@ -56,7 +56,7 @@ struct ptah_udp_to {
 	const struct ptah_udp_local *local; /* leave from there; NULL or AF_UNSPEC: from where the kernel likes */
 };
 
-/** Room for a batch, for ptah_udp_batch_free(); about 2 MiB of address space, of which only what is used is memory. */
+/** Room for a batch, for ptah_udp_batch_free(); about 8 MiB of address space, of which only what is used is memory. */
 struct ptah_udp_batch;
 struct ptah_udp_batch *ptah_udp_batch_new(void);
 /** One whose datagrams can be written to, and grow by so many bytes before and behind: ptah_udp_pieces(). */

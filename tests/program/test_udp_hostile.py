@@ -120,6 +120,32 @@ def test_flood_from_ten_thousand_sources():
         assert b.client.alive() and b.server.alive()
 
 
+def test_one_wake_up_brings_many_sources():
+    """Datagrams of many sources, old and new, read at once: each source's arrive in order, whoever is evicted meanwhile."""
+    with Both("-udpMaxPeers", "8", "-workers", "1") as b:
+        def sources(first, n):
+            return {name: b.app() for name in range(first, first + n)}
+        known, new = sources(0, 6), sources(6, 4)
+        for name, app in known.items():
+            app.send(struct.pack(">BI", name, 0))
+            assert b.target.recv(100) == struct.pack(">BI", name, 0)
+        b.client.signal(signal.SIGSTOP)
+        for number in range(1, 6):
+            for name, app in {**new, **known}.items():
+                app.send(struct.pack(">BI", name, number))
+        b.client.signal(signal.SIGCONT)
+        came = {name: [] for name in {**known, **new}}
+        # The two that were idle longest had to go for the new ones, after their turn.
+        while any(came[name] != [1, 2, 3, 4, 5] for name in range(2, 10)):
+            name, number = struct.unpack(">BI", b.target.recv(100))
+            came[name].append(number)
+        for name in (0, 1):
+            assert came[name] == sorted(came[name])
+        for app in (*known.values(), *new.values()):
+            app.close()
+        b.works()
+
+
 def test_garbage_like_stun_opens_nothing():
     """Random and nearly right datagrams are dropped, and the mode goes on."""
     rng = random.Random(5)

@@ -4,7 +4,7 @@
  * with relays between them.
  *
  *	udpload rate --to ADDR:PORT --far FD [--down] [--flows N] [--size N]
- *	    [--seconds S] [--window N] [NAME=PID ...]
+ *	    [--seconds S] [--window N] [--burst N] [NAME=PID ...]
  *	udpload rtt  --to ADDR:PORT --far FD [--size N] [--trips N] [NAME=PID ...]
  *	udpload idle --to ADDR:PORT --far FD [--flows N] NAME=PID ...
  *
@@ -51,7 +51,7 @@ struct load {
 	int far, epoll;
 	bool down;
 	size_t size;
-	unsigned n_flows, window, trips;
+	unsigned n_flows, window, burst, trips;
 	double seconds;
 	const char *names[4];
 	pid_t pids[4];
@@ -236,9 +236,8 @@ run_for(struct load *load, double seconds)
 {
 	uint64_t end = now_ns() + (uint64_t)(seconds * 1e9), last = now_ns();
 	unsigned next = 0, under_way = 0;
-	unsigned burst = load->window / load->n_flows;
+	unsigned burst = load->burst;
 
-	burst = burst < 1 ? 1 : burst > BATCH ? BATCH : burst;
 	load->sent = load->got = load->lost = 0;
 	while (now_ns() < end || under_way > 0) {
 		bool over = now_ns() >= end;
@@ -383,7 +382,7 @@ take_addr(struct load *load, const char *text)
 int
 main(int argc, char **argv)
 {
-	struct load load = { .far = -1, .size = 64, .n_flows = 1, .window = 64, .trips = 10000, .seconds = 1 };
+	struct load load = { .far = -1, .size = 64, .n_flows = 1, .window = 64, .burst = 1, .trips = 10000, .seconds = 1 };
 	const char *mode = argc > 1 ? argv[1] : "";
 
 	for (int i = 2; i < argc; i++) {
@@ -401,6 +400,8 @@ main(int argc, char **argv)
 			load.size = strtoul(value(argc, argv, &i), NULL, 10);
 		else if (strcmp(argv[i], "--window") == 0)
 			load.window = (unsigned)strtoul(value(argc, argv, &i), NULL, 10);
+		else if (strcmp(argv[i], "--burst") == 0)
+			load.burst = (unsigned)strtoul(value(argc, argv, &i), NULL, 10);
 		else if (strcmp(argv[i], "--trips") == 0)
 			load.trips = (unsigned)strtoul(value(argc, argv, &i), NULL, 10);
 		else if (strcmp(argv[i], "--seconds") == 0)
@@ -415,7 +416,7 @@ main(int argc, char **argv)
 		}
 	}
 	if (load.size < HEADER || load.size > ROOM || load.n_flows == 0 || load.far == -1 || load.to.sin_port == 0 ||
-	    load.trips == 0 || load.window < 1) {
+	    load.trips == 0 || load.burst < 1 || load.burst > BATCH || load.window < load.burst) {
 		fprintf(stderr, "udpload: arguments do not fit\n");
 		return 64;
 	}

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "loop/dns.h"
 #include "loop/worker.h"
+#include "stats/stats.h"
 
 /* Messages that wait for one name. */
 #define WAITING_MOST 8u
@@ -32,6 +33,12 @@ struct ptah_place {
 	struct waiting *waiting, **waiting_end;
 	unsigned n_waiting;
 };
+
+static void
+count(const struct ptah_outlet *outlet, enum ptah_stat stat)
+{
+	ptah_stats_add(outlet->how->worker->stats, stat, 1);
+}
 
 /* ---- reading ------------------------------------------------------------------ */
 
@@ -57,8 +64,10 @@ on_free(evutil_socket_t fd, short what, void *arg)
 		const struct ptah_place *place = place_at(outlet, &got[i].from);
 		char text[PTAH_ADDR_TEXT];
 
-		if (place == NULL)
+		if (place == NULL) {
+			count(outlet, PTAH_STAT_UDP_DROP_ALIEN);
 			continue;
+		}
 		memcpy(text, place->text, sizeof(text)); /* it may have to go for another meanwhile */
 		if (!outlet->how->on_got(outlet, &got[i], text))
 			return;
@@ -197,6 +206,7 @@ place_free(struct ptah_place *place)
 	while (place->waiting != NULL) {
 		struct waiting *next = place->waiting->next;
 
+		count(place->outlet, PTAH_STAT_UDP_DROP_REFUSED);
 		free(place->waiting);
 		place->waiting = next;
 	}

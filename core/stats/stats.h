@@ -28,9 +28,9 @@ enum ptah_stat {
 	PTAH_STAT_UDP_OUT,          /* ... and sent to them */
 	PTAH_STAT_UDP_EVICTED,      /* sources that had to go for a new one */
 	PTAH_STAT_UDP_DROP_WAITING, /* the link was not there yet, and nothing holds it */
-	PTAH_STAT_UDP_DROP_ALIEN,   /* not of the mode */
+	PTAH_STAT_UDP_DROP_ALIEN,   /* not of the mode, or from somebody who was not spoken to */
 	PTAH_STAT_UDP_DROP_FULL,    /* the link's send queue was */
-	PTAH_STAT_UDP_DROP_REFUSED, /* no link could be made, or none is any more */
+	PTAH_STAT_UDP_DROP_REFUSED, /* no link could be made, or none is any more; or no such name was found */
 	PTAH_STAT_UDP_DROP_SEND,    /* the kernel took it not: no room, no route */
 	PTAH_STAT_UDP_DROP_REJECTED, /* a layer of messages rejected it */
 	PTAH_STAT_UDP_DROP_LONG,    /* a message with what its layers added was longer than a datagram can be */

@@ -447,6 +447,7 @@ def test_messages_name_their_destination():
             assert heard[0].recv(100) == b"by name"
             stranger.sendto(b"me too", ("127.0.0.1", source[1]))
             assert not select.select([peer.s], [], [], 0.2)[0]
+            assert counted(p)["udp_drop_alien"] == 1
             # More places than are remembered; the eldest can be named again.
             for port in range(20000, 20100):
                 peer.send(named(("127.0.0.1", port), b"anybody?"))

@@ -22,13 +22,14 @@
 #include "base/clock.h"
 #include "loop/worker.h"
 #include "plain/outlet.h"
+#include "stats/stats.h"
 
 #define LIMIT_NS (10 * PTAH_NS_PER_S)
 
 static struct ptah_worker *worker;
 static struct ptah_outlet outlet;
 static struct ptah_dest target;
-static const char *answer; /* of the resolver */
+static const char *answer; /* of the resolver; NULL: it knows no such name */
 static unsigned n_asked, n_aimed;
 static int aimed_rc;
 static char heard[64], heard_from[PTAH_ADDR_TEXT];
@@ -38,14 +39,14 @@ on_question(struct evdns_server_request *request, void *arg)
 {
 	(void)arg;
 	n_asked++;
-	for (int i = 0; i < request->nquestions; i++) {
+	for (int i = 0; answer != NULL && i < request->nquestions; i++) {
 		struct in_addr at;
 
 		assert_int_equal(inet_pton(AF_INET, answer, &at), 1);
 		if (request->questions[i]->type == EVDNS_TYPE_A)
 			evdns_server_request_add_a_reply(request, request->questions[i]->name, 1, &at.s_addr, 0);
 	}
-	evdns_server_request_respond(request, 0);
+	evdns_server_request_respond(request, answer != NULL ? DNS_ERR_NONE : DNS_ERR_NOTEXIST);
 }
 
 static int
@@ -128,6 +129,25 @@ reaches(int fd, const char *text)
 }
 
 static void
+counts_what_waits_for_a_name_that_is_not_found(void)
+{
+	static const struct ptah_span word = { (const uint8_t *)"hello", 5 };
+	static const char nowhere[] = "nowhere.example:9";
+	uint64_t limit = ptah_clock_now_ns() + LIMIT_NS;
+	struct ptah_lane *lane;
+
+	answer = NULL;
+	assert_int_equal(ptah_outlet_lane(&outlet, nowhere, &lane), -EINPROGRESS);
+	assert_int_equal(ptah_outlet_hold(&outlet, nowhere, word), 0);
+	assert_int_equal(ptah_outlet_hold(&outlet, nowhere, word), 0);
+	while (outlet.n_places > 0) {
+		assert_true(ptah_clock_now_ns() < limit);
+		event_base_loop(worker->base, EVLOOP_ONCE);
+	}
+	assert_int_equal(atomic_load(&worker->stats->at[PTAH_STAT_UDP_DROP_REFUSED]), 2);
+}
+
+static void
 follows_a_name_when_nobody_is_where_it_was(void **state)
 {
 	uint16_t dns_port, port, same;
@@ -173,6 +193,8 @@ follows_a_name_when_nobody_is_where_it_was(void **state)
 	asked = n_asked;
 	reaches(new, "three");
 	assert_int_equal(n_asked, asked);
+
+	counts_what_waits_for_a_name_that_is_not_found();
 
 	ptah_outlet_clear(&outlet);
 	close(new);

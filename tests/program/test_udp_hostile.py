@@ -120,6 +120,15 @@ def test_flood_from_ten_thousand_sources():
         assert b.client.alive() and b.server.alive()
 
 
+def wait_stopped(p):
+    end = time.monotonic() + 5 * SLOW
+    while True:
+        with open("/proc/%d/stat" % p.pid) as f:
+            if f.read().rpartition(")")[2].split()[0] == "T":
+                return
+        assert time.monotonic() < end
+
+
 def test_one_wake_up_brings_many_sources():
     """Datagrams of many sources, old and new, read at once: each source's arrive in order, whoever is evicted meanwhile."""
     with Both("-udpMaxPeers", "8", "-workers", "1") as b:
@@ -130,6 +139,7 @@ def test_one_wake_up_brings_many_sources():
             app.send(struct.pack(">BI", name, 0))
             assert b.target.recv(100) == struct.pack(">BI", name, 0)
         b.client.signal(signal.SIGSTOP)
+        wait_stopped(b.client)
         for number in range(1, 6):
             for name, app in {**new, **known}.items():
                 app.send(struct.pack(">BI", name, number))

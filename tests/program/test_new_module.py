@@ -16,7 +16,7 @@ from lines import pattern
 from prefix import Prefix
 
 KEY = "00112233445566778899aabbccddeeff"
-FOLDERS = ["codec"]
+FOLDERS = ["codec", "carrier"]
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
@@ -73,6 +73,38 @@ def test_codec_in_c(prefix, echo):
     """make && make check && make install works at once, and so does the transport."""
     make(prefix, "plain_c")
     carries(prefix, echo, "plain_c", "plain_c", key=KEY)
+
+
+def test_carrier(prefix, echo):
+    make(prefix, "web_like", "--carrier")
+    carries(prefix, echo, "web_like", "web_like")
+    carries(prefix, echo, "web_like", "web_like", path="/other")
+
+
+def test_carrier_with_another_path(prefix, echo):
+    """Whoever asks for something else is not answered, and others go on."""
+    make(prefix, "web_like", "--carrier")
+    with Ptah(F3S(echo.port, transport="web_like"),
+              env={"PTAH_MODULE_PATH": prefix.modules}) as s:
+        s.wait_done()
+        address = s.address("web_like")
+        sock = harness.connect(address)
+        sock.sendall(b"GET /robots.txt HTTP/1.1\r\nHost: example\r\nUser-Agent: a\r\n"
+                     b"Accept: */*\r\n\r\n")
+        assert harness.recv_all(sock) == b""
+        with Ptah(F3C(address[1], transport="web_like"),
+                  env={"PTAH_MODULE_PATH": prefix.modules}) as c:
+            c.wait_done()
+            sock, code = harness.socks5(c.address("web_like"), ("127.0.0.1", 9))
+            assert code == 0
+            harness.echoes(sock, pattern(1000))
+
+
+def test_codec_over_carrier(prefix, echo):
+    """The two templates, one over the other."""
+    make(prefix, "plain_c")
+    make(prefix, "web_like", "--carrier")
+    carries(prefix, echo, "plain_c", "plain_c", key=KEY, over="web_like")
 
 
 LANGUAGES = {"c": ("plain_c", "cc"), "c++": ("in_cxx", "g++"),

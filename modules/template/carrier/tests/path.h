@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* path.h: the one option of the transport; change it as yours do. */
+#ifndef SKETCH_TESTS_PATH_H
+#define SKETCH_TESTS_PATH_H
+
+#include "host.h"
+
+static inline void
+new_with_path(struct fake *fake, const char *path)
+{
+	fake_new(fake);
+	*(const char **)fake_option(fake, "path", PTAH_STRING) = path;
+}
+
+#endif

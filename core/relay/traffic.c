@@ -17,6 +17,8 @@
 #define FLUSH_LOOK_MS 50
 /* So often a half-closed link is looked at before it counts as stuck. */
 #define LOOKS 4
+/* ... and one that is held, in PTAH_HOLD_MS: a reset of its application is heard at the next. */
+#define HOLD_LOOKS 30
 /* After a refused write, reads shrink to this, and grow again when writes go through. */
 #define READ_LEAST_KIB 32
 #define READ_MOST_KIB (PTAH_SCRATCH_LEN / 1024)
@@ -222,21 +224,42 @@ is_stuck(struct ptah_link *link)
 	return ++link->n_still == LOOKS;
 }
 
+static void on_look(struct ptah_deadline *deadline, void *arg);
+
+static void
+look_again(struct ptah_link *link)
+{
+	if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS / HOLD_LOOKS, on_look, link) != 0)
+		ptah_link_die(link, -ENOMEM);
+}
+
+/* An application that is gone looks as one that only waits for its answer, until it says that it was reset. */
+static void
+look_at_held(struct ptah_link *link)
+{
+	if (!is_all_done(link) && find_broken(link))
+		return;
+	link->n_still = link->moved == 0 ? link->n_still + 1 : 0;
+	if (link->n_still == HOLD_LOOKS)
+		ptah_link_die(link, 0);
+	else
+		look_again(link);
+}
+
 static void
 on_look(struct ptah_deadline *deadline, void *arg)
 {
 	struct ptah_link *link = arg;
 
 	(void)deadline;
-	if (link->held && link->moved == 0) {
-		ptah_link_die(link, 0);
+	if (link->held) {
+		look_at_held(link);
 	} else if (link->worker->gone_s > 0 && !find_broken(link) && is_stuck(link)) {
 		link->reason = "one side has said all, and takes nothing more";
 		ptah_link_die(link, -ETIMEDOUT);
 	}
 	if (!link->aborting)
 		link->moved = 0;
-	link->held = false; /* for another turn, if it still is */
 	ptah_link_settle(link);
 }
 
@@ -248,8 +271,8 @@ hold(struct ptah_link *link)
 		return;
 	link->held = true;
 	link->moved = 0;
-	if (ptah_deadline_set(link->worker, &link->deadline, PTAH_HOLD_MS, on_look, link) != 0)
-		ptah_link_die(link, -ENOMEM);
+	link->n_still = 0;
+	look_again(link);
 }
 
 /* It may be slow, and it may be silent while nothing waits; but both its ends must be there. */

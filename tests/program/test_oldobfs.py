@@ -8,6 +8,7 @@ import pytest
 
 from harness import (E1S, F3C, F3S, MODULES, SLOW, Ptah, Server, environment,
                      poll, program, recv_all, recv_exact)
+from lines import reset
 from probing import KINDS, Bridge, Kind, Probers
 
 ANSWERS = "answers whoever connects"
@@ -108,7 +109,11 @@ class OneWord(Server):
 
     def serve(self, conn):
         while not conn.data.endswith(b"?"):
-            conn.data += conn.sock.recv(65536)
+            got = conn.sock.recv(65536)
+            if not got:
+                conn.eof = True
+                return
+            conn.data += got
         conn.sock.sendall(b"x" * 100000)
         conn.sock.shutdown(socket.SHUT_WR)
         while True:
@@ -158,3 +163,15 @@ def test_an_answered_end_ends_the_link_at_once(talk):
     conn = target.connections[0]
     assert conn.closed.wait(10 * SLOW)
     assert conn.eof and conn.data == b"well?"
+
+
+def test_an_application_that_is_gone_is_not_waited_for(talk):
+    """It has said all, which is held; a reset says that it wants no answer."""
+    sock, target = talk
+    sock.sendall(b"well")
+    sock.shutdown(socket.SHUT_WR)
+    conn = target.wait_connections(1)[0]
+    poll(lambda: conn.data, what="what it said")
+    reset(sock)
+    assert conn.closed.wait(10 * SLOW)  # a held EOF would take 60 s
+    assert conn.eof and conn.data == b"well"

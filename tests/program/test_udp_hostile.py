@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The UDP modes under what nobody should send."""
 
+import json
 import os
 import random
 import re
@@ -8,6 +9,8 @@ import signal
 import socket
 import struct
 import time
+
+import pytest
 
 import lines
 from harness import F3C, F3S, SLOW, Ptah
@@ -79,6 +82,33 @@ def test_every_size_there_and_back():
                 b.target.sendto(word, at)
             for word in words:
                 assert app.recv(65536) == word
+
+
+@pytest.mark.parametrize("messages", (False, True), ids=("framed", "messages"))
+@pytest.mark.parametrize("listen", ("[::1]:0", "[::]:0"))
+def test_ipv6_all_the_way(listen, messages):
+    """Application, wire and target speak IPv6; answers come from where was asked."""
+    def udp6():
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        s.settimeout(5 * SLOW)
+        s.bind(("::1", 0))
+        return s
+    with udp6() as target, udp6() as app:
+        start = F3S(9).change(target="[::1]:%d" % target.getsockname()[1], bindhost="[::1]")
+        start = start.plus("-mode", "transparent-UDP", "-options", json.dumps({"messages": messages}))
+        with Ptah(start) as server:
+            server.wait_done()
+            at = server.methods()["dummy"][1]
+            start = F3C(9).change(options=json.dumps({"messages": messages, "serverAddress": "[::1]:%d" % at[1]}))
+            with Ptah(start.plus("-mode", "transparent-UDP", "-udpQueue", "4", "-proxylistenaddr", listen)) as client:
+                client.wait_done()
+                app.connect(("::1", client.methods()["dummy"][1][1]))
+                for word in (b"", b"one", os.urandom(1472), os.urandom(9000), os.urandom(65507)):
+                    app.send(word)
+                    got, back = target.recvfrom(65536)
+                    assert got == word
+                    target.sendto(word, back)
+                    assert app.recv(65536) == word
 
 
 def test_mixed_sizes_keep_their_borders():

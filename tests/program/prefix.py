@@ -21,8 +21,9 @@ class Prefix:
         real = os.environ.get("PTAH_PREFIX")
         self.folder = tempfile.mkdtemp(prefix="prefix-", dir=harness.BUILD)
         os.chmod(self.folder, 0o755)
-        self.modules = os.path.join(self.folder, "modules")
-        os.mkdir(self.modules, 0o755)
+        self.modules = os.path.join(real or self.folder, "lib", "ptah", "modules")
+        os.makedirs(self.modules, 0o755, exist_ok=True)
+        self.before = set(os.listdir(self.modules))
         if real:
             self.program = os.path.join(real, "bin", "ptah")
             pkgconfig = os.path.join(real, "lib", "pkgconfig")
@@ -30,11 +31,21 @@ class Prefix:
             self.program = self._put_together()
             pkgconfig = self.folder
         self.env = harness.environment({
-            "PKG_CONFIG_PATH": pkgconfig, "MODULE_DIR": self.modules,
+            "PKG_CONFIG_PATH": pkgconfig,
             "PTAH_MODULE_PATH": self.modules + ":" + harness.MODULES,
             "PATH": os.path.dirname(self.program) + ":" + os.environ["PATH"]})
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CC", "CXX", "CFLAGS"):
             self.env.pop(name, None)
+
+    def install_modules(self):
+        """Make the modules folder what the program finds without being told."""
+        shutil.copy(os.path.join(harness.MODULES, "dummy.so"), self.modules)
+        with open(self.program, encoding="utf-8") as file:
+            text = file.read()
+        with open(self.program, "w", encoding="utf-8") as out:
+            out.write(text.replace(
+                "#!/bin/sh\n", "#!/bin/sh\nPTAH_MODULE_PATH=${PTAH_MODULE_PATH+$PTAH_MODULE_PATH:}%s\n"
+                "export PTAH_MODULE_PATH\n" % shlex.quote(self.modules)))
 
     def _put_together(self):
         include = os.path.join(self.folder, "include")
@@ -52,7 +63,7 @@ class Prefix:
                   encoding="utf-8") as file:
             text = file.read()
         for name, value in [("prefix", self.folder), ("exec_prefix", self.folder),
-                            ("libdir", self.folder), ("includedir", include),
+                            ("libdir", os.path.join(self.folder, "lib")), ("includedir", include),
                             ("bindir", os.path.dirname(program)),
                             ("abi", "1.0"), ("PACKAGE_VERSION", "0")]:
             text = text.replace("@%s@" % name, value)
@@ -62,4 +73,6 @@ class Prefix:
         return program
 
     def remove(self):
+        for name in set(os.listdir(self.modules)) - self.before:
+            os.unlink(os.path.join(self.modules, name))
         shutil.rmtree(self.folder)

@@ -32,7 +32,9 @@
 /*
  * obfs4proxy's client does not look at what came together with the reply
  * before more comes.  Where the server speaks first that is never: then it
- * gets some padding, so long after the first burst.
+ * gets some padding, so long after the first burst; also one that has said
+ * something by then, for that may be no answer: in obfs3, standing on this,
+ * both speak first, and wait.
  */
 #define NUDGE_AFTER_NS UINT64_C(200000000)
 
@@ -280,11 +282,7 @@ unwrap(struct obfs4_link *link, struct ptah_io *io)
 	size_t left;
 	int rc;
 
-	if (!link->heard && io->wire.in.len > 0) {
-		link->heard = 1;
-		if (link->spoke && link->role == PTAH_SERVER)
-			(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, 0);
-	}
+	link->heard = link->heard || io->wire.in.len > 0;
 	if (link->heard_eof) {
 		io->wire.eaten = io->wire.in.len; /* nothing that counts */
 		return PTAH_GO;
@@ -340,7 +338,7 @@ obfs4_link_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 		return obfs4_shake_event(mine, event, io);
 	if (event->what != PTAH_EV_TIMER)
 		return PTAH_GO;
-	if (event->val == OBFS4_TIMER_NUDGE && !mine->heard && !mine->resting && mine->pieces.at == NULL &&
+	if (event->val == OBFS4_TIMER_NUDGE && !mine->resting && mine->pieces.at == NULL &&
 	    io->wire.out.len >= OBFS4_UNIT)
 		return send_word(mine, io, NULL);
 	if (event->val == OBFS4_TIMER_ACK)

@@ -38,7 +38,7 @@ static const struct ptah_option options[] = {
 int
 exec_is_ours(const char *key)
 {
-	static const char *const hosts[] = { "serverAddress", "half-close", "over" };
+	static const char *const hosts[] = { "serverAddress", "half-close", "messages", "over" };
 
 	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
 		if (strcmp(hosts[i], key) == 0)

@@ -27,6 +27,9 @@ const struct ptah_row ptah_rows[] = {
 	{ "replayed", "a handshake that is sent again is refused, by a module that looks for that", PTAH_ROW_LINK, ptah_row_replayed },
 	{ "flipped", "a byte that was changed on its way is noticed, by a module that looks for that", PTAH_ROW_LINK, ptah_row_flipped },
 	{ "generate", "the options that it makes for a new server and its clients fit together", PTAH_ROW_OPTIONS | PTAH_ROW_CARRY, ptah_row_generate },
+	{ "relay", "on the real relay, over sockets: 32 links, some of them half-closed, some broken off", PTAH_ROW_OPTIONS | PTAH_ROW_BOTH, ptah_row_relay },
+	{ "above", "the same above a transport that copies, in pieces of its own", PTAH_ROW_OPTIONS | PTAH_ROW_BOTH, ptah_row_above },
+	{ "below", "the same below it", PTAH_ROW_OPTIONS | PTAH_ROW_BOTH, ptah_row_below },
 	{ "idle", "what a link that is idle costs (a figure)", PTAH_ROW_LINK, ptah_row_idle },
 	{ "speed", "what a second of a processor carries (a figure)", PTAH_ROW_LINK, ptah_row_speed },
 };

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -174,10 +177,19 @@ is_hopeless(const struct ptah_run *run, const struct ptah_row *row)
 	return NULL;
 }
 
-int
-ptah_run(struct ptah_run *run, const struct ptah_run_wish *wish)
+/* A folder for state, which goes with the run. */
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
 {
-	memset(run, 0, sizeof(*run));
+	(void)st;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static int
+run_rows(struct ptah_run *run, const struct ptah_run_wish *wish)
+{
 	run->trials = mmap(NULL, trials_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (run->trials == MAP_FAILED) {
 		run->trials = NULL;
@@ -199,6 +211,22 @@ ptah_run(struct ptah_run *run, const struct ptah_run_wish *wish)
 			wish->on_row(row, trial, wish->arg);
 	}
 	return 0;
+}
+
+int
+ptah_run(struct ptah_run *run, const struct ptah_run_wish *wish)
+{
+	char folder[] = "/tmp/ptah-check-XXXXXX";
+	struct ptah_run_wish with = *wish;
+	int rc;
+
+	memset(run, 0, sizeof(*run));
+	if (mkdtemp(folder) == NULL)
+		return -errno;
+	with.subject.folder = folder;
+	rc = run_rows(run, &with);
+	(void)nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return rc;
 }
 
 void

@@ -21,6 +21,7 @@ struct ptah_subject_wish {
 	char *path;                    /* absolute */
 	char name[128];                /* NAME of NAME.so */
 	const struct ptah_json *given; /* --options, or NULL */
+	const char *folder;            /* where state may be kept while it is looked at */
 };
 
 struct ptah_subject {

@@ -18,7 +18,8 @@ import pytest
 from conftest import need
 from curling import CurlFailed, download, login, upload
 from household import wait_for
-from pair import Client, Server, build_folder, program_path, socks_args
+from pair import (Client, Server, _host_port, _last_field, build_folder,
+    module_env, program_path, socks_args, split_args)
 from servers import HttpServer
 
 SIZE = 3 * 1024 * 1024 + 17
@@ -189,3 +190,75 @@ def test_web_133_134_what_real_programs_say_of_it(house):
     with pytest.raises(AssertionError, match="CMETHOD-ERROR snowflake .*proxy"):
         Client(house, through(house, "snowflake", "snowflake-client",
             start="eager"), "snowflake", proxy="socks5://127.0.0.1:9", name="no-proxy")
+
+
+BINDING = b"\x00\x01\x00\x00\x21\x12\xa4\x42twelve bytes"
+
+
+def bound(kind):
+    s = socket.socket(socket.AF_INET, kind)
+    s.bind(("127.0.0.1", 0))
+    s.settimeout(0.3 if kind == socket.SOCK_DGRAM else 20)
+    if kind == socket.SOCK_STREAM:
+        s.listen()
+    return s
+
+
+def mode_pair(house, name, mode, target):
+    """Both sides by flags, over obfs4proxy; gives where the client listens."""
+    need("obfs4proxy")
+    command = through(house)
+    command[1] += ":" + module_env()["PTAH_MODULE_PATH"]
+    password = {"password": "open sesame"} if "+" in name else {}
+    words = ["-ptversion", "3.0", "-transport", name, "-mode", mode]
+    server = house.start("s", command + words + ["-server", "-bindhost",
+        "127.0.0.1", "-bindport", "0", "-target", "127.0.0.1:%d"
+        % target.getsockname()[1], "-state", house.path("s-state"),
+        "-options", json.dumps(password)], module_env())
+    said = _last_field(server, "SMETHOD", name)
+    args = dict(split_args(said[1][len("ARGS:"):]))
+    client = house.start("c", command + words + ["-client", "-udpQueue", "8",
+        "-state", house.path("c-state"), "-options",
+        json.dumps(dict(args, serverAddress=said[0], **password))], module_env())
+    return _host_port(_last_field(client, "CMETHOD", name)[1])
+
+
+@pytest.mark.parametrize("name", ["obfs4", "shadow+obfs4"])
+def test_web_130_transparent_tcp_through_exec(house, name):
+    target = house.add(bound(socket.SOCK_STREAM))
+    app = house.add(socket.create_connection(
+        mode_pair(house, name, "transparent-TCP", target), 20))
+    block = os.urandom(300000)
+    app.sendall(block)
+    far = house.add(target.accept()[0])
+    far.settimeout(20)
+    for one, other in ((None, far), (far, app)):
+        if one:
+            one.sendall(block)
+        got = b""
+        while len(got) < len(block):
+            more = other.recv(65536)
+            assert more
+            got += more
+        assert got == block
+
+
+@pytest.mark.parametrize("mode", ["transparent-UDP", "STUN"])
+@pytest.mark.parametrize("name", ["obfs4", "shadow+obfs4"])
+def test_web_130_datagrams_through_exec(house, name, mode):
+    target = house.add(bound(socket.SOCK_DGRAM))
+    app = house.add(bound(socket.SOCK_DGRAM))
+    app.connect(mode_pair(house, name, mode, target))
+
+    def comes_back(word):
+        app.send(word)
+        try:
+            heard, at = target.recvfrom(65536)
+            target.sendto(heard, at)
+            return heard == word and app.recv(65536) == word
+        except socket.timeout:
+            return False
+
+    words = [BINDING] if mode == "STUN" else [b"x", os.urandom(1400), os.urandom(9000)]
+    for word in words:
+        wait_for("a datagram there and back", 20, lambda w=word: comes_back(w), 0.01)

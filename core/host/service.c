@@ -461,7 +461,7 @@ open_instance(struct ptah_service_run *run)
 		.name = run->name, .role = (uint32_t)plan->role,
 		.options = run->how.service->options, .state_folder = plan->state_dir,
 		.bind = is_client(run) ? NULL : ptah_addr_format(&run->how.service->listen, bind),
-		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .datagrams = is_udp(run),
+		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5, .datagrams = is_udp(run),
 		.workers = run->how.workers, .n_workers = run->how.n_workers,
 		.dial_how = run->how.dial, .on_arrive = on_arrive,
 	};

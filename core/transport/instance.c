@@ -131,9 +131,9 @@ fill_conf(struct ptah_instance *instance, char *why, size_t why_room)
 	return rc < 0 ? rc : 0;
 }
 
-/* A server gets nothing later, so what it lacks now it lacks for good. */
+/* A server gets nothing later, nor do clients in most modes: what they lack now they lack for good. */
 static int
-fill_args(struct ptah_instance *instance, char *why, size_t why_room)
+fill_args(struct ptah_instance *instance, bool alone, char *why, size_t why_room)
 {
 	const struct ptah_module *module = instance->module;
 	int rc = ptah_options_fill(&instance->args_memory, module, instance->role, true, instance->options,
@@ -143,7 +143,7 @@ fill_args(struct ptah_instance *instance, char *why, size_t why_room)
 		return rc;
 	instance->args = instance->args_memory.values;
 	instance->args_complete = instance->missing == NULL;
-	if (!instance->args_complete && instance->role == PTAH_SERVER) {
+	if (!instance->args_complete && (alone || instance->role == PTAH_SERVER)) {
 		ptah_options_say_missing(instance->missing, why, why_room);
 		return -EINVAL;
 	}
@@ -202,7 +202,7 @@ configure(struct ptah_instance *instance, const struct ptah_instance_wish *wish,
 	if (rc == 0)
 		rc = fill_conf(instance, why, why_room);
 	if (rc == 0)
-		rc = fill_args(instance, why, why_room);
+		rc = fill_args(instance, wish->alone, why, why_room);
 	if (rc == 0 && ptah_lives_make(instance) < 0)
 		rc = out_of_memory(why, why_room);
 	return rc;

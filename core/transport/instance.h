@@ -101,6 +101,7 @@ struct ptah_instance_wish {
 	struct ptah_state_look *look;    /* lent likewise: look at state, and change nothing; NULL: the usual */
 	const char *bind;                /* server: where it will listen, "ip:port"; NULL: not known */
 	bool has_proxy;                  /* refuse what cannot go through it */
+	bool alone;                      /* client: no connection brings options, so these must be complete */
 	bool datagrams;                  /* a UDP mode: messages are welcome */
 	struct ptah_worker *const *workers; /* workers[i]->index is i */
 	unsigned n_workers;

@@ -275,8 +275,19 @@ def test_web_074_097_options_that_cannot_be(echo, role, text, says):
         assert says in line
 
 
+@pytest.mark.parametrize("mode", ["transparent-TCP", "transparent-UDP", "STUN"])
+def test_web_074_no_password_where_no_connection_brings_one(mode):
+    """Only SOCKS has words for it: elsewhere what the client lacks now it lacks for good."""
+    with Ptah(F3C(9, transport="shadow", options=json.dumps(
+            {"serverAddress": "127.0.0.1:9"})).plus("-mode", mode)) as p:
+        p.wait_done()
+        line, = [l for l in p.out_lines + p.err_lines
+                 if "CMETHOD-ERROR shadow" in l]
+        assert "password" in line
+
+
 def test_web_074_no_password(echo):
-    """A server says so at once, a client when a connection brings none."""
+    """A server says so at once, a client of a SOCKS mode when a connection brings none: with Tor, bridge lines bring them."""
     with Ptah(F3S(echo.port, transport="shadow", options="{}")) as p:
         p.wait_done()
         line, = [l for l in p.out_lines + p.err_lines

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """shadow between ptah and ss-local, ss-server, in both roles."""
 
+import base64
 import contextlib
 import json
+import os
+import re
+import select
 import socket
 import socketserver
 import threading
@@ -15,6 +19,7 @@ from curling import download, upload
 from household import free_ports, listening, wait_for
 from pair import _host_port, command_of, module_env, program_path
 from servers import HttpServer
+from test_udp import example
 
 CIPHERS = ["CHACHA20-IETF-POLY1305", "AES-256-GCM", "aes-128-gcm"]
 PASSWORD = "a password that both ends know"
@@ -547,3 +552,42 @@ def test_both_ends_ours_carry_datagrams(house, profile):
     server = ptah_udp_server(house, names.at, profile=profile)
     flows(names, ptah_udp_client(house, server,
         names.at if profile == "ss" else None, profile=profile))
+
+
+def test_the_examples_carry_names(house):
+    """conf/dns.*.conf, but for ports, words and the folder; a name server that is ours stands for dnsmasq."""
+    names = house.add(Names())
+    near, far = free_ports(2)
+    key = base64.b64encode(bytes(range(32))).decode()
+    ports = {"5353": near, "8388": far, "127.0.0.1:53": "127.0.0.1:%d" % names.at[1], "KEY": key,
+        "SERVER": "127.0.0.1", "0.0.0.0": "127.0.0.1", "/var/lib/ptah": house.path("state")}
+    for role in "server", "client":
+        text, commands = example("dns.%s.conf" % role)
+        argv = commands[role]
+        for i, word in enumerate(argv):
+            for old, new in ports.items():
+                word = re.sub(r"(?<!\w)%s\b" % re.escape(old), str(new), word)
+            argv[i] = word
+        process = house.start(role, command_of(program_path("ptah")) + argv, module_env())
+        process.wait_text("METHODS DONE\n", 20)
+        assert "ERROR" not in process.text()
+    with udp_socket() as s:
+        ask(s, ("127.0.0.1", near), b"\x12\x34 is there such a name?")
+        burst(s, ("127.0.0.1", near))
+
+
+def test_web_065_still_open_after_59_seconds(house):
+    """Noise of every length and another password: no byte, no end.  It takes a minute, for that is what it says."""
+    server = ptah_server(house, ("127.0.0.1", 9))
+    begun = time.monotonic()
+    probes = [socket.create_connection(server, 10) for _ in range(100)]
+    for i, probe in enumerate(probes):
+        probe.sendall(os.urandom(1 + 3 * i))
+    with connect(ptah_client(house, server, password="another one"),
+            ("192.0.2.1", 9)) as s:
+        s.sendall(b"hello")
+        heard = select.select(probes + [s], [], [],
+            begun + 59 - time.monotonic())[0]
+        assert not heard
+    for probe in probes:
+        probe.close()

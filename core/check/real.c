@@ -111,7 +111,8 @@ static void
 note_why(struct real *real, const char *reason, int rc)
 {
 	pthread_mutex_lock(&real->lock);
-	snprintf(real->why, sizeof(real->why), "%s", reason != NULL ? reason : strerror(-rc));
+	if (real->why[0] == '\0')
+		snprintf(real->why, sizeof(real->why), "%s", reason != NULL ? reason : strerror(-rc));
 	pthread_mutex_unlock(&real->lock);
 }
 
@@ -121,8 +122,9 @@ on_log(int level, const char *area, const char *text, size_t len, void *arg)
 {
 	struct real *real = arg;
 
-	(void)level;
-	(void)area;
+	/* Why a link has failed is for the debug log alone. */
+	if (level > PTAH_LOG_WARN && strcmp(area, AREA_LINK) != 0)
+		return;
 	pthread_mutex_lock(&real->lock);
 	if (real->why[0] == '\0')
 		snprintf(real->why, sizeof(real->why), "%.*s", (int)len, text);
@@ -410,7 +412,7 @@ prepare(struct real *real, const struct ptah_subject *subject)
 		if (mkdir(real->folder[who], 0700) == -1)
 			ptah_trial_na("no folder for its state: %s", strerror(errno));
 	}
-	(void)ptah_log_add(PTAH_LOG_WARN, on_log, real);
+	(void)ptah_log_add(PTAH_LOG_DEBUG, on_log, real);
 	real->registry = ptah_registry_new(folder, NULL);
 	real->worker = ptah_worker_new(0);
 	if (real->registry == NULL || real->worker == NULL ||

@@ -55,6 +55,16 @@ def test_module_without_an_example_is_told_so():
     assert "--options" in whole["example"]["text"]
 
 
+def test_carrier_is_tried_on_the_relay():
+    """exec with our own program below it: 32 links."""
+    path, libs = harness.program()
+    how = {"exec": path, "name": "dummy", "env": {"PTAH_MODULE_PATH": harness.MODULES, **({"LD_LIBRARY_PATH": libs} if libs else {})}}
+    options = {"server": how, "client": {**how, "options": {"a": "b"}}}
+    for row in ("relay", "below"):
+        verdicts, whole = rows(shipped("exec"), "--row", row, "--options", json.dumps(options))
+        assert verdicts == {row: "pass"}, whole
+
+
 @pytest.mark.parametrize("name, says", [
     ("wrongabi", "built for ABI 2"),
     ("wrongmagic", "no ptah module"),

@@ -235,9 +235,8 @@ exec_call_begin(struct exec_call *call, uint8_t out[EXEC_CALL_ROOM])
 	}
 	call->step = EXEC_GREETED;
 	out[0] = 5;
-	out[n++] = METHOD_LOGIN;
-	if (*call->args == '\0')
-		out[n++] = METHOD_NONE;
+	/* As Tor does: without arguments no login, which would be an empty name. */
+	out[n++] = *call->args != '\0' ? METHOD_LOGIN : METHOD_NONE;
 	out[1] = (uint8_t)(n - 2);
 	return (long)n;
 }

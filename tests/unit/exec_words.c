@@ -242,6 +242,20 @@ test_web_137_socks5(void **state)
 	}
 }
 
+/* As Tor does. */
+static void
+test_no_arguments_no_login(void **state)
+{
+	struct exec_call call = { .socks = 5, .args = "", .host = "1.2.3.4", .port = 1 };
+	uint8_t ours[2 * EXEC_CALL_ROOM];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(talk(&call, (const uint8_t *)"\x05\x00", 2, 1, ours, &n), 0);
+	assert_int_equal(n, 3 + 10);
+	assert_memory_equal(ours, "\x05\x01\x00" "\x05\x01\x00\x01\x01\x02\x03\x04\x00\x01", n);
+}
+
 static void
 test_web_137_login_is_cut_at_255(void **state)
 {
@@ -470,6 +484,7 @@ main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_words_of_smethod),
 		cmocka_unit_test(test_web_137_socks5),
+		cmocka_unit_test(test_no_arguments_no_login),
 		cmocka_unit_test(test_web_137_login_is_cut_at_255),
 		cmocka_unit_test(test_socks5_refusals),
 		cmocka_unit_test(test_socks4),

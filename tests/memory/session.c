@@ -972,6 +972,26 @@ on_version(const char *token, void *arg)
 	return 0;
 }
 
+/*
+ * Connect to one of the workers.  One that cannot go on closes its listener,
+ * and what the kernel has queued there is reset: the next is another's.
+ */
+static int
+connect_to_worker(const struct ptah_addr *to)
+{
+	for (int i = 0; i < 3; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd != -1 && connect(fd, &to->sa, ptah_addr_len(to)) == 0)
+			return fd;
+		if (fd == -1 || errno != ECONNRESET)
+			break;
+		close(fd);
+	}
+	wrong("an application cannot connect: %s", strerror(errno));
+	return -1;
+}
+
 static bool
 run_dispatcher(const struct scenario *s, enum faults_kind kind, long n)
 {
@@ -1012,8 +1032,7 @@ run_dispatcher(const struct scenario *s, enum faults_kind kind, long n)
 			uint8_t reply[2];
 
 			faults_off = true;
-			int fd = peer_connect(&m.bound, SOCK_STREAM);
-			fcntl(fd, F_SETFL, 0);
+			int fd = connect_to_worker(&m.bound);
 			(void)send(fd, "\5\1\0", 3, MSG_NOSIGNAL);
 			struct pollfd waits = { .fd = fd, .events = POLLIN };
 			if (poll(&waits, 1, LIMIT_S * 1000) != 1)

@@ -161,8 +161,8 @@ class Server:
             ">BQH", self.into.open(first[n:n + 27]))
         assert kind == 0 and abs(when - time.time()) < 30
         rest = first[n + 27:]
-        # with the second header whole, unless it is longer than the read
-        assert len(rest) >= min(length + 16, 65536 - n - 27)
+        # with the second header whole, unless it is longer than a segment
+        assert len(rest) >= min(length + 16, 32768)
         if len(rest) < length + 16:
             rest += read(sock, length + 16 - len(rest))
         plain = self.into.open(rest[:length + 16])

@@ -85,6 +85,7 @@ def test_kill_at_any_moment_of_the_start(tmp_path):
     assert identity(state) == (who, 1)
 
 
+@pytest.mark.skipif(harness.SLOW > 1, reason="sanitizers write files of their own")
 def test_a_file_that_may_not_grow(tmp_path):
     """RLIMIT_FSIZE: an error of the transport, and the old file."""
     state = tmp_path / "state"

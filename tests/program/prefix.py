@@ -15,13 +15,18 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
 class Prefix:
-    """'modules': where "make install" puts a module; 'env': to build with."""
+    """'modules': where "make install" puts a module; 'env': to build with.
 
-    def __init__(self):
+    Tests run several at once, and each removes what it installed: so a real
+    prefix's own modules folder is for one test that says so ('own').
+    """
+
+    def __init__(self, own=False):
         real = os.environ.get("PTAH_PREFIX")
         self.folder = tempfile.mkdtemp(prefix="prefix-", dir=harness.BUILD)
         os.chmod(self.folder, 0o755)
-        self.modules = os.path.join(real or self.folder, "lib", "ptah", "modules")
+        self.modules = os.path.join(real if real and own else self.folder,
+                                    "lib", "ptah", "modules")
         os.makedirs(self.modules, 0o755, exist_ok=True)
         self.before = set(os.listdir(self.modules))
         if real:
@@ -31,9 +36,11 @@ class Prefix:
             self.program = self._put_together()
             pkgconfig = self.folder
         self.env = harness.environment({
-            "PKG_CONFIG_PATH": pkgconfig,
+            "PKG_CONFIG_PATH": pkgconfig, "MODULE_DIR": self.modules,
             "PTAH_MODULE_PATH": self.modules + ":" + harness.MODULES,
             "PATH": os.path.dirname(self.program) + ":" + os.environ["PATH"]})
+        if real and own:
+            del self.env["MODULE_DIR"]
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CC", "CXX", "CFLAGS"):
             self.env.pop(name, None)
 

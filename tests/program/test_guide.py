@@ -24,7 +24,7 @@ def listings():
 def test_every_listing_works():
     if not shutil.which("clang"):
         pytest.skip("clang is not installed")
-    prefix = Prefix()
+    prefix = Prefix(own=True)
     try:
         # A listing that fails ends it; what runs in the background goes with it.
         # "! command" is no failure to bash -e, whatever it gives: so it is said.

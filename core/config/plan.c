@@ -437,7 +437,20 @@ ptah_plan_clear(struct ptah_plan *plan)
 	free(plan->module_dir);
 	free(plan->module_path);
 	free(plan->generate_server);
+	free(plan->label);
+	free(plan->fingerprint);
+	free(plan->activation);
+	free(plan->proxy_from);
 	ptah_proxy_clear(&plan->proxy);
 	ptah_bindlist_clear(&plan->binds);
 	memset(plan, 0, sizeof(*plan));
+}
+
+void
+ptah_plan_free(struct ptah_plan *plan)
+{
+	if (!plan)
+		return;
+	ptah_plan_clear(plan);
+	free(plan);
 }

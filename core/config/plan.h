@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/prefix.h"
 #include "config/bindlist.h"
+#include "config/bounds.h"
 #include "config/flag.h"
 #include "config/options.h"
 #include "config/proxyuri.h"
@@ -40,7 +42,7 @@
 struct ptah_service {
 	char *name;
 	struct ptah_addr listen;   /* AF_UNSPEC if refused */
-	struct ptah_addr also[PTAH_ALSO_MAX]; /* server of a plugin: where it listens, too */
+	struct ptah_addr also[PTAH_ALSO_MAX]; /* where it listens, too: server of a plugin, service of a file */
 	size_t n_also;
 	struct ptah_json *options; /* an object: the global options of this transport; NULL once it is open */
 	const char *refused;       /* not NULL: a method error with this text; a constant */
@@ -94,6 +96,16 @@ struct ptah_plan {
 
 	char *generate_server; /* -serverIP of -generateConfig; NULL: none */
 
+	/* A service of a configuration file (config/runfile.h); all of it is 0 under a parent. */
+	char *label;       /* its name in the file; NULL: under a parent */
+	char *fingerprint; /* of all that the file says of it: two equal ones are one service */
+	char *activation;  /* listen on the inherited sockets of this name, and on no address; NULL: as 'services' says */
+	struct ptah_bounds bounds;
+	struct ptah_prefix *proxy_from; /* who may say by PROXY protocol for whom it speaks */
+	size_t n_proxy_from;
+	bool isolate;      /* in a process of its own */
+	unsigned isolate_memory_mib; /* ... which may have so much; 0: any amount */
+
 	char **warnings; /* lines for the log, once there is one */
 	size_t n_warnings;
 
@@ -137,6 +149,8 @@ int ptah_plan_expand(struct ptah_plan *plan, const char *const names[], size_t n
 void ptah_plan_forget_options(struct ptah_plan *plan);
 
 void ptah_plan_clear(struct ptah_plan *plan);
+/** Clear it and free it.  NULL is fine. */
+void ptah_plan_free(struct ptah_plan *plan);
 
 /** The plan is read: overwrite what was secret in the words and variables it came from. */
 void ptah_plan_hide_sources(int argc, char *const argv[], char *const envp[]);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "config/faults.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEP 16
+
+/* A text that is one line whatever came from the file. */
+static void
+flatten(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = ' ';
+}
+
+static int
+make_room(struct ptah_faults *faults)
+{
+	if (faults->n % STEP != 0)
+		return 0;
+
+	struct ptah_fault *more = realloc(faults->at, (faults->n + STEP) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	faults->at = more;
+	return 0;
+}
+
+int
+ptah_faults_vadd(struct ptah_faults *faults, bool warning, unsigned line, unsigned column, const char *path,
+    const char *format, va_list args)
+{
+	struct ptah_fault fault = { .line = line, .column = column, .warning = warning };
+
+	*(warning ? &faults->n_warnings : &faults->n_errors) += 1;
+	if (faults->n == PTAH_FAULTS_MOST)
+		return 0;
+	if (make_room(faults) != 0)
+		return -ENOMEM;
+	if (vasprintf(&fault.text, format, args) == -1)
+		return -ENOMEM;
+	fault.path = strdup(path);
+	if (!fault.path) {
+		free(fault.text);
+		return -ENOMEM;
+	}
+	flatten(fault.text);
+	flatten(fault.path);
+	faults->at[faults->n++] = fault;
+	return 0;
+}
+
+int
+ptah_faults_add(struct ptah_faults *faults, bool warning, unsigned line, unsigned column, const char *path,
+    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int rc = ptah_faults_vadd(faults, warning, line, column, path, format, args);
+	va_end(args);
+	return rc;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct ptah_fault *x = a, *y = b;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	if (x->column != y->column)
+		return x->column < y->column ? -1 : 1;
+	return strcmp(x->text, y->text);
+}
+
+void
+ptah_faults_sort(struct ptah_faults *faults)
+{
+	if (faults->n > 0)
+		qsort(faults->at, faults->n, sizeof(*faults->at), compare);
+}
+
+int
+ptah_fault_print(const struct ptah_fault *fault, const char *file, struct ptah_buf *out)
+{
+	ptah_buf_printf(out, "%s:", file);
+	if (fault->line > 0)
+		ptah_buf_printf(out, "%u:%u:", fault->line, fault->column);
+	if (fault->path[0])
+		ptah_buf_printf(out, " %s:", fault->path);
+	return ptah_buf_printf(out, " %s%s", fault->warning ? "warning: " : "", fault->text);
+}
+
+void
+ptah_faults_clear(struct ptah_faults *faults)
+{
+	for (size_t i = 0; i < faults->n; i++) {
+		free(faults->at[i].path);
+		free(faults->at[i].text);
+	}
+	free(faults->at);
+	memset(faults, 0, sizeof(*faults));
+}

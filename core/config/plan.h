@@ -25,6 +25,12 @@
 #define PTAH_MODE_UDP 2  /* transparent-UDP */
 #define PTAH_MODE_STUN 3
 
+static inline bool
+ptah_mode_is_udp(int mode)
+{
+	return mode == PTAH_MODE_UDP || mode == PTAH_MODE_STUN;
+}
+
 /* What was asked of us. */
 #define PTAH_ASKED_SERVE 0
 #define PTAH_ASKED_HELP 1

@@ -86,12 +86,6 @@ ptah_rules_mode(const struct ptah_source *s)
 	return ptah_source_true(s, PTAH_FLAG_TRANSPARENT) ? PTAH_MODE_TCP : PTAH_MODE_SOCKS5;
 }
 
-static bool
-is_udp(const struct ptah_source *s)
-{
-	return s->mode == PTAH_MODE_UDP || s->mode == PTAH_MODE_STUN;
-}
-
 static int
 one_transport_flag(const struct ptah_source *s, struct why *why)
 {
@@ -254,7 +248,7 @@ cookie_is_absolute(const struct ptah_source *s, struct why *why)
 static int
 extorport_is_tcp(const struct ptah_source *s, struct why *why)
 {
-	if (s->role == PTAH_ROLE_SERVER && is_udp(s) && filled(s, PTAH_FLAG_EXTORPORT))
+	if (s->role == PTAH_ROLE_SERVER && ptah_mode_is_udp(s->mode) && filled(s, PTAH_FLAG_EXTORPORT))
 		return no(why, "-extorport cannot go with a UDP mode: give -target HOST:PORT");
 	return 0;
 }
@@ -315,7 +309,7 @@ proxy_protocol_has_target(const struct ptah_source *s, struct why *why)
 	if (filled(s, PTAH_FLAG_EXTORPORT))
 		return no(why, "-proxyProtocol is for a target, and there is an Extended ORPort, "
 		    "which learns the client's address anyway: leave one of them out");
-	if (is_udp(s))
+	if (ptah_mode_is_udp(s->mode))
 		return no(why, "-proxyProtocol cannot go with a UDP mode: leave it out");
 	return 0;
 }

@@ -10,16 +10,7 @@
 
 #include "base/log.h"
 #include "loop/worker.h"
-#include "plain/client.h"
-#include "plain/datagram.h"
-#include "plain/msgclient.h"
-#include "plain/msgserver.h"
-#include "plain/peers.h"
-#include "plain/roster.h"
-#include "plain/server.h"
-#include "plain/udpclient.h"
-#include "plain/udpserver.h"
-#include "wire/udp.h"
+#include "wire/listen.h"
 
 /* A descriptor on its way to a worker. */
 struct letter {
@@ -56,120 +47,15 @@ fail(struct ptah_service_run *run, const char *format, ...)
 
 /* --- listeners ------------------------------------------------------------------ */
 
-static bool
-is_udp(const struct ptah_service_run *run)
-{
-	return run->how.plan->mode == PTAH_MODE_UDP || run->how.plan->mode == PTAH_MODE_STUN;
-}
-
-static int
-framing_of(const struct ptah_plan *plan)
-{
-	if (plan->mode == PTAH_MODE_STUN)
-		return PTAH_FRAMING_STUN;
-	return plan->udp_little_endian ? PTAH_FRAMING_LE : PTAH_FRAMING_BE;
-}
-
-/* Does it keep datagrams as messages, with no stream? */
-static bool
-is_messages(const struct ptah_service_run *run)
-{
-	return run->instance && run->instance->messages;
-}
-
-static int
-listen_for_messages(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
-{
-	const struct ptah_plan *plan = run->how.plan;
-	struct ptah_door *door = &run->doors[worker->index];
-
-	if (is_client(run)) {
-		const struct ptah_msgclient_how how = {
-			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
-			.framing = framing_of(plan), .limit = run->peers,
-			.queue_most = plan->udp_queue, .idle_ms = plan->udp_timeout_s * 1000,
-		};
-
-		door->msgclient = ptah_msgclient_new(worker, &how, fd);
-		return door->msgclient ? 0 : -errno;
-	}
-
-	const struct ptah_msgserver_how how = {
-		.instance = run->instance, .quota = run->how.quota, .target = &plan->target,
-		.framing = framing_of(plan), .limit = run->peers, .strangers = run->strangers,
-		.roster = run->roster, .idle_ms = plan->udp_timeout_s * 1000,
-	};
-
-	door->msgserver = ptah_msgserver_new(worker, &how, fd);
-	return door->msgserver ? 0 : -errno;
-}
-
-/* On the worker, or before it runs.  Takes: fd. */
-static int
-listen_here(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
-{
-	const struct ptah_plan *plan = run->how.plan;
-	struct ptah_door *door = &run->doors[worker->index];
-	bool udp = is_udp(run);
-
-	if (is_messages(run))
-		return listen_for_messages(run, worker, fd);
-	if (is_client(run) && udp) {
-		const struct ptah_udpclient_how how = {
-			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
-			.framing = framing_of(plan), .limit = run->peers,
-			.queue_most = plan->udp_queue, .idle_ms = plan->udp_timeout_s * 1000,
-			.dial_ms = plan->dial_timeout_s * 1000,
-		};
-
-		door->udpclient = ptah_udpclient_new(worker, &how, fd);
-		return door->udpclient ? 0 : -errno;
-	}
-	if (is_client(run)) {
-		const struct ptah_client_how how = {
-			.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
-			.socks = plan->mode == PTAH_MODE_SOCKS5, .legacy80 = plan->legacy_socks80,
-			.dialect = plan->dialect, .dial_ms = plan->dial_timeout_s * 1000,
-		};
-
-		door->client = ptah_client_new(worker, &how, fd);
-		return door->client ? 0 : -errno;
-	}
-	if (udp) {
-		const struct ptah_udpserver_how how = {
-			.instance = run->instance, .quota = run->how.quota, .target = &plan->target,
-			.framing = framing_of(plan), .idle_ms = plan->udp_timeout_s * 1000,
-		};
-
-		door->udpserver = ptah_udpserver_new(worker, &how, fd);
-		return door->udpserver ? 0 : -errno;
-	}
-
-	const struct ptah_server_how how = {
-		.instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
-		.target = plan->has_extorport ? NULL : &plan->target,
-		.has_extorport = plan->has_extorport, .extorport = plan->extorport,
-		.cookie_path = plan->cookie_path, .proxy_protocol = plan->proxy_protocol,
-		.dial_ms = plan->dial_timeout_s * 1000,
-	};
-
-	struct ptah_server **place = &door->server;
-
-	for (size_t i = 0; *place && i < PTAH_ALSO_MAX; i++)
-		place = &door->also[i];
-	*place = ptah_server_new(worker, &how, fd);
-	return *place ? 0 : -errno;
-}
-
 static void
 on_listen_letter(struct ptah_worker *worker, void *arg)
 {
 	struct letter *letter = arg;
-	int rc = listen_here(letter->run, worker, letter->fd);
+	struct ptah_service_run *run = letter->run;
+	int rc = ptah_door_open(&run->places[worker->index].door, &run->doors, worker, letter->fd);
 
 	if (rc != 0)
-		ptah_error_rc(AREA_HOST, rc, "%s: worker %u cannot listen", letter->run->name,
-		    worker->index);
+		ptah_error_rc(AREA_HOST, rc, "%s: worker %u cannot listen", run->name, worker->index);
 	free(letter);
 }
 
@@ -201,13 +87,13 @@ listen_everywhere(struct ptah_service_run *run, const int *fds)
 	for (unsigned i = 0; i < run->how.n_workers; i++) {
 		struct ptah_worker *worker = run->how.workers[i];
 
-		if (fds[i] == -1 && (is_client(run) || is_messages(run)))
+		if (fds[i] == -1 && !ptah_doors_take_arrivals(&run->doors))
 			continue;
 		if (rc != 0) {
 			if (fds[i] != -1)
 				close(fds[i]);
 		} else if (!*run->how.running) {
-			rc = listen_here(run, worker, fds[i]);
+			rc = ptah_door_open(&run->places[i].door, &run->doors, worker, fds[i]);
 		} else {
 			rc = send_listen_letter(run, worker, fds[i]);
 		}
@@ -354,20 +240,11 @@ let_carrier_listen(struct ptah_service_run *run)
 static void
 on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, const struct ptah_arrival *arrival)
 {
-	struct ptah_service_run *run = instance->arg;
-	struct ptah_door *door = run ? &run->doors[worker->index] : NULL;
-	int rc = 0;
+	struct ptah_service_run *run = instance->arg; /* NULL: a module that does not wait until it is told to listen */
+	struct ptah_door shut = { 0 };
 
-	if (door && door->server) {
-		rc = ptah_server_arrive(door->server, arrival);
-	} else if (door && door->udpserver) {
-		rc = ptah_udpserver_arrive(door->udpserver, arrival);
-	} else {
-		close(arrival->fd);
-		ptah_instance_tell_plain(arrival->from, arrival->cookie, -EAGAIN);
-	}
-	if (rc != 0)
-		ptah_debug(AREA_HOST, "%s: a stream that arrived makes no link", run->name);
+	if (ptah_door_arrive(run ? &run->places[worker->index].door : &shut, arrival) != 0)
+		ptah_debug(AREA_HOST, "%s: a stream that arrived makes no link", instance->name);
 }
 
 /* --- the instance ------------------------------------------------------------------- */
@@ -395,20 +272,7 @@ ptah_service_listen(struct ptah_service_run *run)
 	}
 	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
 		fds[i] = -1;
-	if (is_messages(run)) {
-		bool keyed = !is_client(run) && module->key && run->how.n_workers > 1;
-
-		run->peers = ptah_limit_new(run->how.plan->udp_max_peers);
-		run->strangers = ptah_limit_new(PTAH_STRANGERS_MOST);
-		run->roster = keyed ? ptah_roster_new() : NULL;
-		rc = run->peers && run->strangers && (run->roster || !keyed) ?
-		    ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
-	} else if (is_client(run) && is_udp(run)) {
-		run->peers = ptah_limit_new(run->how.plan->udp_max_peers);
-		rc = run->peers ? ptah_udp_listen(&service->listen, fds, run->how.n_workers, &run->bound) : -ENOMEM;
-	} else {
-		rc = ptah_listen_open(&service->listen, fds, run->how.n_workers, &run->bound);
-	}
+	rc = ptah_doors_bind(&run->doors, &service->listen, fds, run->how.n_workers, &run->bound);
 	if (rc != 0)
 		fail(run, "cannot listen on %s: %s", ptah_addr_format(&service->listen, text),
 		    strerror(-rc));
@@ -461,7 +325,7 @@ open_instance(struct ptah_service_run *run)
 		.name = run->name, .role = (uint32_t)plan->role,
 		.options = run->how.service->options, .state_folder = plan->state_dir,
 		.bind = is_client(run) ? NULL : ptah_addr_format(&run->how.service->listen, bind),
-		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5, .datagrams = is_udp(run),
+		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5, .datagrams = ptah_mode_is_udp(plan->mode),
 		.workers = run->how.workers, .n_workers = run->how.n_workers,
 		.dial_how = run->how.dial, .on_arrive = on_arrive,
 	};
@@ -478,6 +342,9 @@ open_instance(struct ptah_service_run *run)
 		fail(run, "%s", why[0] ? why : strerror(errno));
 	} else {
 		run->instance->arg = run;
+		run->doors = (struct ptah_doors){
+			.plan = plan, .instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
+		};
 		if (run->is_ready)
 			go_on(run);
 	}
@@ -488,8 +355,8 @@ ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *h
 {
 	run->how = *how;
 	run->name = how->service->name;
-	run->doors = calloc(how->n_workers, sizeof(struct ptah_door));
-	if (!run->doors) {
+	run->places = calloc(how->n_workers, sizeof(*run->places));
+	if (!run->places) {
 		ptah_service_clear(run);
 		return -ENOMEM;
 	}
@@ -505,23 +372,7 @@ ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *h
 void
 ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain)
 {
-	struct ptah_door *door = &run->doors[worker->index];
-
-	if (door->client)
-		ptah_client_shut(door->client, drain);
-	if (door->server)
-		ptah_server_shut(door->server, drain);
-	for (size_t i = 0; i < PTAH_ALSO_MAX; i++)
-		if (door->also[i])
-			ptah_server_shut(door->also[i], drain);
-	if (door->udpclient)
-		ptah_udpclient_shut(door->udpclient);
-	if (door->udpserver)
-		ptah_udpserver_shut(door->udpserver, drain);
-	if (door->msgclient)
-		ptah_msgclient_shut(door->msgclient);
-	if (door->msgserver)
-		ptah_msgserver_shut(door->msgserver);
+	ptah_door_shut(&run->places[worker->index].door, drain);
 }
 
 static void
@@ -542,39 +393,20 @@ ptah_service_close(struct ptah_service_run *run)
 		if (!*run->how.running)
 			ptah_service_shut_here(run, worker, false);
 		else
-			(void)ptah_worker_send(worker, &run->doors[i].close, on_close_letter, run);
+			(void)ptah_worker_send(worker, &run->places[i].close, on_close_letter, run);
 	}
 }
 
 unsigned
 ptah_service_waiting(const struct ptah_service_run *run, const struct ptah_worker *worker)
 {
-	const struct ptah_client *client = run->doors[worker->index].client;
-
-	return client ? ptah_client_waiting(client) : 0;
+	return ptah_door_waiting(&run->places[worker->index].door);
 }
 
 void
 ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker)
 {
-	struct ptah_door *door = &run->doors[worker->index];
-
-	ptah_client_free(door->client);
-	ptah_server_free(door->server);
-	for (size_t i = 0; i < PTAH_ALSO_MAX; i++) {
-		ptah_server_free(door->also[i]);
-		door->also[i] = NULL;
-	}
-	ptah_udpclient_free(door->udpclient);
-	ptah_udpserver_free(door->udpserver);
-	ptah_msgclient_free(door->msgclient);
-	ptah_msgserver_free(door->msgserver);
-	door->client = NULL;
-	door->server = NULL;
-	door->udpclient = NULL;
-	door->udpserver = NULL;
-	door->msgclient = NULL;
-	door->msgserver = NULL;
+	ptah_door_clear(&run->places[worker->index].door);
 }
 
 static void
@@ -613,10 +445,8 @@ ptah_service_clear(struct ptah_service_run *run)
 	if (run->instance)
 		ptah_instance_unref(run->instance);
 	ptah_kv_clear(&run->bridge_args);
-	ptah_limit_unref(run->peers);
-	ptah_limit_unref(run->strangers);
-	ptah_roster_unref(run->roster);
+	ptah_doors_clear(&run->doors);
 	free(run->reason);
 	free(run->ready_reason);
-	free(run->doors);
+	free(run->places);
 }

@@ -12,21 +12,14 @@
 #include "base/addr.h"
 #include "base/kv.h"
 #include "config/plan.h"
+#include "host/door.h"
 #include "loop/worker.h"
 #include "transport/instance.h"
 #include "wire/dial.h"
 #include "wire/listen.h"
 
-struct ptah_client;
-struct ptah_limit;
-struct ptah_msgclient;
-struct ptah_msgserver;
 struct ptah_registry;
-struct ptah_roster;
-struct ptah_server;
 struct ptah_service_run;
-struct ptah_udpclient;
-struct ptah_udpserver;
 
 #define PTAH_SERVICE_WAITS 0   /* its module is not ready yet */
 #define PTAH_SERVICE_LISTENS 1
@@ -50,15 +43,9 @@ struct ptah_service_how {
 	void *arg;
 };
 
-/** Where a service takes what comes, on one worker: one of these. */
-struct ptah_door {
-	struct ptah_client *client;
-	struct ptah_server *server;
-	struct ptah_server *also[PTAH_ALSO_MAX]; /* on its other addresses */
-	struct ptah_udpclient *udpclient;
-	struct ptah_udpserver *udpserver;
-	struct ptah_msgclient *msgclient;
-	struct ptah_msgserver *msgserver;
+/** Of one worker. */
+struct ptah_service_place {
+	struct ptah_door door;
 	struct ptah_letter close; /* once */
 };
 
@@ -79,10 +66,8 @@ struct ptah_service_run {
 	struct ptah_letter ready, listening, ended; /* to the main thread, each once */
 	void (*stopped)(void *arg);
 	void *stopped_arg;
-	struct ptah_door *doors; /* by worker */
-	struct ptah_limit *peers;     /* UDP: of all its workers */
-	struct ptah_limit *strangers; /* the same, of those that a server of messages does not know yet */
-	struct ptah_roster *roster;           /* server of messages whose module has a key */
+	struct ptah_doors doors;           /* from the instance on */
+	struct ptah_service_place *places; /* by worker */
 };
 
 /**

@@ -105,6 +105,9 @@ ptah_json_copy(const struct ptah_json *json)
 	if (copy == NULL)
 		return NULL;
 	copy->truth = json->truth;
+	copy->twice = json->twice;
+	copy->at = json->at;
+	copy->key_at = json->key_at;
 	if (json->text != NULL) {
 		copy->text = strdup(json->text);
 		if (copy->text == NULL)
@@ -212,6 +215,7 @@ keep_last(struct ptah_json *object, const struct slot *same, size_t n)
 
 	ptah_json_free(items[same[0].at]);
 	items[same[0].at] = items[same[n - 1].at];
+	items[same[0].at]->twice = true;
 	items[same[n - 1].at] = NULL;
 	for (size_t i = 1; i + 1 < n; i++) {
 		ptah_json_free(items[same[i].at]);

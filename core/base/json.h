@@ -32,10 +32,12 @@
 struct ptah_json {
 	int type;
 	bool truth;      /* of a BOOL */
+	bool twice;      /* its key stood there before, with a value that is lost */
 	char *text;      /* of a STRING (NUL-terminated, may hold no NUL) or NUMBER */
 	size_t n;        /* items of an ARRAY or OBJECT */
 	char **keys;     /* of an OBJECT, n of them */
 	struct ptah_json **items;
+	uint32_t at, key_at; /* of ptah_json_parse_placed(): where it and its key begin in the text, from 1; else 0 */
 };
 
 /**
@@ -44,6 +46,14 @@ struct ptah_json {
  * Fails: NULL with errno EINVAL and 'why' (one line: what, line and column), or ENOMEM.
  */
 struct ptah_json *ptah_json_parse(const char *text, size_t len, unsigned flags, char *why, size_t why_room);
+/**
+ * The same, and each value of the tree says where it stands.
+ * Fails: with EINVAL *wrong_at says where, from 1, and 'why' does not.
+ */
+struct ptah_json *ptah_json_parse_placed(const char *text, size_t len, unsigned flags, uint32_t *wrong_at,
+    char *why, size_t why_room);
+/** Line and column, in characters, of such a place. */
+void ptah_json_where(const char *text, uint32_t at, unsigned *line, unsigned *column);
 /** Free the tree; string values are overwritten first (they may be keys). */
 void ptah_json_free(struct ptah_json *json);
 

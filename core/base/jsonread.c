@@ -41,6 +41,10 @@ struct reader {
 	struct ptah_json *open[PTAH_JSON_DEPTH];
 	size_t depth;
 	char *key; /* of the value that comes next */
+	bool placed;
+	uint32_t *starts; /* where tokens begin that yajl will tell of, in this order; from 1 */
+	size_t n_starts, told;
+	uint32_t key_at;
 	const char *wrong;
 	size_t wrong_at;
 	int rc;
@@ -99,6 +103,31 @@ yajl_retake(void *arg, void *bytes, size_t len)
 	return grown;
 }
 
+/* A token begins here that yajl makes a key or a value of, later. */
+static int
+note_start(struct reader *reader, size_t at)
+{
+	if (!reader->placed)
+		return 0;
+	if ((reader->n_starts & (reader->n_starts - 1)) == 0) {
+		size_t room = reader->n_starts == 0 ? 1 : reader->n_starts * 2;
+		uint32_t *starts = reallocarray(reader->starts, room, sizeof(*starts));
+
+		if (starts == NULL)
+			return -ENOMEM;
+		reader->starts = starts;
+	}
+	reader->starts[reader->n_starts++] = (uint32_t)at + 1;
+	return 0;
+}
+
+/* Where the token began that yajl tells of now; 0 when nobody asked. */
+static uint32_t
+next_start(struct reader *reader)
+{
+	return reader->told < reader->n_starts ? reader->starts[reader->told++] : 0;
+}
+
 /* Put a value where it belongs.  Takes: value. */
 static int
 place(struct reader *reader, struct ptah_json *value)
@@ -109,7 +138,12 @@ place(struct reader *reader, struct ptah_json *value)
 	if (value == NULL) {
 		free(key);
 		reader->rc = -ENOMEM;
-	} else if (reader->depth == 0) {
+		return 0;
+	}
+	value->at = next_start(reader);
+	value->key_at = reader->key_at;
+	reader->key_at = 0;
+	if (reader->depth == 0) {
 		reader->root = value;
 	} else {
 		reader->rc = ptah_json_push(reader->open[reader->depth - 1], key, value);
@@ -187,6 +221,7 @@ on_key(void *arg, const unsigned char *text, size_t len)
 {
 	struct reader *reader = arg;
 
+	reader->key_at = next_start(reader);
 	reader->key = strndup((const char *)text, len);
 	if (reader->key == NULL)
 		reader->rc = -ENOMEM;
@@ -314,6 +349,19 @@ is_key_byte(char c, bool first)
 	    (!first && ((c >= '0' && c <= '9') || c == '-'));
 }
 
+/* Where the number ends that begins at 'at'; 'at' itself if none does. */
+static size_t
+end_of_number(const struct reader *reader, size_t at)
+{
+	size_t end = at;
+
+	if (reader->text[at] != '-' && (reader->text[at] < '0' || reader->text[at] > '9'))
+		return at;
+	while (end < reader->len && strchr("0123456789+-.eE", reader->text[end]) != NULL)
+		end++;
+	return end;
+}
+
 /* What yajl says, in our words. */
 static const char *
 reword(const char *said)
@@ -388,17 +436,28 @@ walk(struct reader *reader)
 		size_t end = at;
 
 		if (text[at] == '"') {
-			rc = check_string(reader, at, &at);
+			rc = note_start(reader, at);
+			if (rc == 0)
+				rc = check_string(reader, at, &at);
 			key = false;
 			continue;
 		}
 		while (end < reader->len && is_key_byte(text[end], end == at))
 			end++;
 		if (end == at) {
+			end = end_of_number(reader, at);
+			key = false;
+		}
+		if (end == at) {
+			if (text[at] == '{' || text[at] == '[')
+				rc = note_start(reader, at);
 			key = text[at] == '{' || text[at] == ',';
 			at++;
 			continue;
 		}
+		rc = note_start(reader, at);
+		if (rc != 0)
+			break;
 		if (key && (reader->flags & PTAH_JSON_BARE_KEYS) != 0) {
 			size_t next = skip_blank(reader, end);
 
@@ -455,40 +514,67 @@ read_all(struct reader *reader)
 	return walk(reader);
 }
 
-static void
-say_where(const struct reader *reader, char *why, size_t why_room)
+void
+ptah_json_where(const char *text, uint32_t at, unsigned *line, unsigned *column)
 {
-	size_t line = 1, column = 1;
-
-	for (size_t i = 0; i < reader->wrong_at; i++) {
-		if (reader->text[i] == '\n') {
-			line++;
-			column = 1;
-		} else if (((uint8_t)reader->text[i] & 0xc0) != 0x80) {
-			column++;
+	*line = *column = 1;
+	for (size_t i = 0; i + 1 < at; i++) {
+		if (text[i] == '\n') {
+			*line += 1;
+			*column = 1;
+		} else if (((uint8_t)text[i] & 0xc0) != 0x80) {
+			*column += 1;
 		}
 	}
-	snprintf(why, why_room, "%s, at line %zu, column %zu", reader->wrong, line, column);
+}
+
+static struct ptah_json *
+parse(struct reader *reader)
+{
+	int rc;
+
+	reader->blocks.next = reader->blocks.prev = &reader->blocks;
+	rc = read_all(reader);
+	while (reader->blocks.next != &reader->blocks)
+		drop_block((struct block *)reader->blocks.next);
+	free(reader->key);
+	free(reader->starts);
+	if (rc == 0)
+		return reader->root;
+	ptah_json_free(reader->root);
+	errno = -rc;
+	return NULL;
 }
 
 struct ptah_json *
 ptah_json_parse(const char *text, size_t len, unsigned flags, char *why, size_t why_room)
 {
 	struct reader reader = { .text = text, .len = len, .flags = flags };
-	int rc;
+	struct ptah_json *json = parse(&reader);
+	unsigned line, column;
 
-	reader.blocks.next = reader.blocks.prev = &reader.blocks;
-	rc = read_all(&reader);
-	while (reader.blocks.next != &reader.blocks)
-		drop_block((struct block *)reader.blocks.next);
-	free(reader.key);
-	if (rc == 0)
-		return reader.root;
-	ptah_json_free(reader.root);
-	if (rc == -EINVAL)
-		say_where(&reader, why, why_room);
-	else
+	if (json != NULL)
+		return json;
+	if (errno == EINVAL) {
+		ptah_json_where(text, (uint32_t)reader.wrong_at + 1, &line, &column);
+		snprintf(why, why_room, "%s, at line %u, column %u", reader.wrong, line, column);
+	} else {
 		snprintf(why, why_room, "out of memory");
-	errno = -rc;
+	}
+	return NULL;
+}
+
+struct ptah_json *
+ptah_json_parse_placed(const char *text, size_t len, unsigned flags, uint32_t *wrong_at, char *why, size_t why_room)
+{
+	struct reader reader = { .text = text, .len = len, .flags = flags, .placed = true };
+	struct ptah_json *json = parse(&reader);
+
+	*wrong_at = 0;
+	if (json != NULL)
+		return json;
+	snprintf(why, why_room, "%s", errno == EINVAL ? reader.wrong : "out of memory");
+	if (errno == EINVAL)
+		*wrong_at = (uint32_t)reader.wrong_at + 1;
 	return NULL;
 }

@@ -346,6 +346,67 @@ finds_the_end_of_an_object_in_a_stream(void **state)
 	free(deep);
 }
 
+/* Each value of the tree in its order, as "line:column", for a member with its key's before it. */
+static void
+print_places(const struct ptah_json *json, const char *text, struct ptah_buf *out)
+{
+	unsigned line, column;
+
+	if (json->key_at != 0) {
+		ptah_json_where(text, json->key_at, &line, &column);
+		ptah_buf_printf(out, "%u:%u=", line, column);
+	}
+	ptah_json_where(text, json->at, &line, &column);
+	ptah_buf_printf(out, "%u:%u%s ", line, column, json->twice ? "!" : "");
+	for (size_t i = 0; i < json->n; i++)
+		print_places(json->items[i], text, out);
+}
+
+static void
+says_where_each_value_stands_on_request(void **state)
+{
+	static const struct {
+		const char *text, *places;
+	} cases[] = {
+		{ "true", "1:1 " },
+		{ " -1.5e+3 ", "1:2 " },
+		{ "[0, -1,\n 2.5e-7 ,null]", "1:1 1:2 1:5 2:2 2:10 " },
+		{ "{\n\t\"a\": \"x\",\n\t\"b\" :[ ]\n}", "1:1 2:2=2:7 3:2=3:7 " },
+		{ "// first\n{ /* \" */ a: {b : c} }", NULL },
+		{ "// first\n{ /* \" */ a: {b : \"c\"}, \"d\":1 }", "2:1 2:11=2:14 2:15=2:19 2:25=2:29 " },
+		{ "{\"\xc3\xa9\\\"\": 1, \"\xc3\xa9\xc3\xa9\": {}}", "1:1 1:2=1:9 1:12=1:18 " },
+		{ "{\"a\":1,\n\"b\":2,\n\"a\":3}", "1:1 3:1=3:5! 2:1=2:5 " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ptah_buf out = { 0 };
+		char why[200];
+		uint32_t wrong_at;
+		struct ptah_json *json = ptah_json_parse_placed(cases[i].text, strlen(cases[i].text),
+		    PTAH_JSON_BARE_KEYS | PTAH_JSON_COMMENTS, &wrong_at, why, sizeof(why)), *copy;
+
+		assert_int_equal(json != NULL, cases[i].places != NULL);
+		if (json == NULL) {
+			assert_int_equal(wrong_at, 28);
+			assert_string_equal(why, "a character that may not stand here");
+			continue;
+		}
+		copy = ptah_json_copy(json);
+		ptah_json_free(json);
+		assert_non_null(copy);
+		print_places(copy, cases[i].text, &out);
+		assert_string_equal((char *)out.at, cases[i].places);
+		ptah_buf_clear(&out);
+		ptah_json_free(copy);
+	}
+
+	struct ptah_json *unasked = parse("{\"a\": 1}", 0);
+
+	assert_int_equal(unasked->at + unasked->items[0]->at + unasked->items[0]->key_at, 0);
+	ptah_json_free(unasked);
+}
+
 int
 main(void)
 {
@@ -353,6 +414,7 @@ main(void)
 		cmocka_unit_test(reads_and_prints_values),
 		cmocka_unit_test(says_what_is_wrong_and_where),
 		cmocka_unit_test(quotes_bare_keys_on_request_only),
+		cmocka_unit_test(says_where_each_value_stands_on_request),
 		cmocka_unit_test(skips_comments_on_request_only),
 		cmocka_unit_test(nests_32_deep_and_no_deeper),
 		cmocka_unit_test(reads_many_keys_quickly),

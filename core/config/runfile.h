@@ -27,6 +27,7 @@
 #define PTAH_LOG_PLAIN 0
 #define PTAH_LOG_JOURNAL 1 /* lines with a priority before them, as journald and syslog want it */
 #define PTAH_LOG_JSON 2    /* one object a line */
+#define PTAH_LOG_AUTO 3    /* journal where stderr is the journal (JOURNAL_STREAM), else plain; the usual */
 
 /** Read it freely; the functions below change it. */
 struct ptah_runfile {

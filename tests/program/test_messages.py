@@ -386,15 +386,17 @@ class Escort:
 
 
 @contextlib.contextmanager
-def escort_server(*words):
-    with udp() as target, Ptah(server(target, *words, stack="escort")) as p:
+def escort_server(*words, stack="escort"):
+    with udp() as target, Ptah(server(target, *words, stack=stack)) as p:
         p.wait_done()
-        yield p, target, p.methods()["escort"][1][1]
+        yield p, target, p.methods()[stack.partition("+")[0]][1][1]
 
 
-def test_peer_moves():
-    """A peer that is known by its key changes its address, again and again: the same link, whichever worker hears it."""
-    with escort_server("-workers", "4") as (p, target, port), Escort(port).open() as peer:
+@pytest.mark.parametrize("stack", ["escort", "dummy+escort"])
+def test_peer_moves(stack):
+    """A peer that is known by its key changes its address, again and again: the same link, whichever worker hears it.
+    Of a stack it is the bottom layer's key."""
+    with escort_server("-workers", "4", stack=stack) as (p, target, port), Escort(port).open() as peer:
         peer.send(b"here")
         got, at = target.recvfrom(100)
         assert got == b"here"

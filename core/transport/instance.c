@@ -260,7 +260,7 @@ build(struct ptah_registry *registry, const struct ptah_instance_wish *wish, con
 
 	if (rc == 0) {
 		instance = calloc(1, sizeof(*instance));
-		whole = ptah_merge(found.options, options);
+		whole = ptah_merge_definition(found.options, options);
 		if (instance == NULL || whole == NULL)
 			rc = out_of_memory(why, why_room);
 	}

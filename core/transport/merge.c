@@ -26,21 +26,51 @@ long_form(const struct ptah_json *json)
 	return out;
 }
 
-static struct ptah_json *
-merge_over(const struct ptah_json *base, const struct ptah_json *over)
+static bool
+names_module(const struct ptah_json *over)
 {
-	struct ptah_json *one = long_form(base), *two = long_form(over), *out = NULL;
+	return over->type == PTAH_JSON_STRING || (over->type == PTAH_JSON_OBJECT && ptah_json_get(over, KEY_MODULE) != NULL);
+}
 
+/* The layers 'upper' with 'lower' put below the last of them; both as "over" holds them. */
+static struct ptah_json *
+stand_on(const struct ptah_json *upper, const struct ptah_json *lower)
+{
+	struct ptah_json *out = upper->type != PTAH_JSON_NULL ? long_form(upper) : ptah_json_copy(lower);
+	const struct ptah_json *next;
+
+	if (out == NULL || upper->type == PTAH_JSON_NULL || out->type != PTAH_JSON_OBJECT)
+		return out;
+	next = ptah_json_get(out, PTAH_KEY_OVER);
+	if (ptah_json_set(out, PTAH_KEY_OVER, next != NULL ? stand_on(next, lower) : ptah_json_copy(lower)) < 0) {
+		ptah_json_free(out);
+		return NULL;
+	}
+	return out;
+}
+
+static struct ptah_json *lay(const struct ptah_json *base, const struct ptah_json *over, bool keep);
+
+static struct ptah_json *
+lay_layers(const struct ptah_json *base, const struct ptah_json *over, bool keep)
+{
+	struct ptah_json *one, *two, *out = NULL;
+
+	if (keep && names_module(over))
+		return stand_on(base, over);
+	one = long_form(base);
+	two = long_form(over);
 	if (one != NULL && two != NULL)
 		out = one->type == PTAH_JSON_OBJECT && two->type == PTAH_JSON_OBJECT ?
-		    ptah_merge(one, two) : ptah_json_copy(two);
+		    lay(one, two, keep) : ptah_json_copy(two);
 	ptah_json_free(one);
 	ptah_json_free(two);
 	return out;
 }
 
-struct ptah_json *
-ptah_merge(const struct ptah_json *base, const struct ptah_json *over)
+/* 'keep': a layer that 'over' names goes below those of 'base', and not in the place of one. */
+static struct ptah_json *
+lay(const struct ptah_json *base, const struct ptah_json *over, bool keep)
 {
 	struct ptah_json *out = base != NULL ? ptah_json_copy(base) : ptah_json_new(PTAH_JSON_OBJECT);
 
@@ -49,7 +79,7 @@ ptah_merge(const struct ptah_json *base, const struct ptah_json *over)
 		struct ptah_json *value;
 
 		if (old != NULL && strcmp(over->keys[i], PTAH_KEY_OVER) == 0)
-			value = merge_over(old, over->items[i]);
+			value = lay_layers(old, over->items[i], keep);
 		else
 			value = ptah_json_copy(over->items[i]);
 		if (ptah_json_set(out, over->keys[i], value) < 0) {
@@ -59,6 +89,18 @@ ptah_merge(const struct ptah_json *base, const struct ptah_json *over)
 		}
 	}
 	return out;
+}
+
+struct ptah_json *
+ptah_merge(const struct ptah_json *base, const struct ptah_json *over)
+{
+	return lay(base, over, false);
+}
+
+struct ptah_json *
+ptah_merge_definition(const struct ptah_json *defined, const struct ptah_json *asked)
+{
+	return lay(defined, asked, true);
 }
 
 int

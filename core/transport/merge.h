@@ -20,6 +20,12 @@
 struct ptah_json *ptah_merge(const struct ptah_json *base, const struct ptah_json *over);
 
 /**
+ * The same for what a NAME.json says and what is asked of NAME: a layer that is named for it to stand on comes below
+ * the layers that it has, so that none of them is lost.
+ */
+struct ptah_json *ptah_merge_definition(const struct ptah_json *defined, const struct ptah_json *asked);
+
+/**
  * Split what "over" holds into the name of the layer below (lent by 'json') and its options.
  * Gives: *options for ptah_json_free().
  * Fails: -EINVAL, -ENOMEM.

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "transport/folder.h"
 #include "transport/loader.h"
+#include "transport/merge.h"
 #include "transport/replay.h"
 #include "transport/state.h"
 
@@ -300,11 +301,12 @@ follow_definition(struct ptah_registry *registry, const char *folder, const char
 			rc = -EINVAL;
 		}
 	}
-	if (rc == 0 && found->options != NULL) {
-		rc = ptah_json_overlay(found->options, options);
-	} else if (rc == 0) {
-		found->options = options;
-		options = NULL;
+	if (rc == 0) {
+		struct ptah_json *both = ptah_merge_definition(found->options, options);
+
+		ptah_json_free(found->options);
+		found->options = both;
+		rc = both != NULL ? 0 : -ENOMEM;
 	}
 	if (rc < 0)
 		snprintf(why, why_room, "%s/%s.json: %s", folder, name, rc == -ENOMEM ? "out of memory" : reason);

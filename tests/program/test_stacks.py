@@ -141,6 +141,33 @@ def test_a_file_names_a_stack_so_that_tor_can_ask_for_it(tmp_path, echo, module_
                 lines.expect_silence(app.sock, 0.3)
 
 
+def test_a_stack_that_a_file_names_keeps_its_layers_inside_another(tmp_path, echo, module_dir):
+    """twofold is obfs4 over shadow: between two others it is still both, and who lacks one of the four gets nothing."""
+    with open(os.path.join(module_dir, "twofold.json"), "w") as f:
+        json.dump({"stack": ["obfs4", dict(PASSWORD, module="shadow")]}, f)
+    path = module_dir + ":" + MODULES
+    name = "dummy+twofold+shadow"
+    lowest = {"over": {"over": {"password": "of the lowest"}}}
+    with by_flags(F3S(echo.port).plus("-state", tmp_path / "s", PTAH_MODULE_PATH=path), name, lowest) as s:
+        s.wait_done()
+        args = bridge_args(s, name)
+        where = "%s:%d" % s.address(name)
+        for stack, options, there in (
+                (name, lowest, True),
+                ("dummy+obfs4+shadow+shadow", {"over": {"over": dict(PASSWORD, over={"password": "of the lowest"})}}, True),
+                ("dummy+obfs4+shadow", {"over": {"over": {"password": "of the lowest"}}}, False)):
+            with by_flags(F3C(1).plus(PTAH_MODULE_PATH=path), stack,
+                          dict(options, serverAddress=where, **args)) as c:
+                c.wait_done()
+                with Client(c.address(stack)) as app:
+                    ask(app, {}, s.address(name))
+                    if there:
+                        app.expect(reply(0))
+                        echoes(app.sock, BLOCK)
+                    else:
+                        lines.expect_silence(app.sock, 0.3)
+
+
 def udp():
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.settimeout(0.2)

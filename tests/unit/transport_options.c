@@ -313,6 +313,41 @@ lays_options_over_options(void **state)
 	}
 }
 
+/* A layer that is named comes below those of the definition; options without a name are for one that is there. */
+static void
+keeps_the_layers_of_a_definition(void **state)
+{
+	static const struct {
+		const char *defined, *asked, *both;
+	} cases[] = {
+		{ "{\"k\":1}", "{\"k\":2,\"over\":\"b\"}", "{\"k\":2,\"over\":\"b\"}" },
+		{ "{\"over\":\"x\"}", "{\"over\":\"b\"}", "{\"over\":{\"module\":\"x\",\"over\":\"b\"}}" },
+		{ "{\"over\":\"x\"}", "{\"over\":\"x\"}", "{\"over\":{\"module\":\"x\",\"over\":\"x\"}}" },
+		{ "{\"over\":{\"module\":\"x\",\"k\":1,\"over\":\"y\"}}", "{\"over\":{\"module\":\"b\",\"k\":2,\"over\":\"c\"}}",
+		    "{\"over\":{\"module\":\"x\",\"k\":1,\"over\":{\"module\":\"y\",\"over\":"
+		    "{\"module\":\"b\",\"k\":2,\"over\":\"c\"}}}}" },
+		{ "{\"over\":{\"module\":\"x\",\"over\":\"y\"}}", "{\"over\":{\"k\":1,\"over\":\"b\"}}",
+		    "{\"over\":{\"module\":\"x\",\"over\":{\"module\":\"y\",\"over\":\"b\"},\"k\":1}}" },
+		{ "{\"over\":null}", "{\"over\":\"b\"}", "{\"over\":\"b\"}" },
+		{ "{\"over\":{\"module\":\"x\",\"over\":null}}", "{\"over\":\"b\"}", "{\"over\":{\"module\":\"x\",\"over\":\"b\"}}" },
+		{ "{\"over\":\"x\"}", "{\"over\":null}", "{\"over\":null}" },
+		{ "{\"over\":7}", "{\"over\":\"b\"}", "{\"over\":7}" }, /* and is refused later */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ptah_json *defined = json(cases[i].defined), *asked = json(cases[i].asked);
+		struct ptah_json *both = ptah_merge_definition(defined, asked);
+		char *text = ptah_json_text(both);
+
+		assert_string_equal(text, cases[i].both);
+		free(text);
+		ptah_json_free(both);
+		ptah_json_free(asked);
+		ptah_json_free(defined);
+	}
+}
+
 static void
 puts_names_of_a_stack_below(void **state)
 {
@@ -389,6 +424,7 @@ main(void)
 		cmocka_unit_test(guesses_what_an_unknown_key_means),
 		cmocka_unit_test(reads_the_keys_of_the_host),
 		cmocka_unit_test(lays_options_over_options),
+		cmocka_unit_test(keeps_the_layers_of_a_definition),
 		cmocka_unit_test(puts_names_of_a_stack_below),
 		cmocka_unit_test(wants_one_of_those_that_go_for_each_other),
 	};

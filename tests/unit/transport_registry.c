@@ -255,6 +255,7 @@ follows_definitions(void **state)
 	put_text(place.one, "twice.json", "{\"module\": \"plain\", \"b\": 2}");
 	put_text(place.one, "dummy.json", "{\"module\": \"dummy\", \"c\": 3}");
 	put_text(place.one, "high.json", "{\"stack\": [\"dummy\", {\"module\": \"plain\", \"k\": 1}, \"nosrv\"], \"x\": \"y\"}");
+	put_text(place.one, "higher.json", "{\"stack\": [\"high\", \"plain\"]}");
 	put_text(place.one, "circle.json", "{\"module\": \"round\"}");
 	put_text(place.one, "round.json", "{\"module\": \"circle\"}");
 	put_text(place.one, "lost.json", "{\"module\": \"nobody\"}");
@@ -275,6 +276,13 @@ follows_definitions(void **state)
 	assert_int_equal(find(registry, "high", &found, why, sizeof(why)), 0);
 	text = ptah_json_text(found.options);
 	assert_string_equal(text, "{\"c\":3,\"over\":{\"module\":\"plain\",\"k\":1,\"over\":{\"module\":\"nosrv\"}},\"x\":\"y\"}");
+	free(text);
+	ptah_json_free(found.options);
+
+	assert_int_equal(find(registry, "higher", &found, why, sizeof(why)), 0);
+	text = ptah_json_text(found.options);
+	assert_string_equal(text, "{\"c\":3,\"over\":{\"module\":\"plain\",\"k\":1,\"over\":"
+	    "{\"module\":\"nosrv\",\"over\":{\"module\":\"plain\"}}},\"x\":\"y\"}");
 	free(text);
 	ptah_json_free(found.options);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -30,6 +31,23 @@ struct ptah_proc {
 	void *arg;
 };
 
+/*
+ * Neither Ctrl-C is for it, nor may it read or type there.  A new session would
+ * do, but where the kernel shares processors out by sessions (autogroup) each
+ * switch between it and us is dearer then: 10 us for a round trip.
+ */
+static void
+leave_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	bool left = fd == -1 ? errno == ENXIO : ioctl(fd, TIOCNOTTY) == 0; /* ENXIO: there is none */
+
+	if (fd != -1)
+		(void)close(fd);
+	if (!left || setpgid(0, 0) == -1)
+		(void)setsid();
+}
+
 /* In the child of a vfork: the memory is the parent's, so nothing but calls of the kernel, and a frame of its own. */
 __attribute__((noinline)) static int
 become(const char *const argv[], const char *const env[], bool may_gain, const int fds[4], pid_t parent)
@@ -44,7 +62,7 @@ become(const char *const argv[], const char *const env[], bool may_gain, const i
 		return ESRCH;
 	if (!may_gain && prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == -1)
 		return errno;
-	(void)setsid();
+	leave_terminal();
 	/* Above those that they become, so that none is overwritten before its turn. */
 	for (int i = 0; i < 3; i++)
 		if (dup2(fds[i], i) == -1)

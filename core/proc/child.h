@@ -2,8 +2,8 @@
 /**
  * proc/child.h: start another program, talk with it, hear how it ended.
  *
- * The program gets three descriptors, no others, default signals, a session of
- * its own, and its death sentence should ours come first.  Nobody needs SIGCHLD for it.
+ * The program gets three descriptors, no others, default signals, a process group of
+ * its own, no terminal, and its death sentence should ours come first.  Nobody needs SIGCHLD for it.
  *
  * Threads: the one whose event_base it was given.
  */

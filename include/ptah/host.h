@@ -71,7 +71,7 @@ struct ptah_msg {
 
 #define PTAH_SPAWN_MAY_GAIN 1u /* privileges, by its file's owner or capabilities: else it never can */
 
-/** A program to start: with default signals, a session of its own, no descriptors but 0, 1 and 2, and its death should ours come first. */
+/** A program to start: with default signals, a process group of its own, no terminal, no descriptors but 0, 1 and 2, and its death should ours come first. */
 struct ptah_spawn {
 	uint32_t size, flags;
 	const char *const *argv; /* the first is a path, the last NULL */

@@ -131,10 +131,18 @@ def stdin_ends():
         os._exit(0)
 
 
+def has_terminal():
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
 def main():
     note(pid=os.getpid(), argv=sys.argv[1:], env=dict(os.environ),
         fds=sorted(int(n) for n in os.listdir("/proc/self/fd")),
-        sid=os.getsid(0))
+        pgid=os.getpgid(0), terminal=has_terminal())
     threading.Thread(target=stdin_ends, daemon=True).start()
     if HABIT not in ("silent", "dies", "no-version", "version-2",
             "version-error", "env-error"):

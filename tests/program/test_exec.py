@@ -133,7 +133,7 @@ def test_web_139_what_the_program_inherits(tmp_path):
         got = odd.wait_noted("fds")[0]
         # The fourth is the listing itself.
         assert got["fds"][:3] == [0, 1, 2] and len(got["fds"]) == 4
-        assert got["sid"] == got["pid"]
+        assert got["pgid"] == got["pid"]
         assert got["env"].pop("MOOD") == "good"
         assert got["env"]["TOR_PT_MANAGED_TRANSPORT_VER"] == "1"
         assert got["env"]["TOR_PT_CLIENT_TRANSPORTS"] == "odd"
@@ -147,6 +147,28 @@ def test_web_139_what_the_program_inherits(tmp_path):
             "ODD_NOTES"}
         with open("/proc/%d/status" % got["pid"]) as f:
             assert "NoNewPrivs:\t1" in f.read()
+
+
+def test_a_terminal_is_not_for_the_program(tmp_path):
+    """Neither what is typed there, nor a Ctrl-C."""
+    odd = Odd(tmp_path, "fine")
+    ours, theirs = os.openpty()
+    try:
+        with odd.run(wrapper=("setsid", "--ctty"), stdin=theirs) as p:
+            p.wait_done()
+            assert terminal_of(p.pid) != 0
+            got = odd.wait_noted("pgid")[0]
+            assert got["pgid"] == got["pid"]
+            assert not got["terminal"] and terminal_of(got["pid"]) == 0
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def terminal_of(pid):
+    """The number of its controlling terminal; 0: none."""
+    with open("/proc/%d/stat" % pid) as f:
+        return int(f.read().rpartition(")")[2].split()[4])
 
 
 def test_it_may_gain_privileges_if_told_so(tmp_path):

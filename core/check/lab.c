@@ -12,6 +12,7 @@
 #include "check/heap.h"
 #include "check/party.h"
 #include "check/trial.h"
+#include "relay/courier.h"
 
 #define IN_MOST ((size_t)2 * 1024 * 1024)
 #define ROOM_USUAL ((size_t)128 * 1024)
@@ -309,6 +310,8 @@ ptah_lab_open(struct ptah_lab *lab, const struct ptah_subject *subject, bool tig
 	ptah_guard_make(&lab->in[PTAH_WIRE], "what has come from the wire", IN_MOST, tight);
 	ptah_guard_make(&lab->out[PTAH_PLAIN], "the room towards the plain side", most + 4096, false);
 	ptah_guard_make(&lab->out[PTAH_WIRE], "the room towards the wire", most + 4096, false);
+	if ((module->abilities & PTAH_CAN_MESSAGE) != 0)
+		ptah_guard_make(&lab->message, "the room of its message", PTAH_MESSAGE_MAX + (size_t)module->msg_head + module->msg_tail, false);
 	ptah_guard_make(&lab->args, "its args, which lived for 'open' only", module->args_size + 64, false);
 	ptah_guard_make(&lab->open, "struct ptah_open, which lived for 'open' only", sizeof(struct ptah_open), false);
 	for (int who = 1; who >= 0; who--)
@@ -393,6 +396,8 @@ ptah_lab_close(struct ptah_lab *lab)
 		ptah_guard_free(&lab->in[s]);
 		ptah_guard_free(&lab->out[s]);
 	}
+	ptah_guard_free(&lab->message);
+	ptah_buf_clear(&lab->given);
 	ptah_guard_free(&lab->args);
 	ptah_guard_free(&lab->open);
 	free(lab->tokens);

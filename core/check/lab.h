@@ -82,6 +82,9 @@ struct ptah_lab {
 	uint64_t now_ns, chance, last_id;
 	int64_t wall_s;
 	struct ptah_guard in[2], out[2], args, open; /* what a call of a hook gets */
+	struct ptah_guard message;     /* the same, of a message */
+	struct ptah_buf given;         /* what the hook has given away of it, as it was then: where, length, bytes */
+	bool in_message;               /* a hook has one now */
 	/* What came of it. */
 	uint64_t n_events;             /* timers that went off */
 	uint64_t hook_ns;              /* CPU time in hooks, with 'measured' */

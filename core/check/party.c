@@ -22,8 +22,8 @@
 
 static const char *const side_names[2] = { "plain", "wire" };
 
-static const char *
-role_name(const struct ptah_party *party)
+const char *
+ptah_party_role(const struct ptah_party *party)
 {
 	return party->role == PTAH_CLIENT ? "client" : "server";
 }
@@ -71,6 +71,14 @@ offer(struct ptah_party *party, int s, struct ptah_side *side)
 	}
 }
 
+void
+ptah_party_look_at_rc(const struct ptah_party *party, int rc)
+{
+	if (rc > PTAH_REJECT)
+		ptah_trial_fail("its %s gives an answer that does not exist: %d", ptah_party_role(party), rc);
+	ptah_lab_look_at(&party->life, "its link");
+}
+
 static void
 look_at_answers(struct ptah_party *party, const struct ptah_io *io, int rc)
 {
@@ -81,24 +89,22 @@ look_at_answers(struct ptah_party *party, const struct ptah_io *io, int rc)
 		int where = lab->tight && sides[s]->out.len > 0 ? ptah_guard_look(&lab->out[s]) : 0;
 
 		if (sides[s]->eaten > sides[s]->in.len)
-			ptah_trial_fail("its %s says that it ate %zu bytes of the %s side, where %zu were", role_name(party),
+			ptah_trial_fail("its %s says that it ate %zu bytes of the %s side, where %zu were", ptah_party_role(party),
 			    sides[s]->eaten, side_names[s], sides[s]->in.len);
 		if (sides[s]->made > sides[s]->out.len)
 			ptah_trial_fail("its %s says that it made %zu bytes for the %s side, where there was room for %zu",
-			    role_name(party), sides[s]->made, side_names[s], sides[s]->out.len);
+			    ptah_party_role(party), sides[s]->made, side_names[s], sides[s]->out.len);
 		if (where != 0)
 			ptah_trial_fail("its %s has written %s the room towards the %s side, which was %zu bytes long",
-			    role_name(party), where < 0 ? "before" : "behind", side_names[s], sides[s]->out.len);
+			    ptah_party_role(party), where < 0 ? "before" : "behind", side_names[s], sides[s]->out.len);
 	}
-	if (rc > PTAH_REJECT)
-		ptah_trial_fail("its %s gives an answer that does not exist: %d", role_name(party), rc);
 	if (io->manner > PTAH_NOW)
-		ptah_trial_fail("its %s rejects in a manner that does not exist: %u", role_name(party), io->manner);
-	ptah_lab_look_at(&party->life, "its link");
+		ptah_trial_fail("its %s rejects in a manner that does not exist: %u", ptah_party_role(party), io->manner);
+	ptah_party_look_at_rc(party, rc);
 }
 
-static void
-note_rc(struct ptah_party *party, int rc, const char *reason)
+void
+ptah_party_answer(struct ptah_party *party, int rc, const char *reason)
 {
 	if (rc == PTAH_GO)
 		return;
@@ -118,7 +124,7 @@ note_rc(struct ptah_party *party, int rc, const char *reason)
 		return;
 	}
 	if (party->phase >= PTAH_PHASE_OPEN && !(rc == PTAH_PASS && party->phase == PTAH_PHASE_OPEN))
-		ptah_trial_fail("its %s answers %s twice", role_name(party), rc == PTAH_OPEN ? "OPEN" : "PASS");
+		ptah_trial_fail("its %s answers %s twice", ptah_party_role(party), rc == PTAH_OPEN ? "OPEN" : "PASS");
 	party->phase = rc == PTAH_PASS ? PTAH_PHASE_PASSED : PTAH_PHASE_OPEN;
 	party->was_open = true;
 	if (party->role == PTAH_CLIENT)
@@ -168,10 +174,10 @@ park(struct ptah_party *party, int s, size_t len, size_t room, size_t room_to_an
 		return;
 	if (boasts)
 		ptah_trial_fail("its %s said that it had more for the %s side, and with room for %zu bytes it makes nothing",
-		    role_name(party), side_names[!s], room);
+		    ptah_party_role(party), side_names[!s], room);
 	if (len >= from->want && (from->want > 0 || len >= TAIL_MOST))
 		ptah_trial_fail("its %s wanted %zu bytes of the %s side, has %zu of them and room for %zu, and takes and gives nothing",
-		    role_name(party), from->want, side_names[s], len, room);
+		    ptah_party_role(party), from->want, side_names[s], len, room);
 }
 
 static int
@@ -186,7 +192,7 @@ run_hook(struct ptah_party *party, int s, const struct ptah_event *event, const 
 	if (event != NULL)
 		return module->event != NULL ? module->event(link, event, io) : PTAH_GO;
 	if (step == NULL)
-		ptah_trial_fail("its %s is called for the %s side and has no .%s: answer PASS, or write it", role_name(party),
+		ptah_trial_fail("its %s is called for the %s side and has no .%s: answer PASS, or write it", ptah_party_role(party),
 		    side_names[s], s == PTAH_PLAIN ? "wrap" : "unwrap");
 	return step(link, io);
 }
@@ -212,20 +218,21 @@ call(struct ptah_party *party, int s, const struct ptah_event *event, const stru
 	int rc = run_hook(party, s, event, open, &io);
 	ptah_lab_leave(party->life.lab);
 	if (party->messages) {
-		note_rc(party, rc, io.reason);
+		ptah_party_look_at_rc(party, rc);
+		ptah_party_answer(party, rc, io.reason);
 		return;
 	}
 	look_at_answers(party, &io, rc);
 	moved = take_side(party, PTAH_PLAIN, &io.plain);
 	moved = take_side(party, PTAH_WIRE, &io.wire) || moved || rc != PTAH_GO;
-	note_rc(party, rc, io.reason);
+	ptah_party_answer(party, rc, io.reason);
 	if (party->phase == PTAH_PHASE_OVER)
 		return;
 	if (!moved)
 		park(party, s, from->in.len, sides[!s]->out.len, sides[s]->out.len);
 	party->idle = io.plain.eaten + io.plain.made + io.wire.eaten + io.wire.made > 0 || event != NULL ? 0 : party->idle + 1;
 	if (party->idle > IDLE_CALLS_MOST)
-		ptah_trial_fail("its %s neither takes nor gives anything, and wants to be called again, for ever", role_name(party));
+		ptah_trial_fail("its %s neither takes nor gives anything, and wants to be called again, for ever", ptah_party_role(party));
 }
 
 /* ---- turns ------------------------------------------------------------------ */
@@ -383,62 +390,6 @@ ptah_party_event(struct ptah_party *party, struct ptah_event *event)
 	event->size = sizeof(*event);
 	party->half[PTAH_PLAIN].parked = party->half[PTAH_WIRE].parked = false;
 	call(party, PTAH_PLAIN, event, NULL);
-}
-
-/* ---- messages ------------------------------------------------------------------ */
-
-int
-ptah_party_message(struct ptah_party *party, int s, const void *at, size_t len)
-{
-	struct ptah_lab *lab = party->life.lab;
-	const struct ptah_module *module = lab->module;
-	size_t head = s == PTAH_PLAIN ? module->msg_head : 0, tail = s == PTAH_PLAIN ? module->msg_tail : 0;
-	struct ptah_guard *guard = &lab->out[s];
-	struct ptah_msg msg = { .size = sizeof(msg), .side = s == PTAH_PLAIN ? PTAH_SIDE_PLAIN : PTAH_SIDE_WIRE,
-		.peer = s == PTAH_WIRE ? "192.0.2.1:1234" : NULL };
-	int rc;
-
-	if (party->phase == PTAH_PHASE_OVER || (s == PTAH_PLAIN && party->phase < PTAH_PHASE_OPEN))
-		return -ENOTCONN;
-	if (party->phase == PTAH_PHASE_PASSED) {
-		msg.side = s == PTAH_PLAIN ? PTAH_SIDE_WIRE : PTAH_SIDE_PLAIN;
-		msg.body = (struct ptah_span){ at, len };
-		return ptah_party_take_message(party, &msg);
-	}
-	msg.room.at = ptah_guard_place(guard, head + len + tail, 1, lab->tight ? 0 : 64);
-	msg.room.len = head + len + tail;
-	ptah_guard_paint(guard);
-	msg.body = (struct ptah_span){ msg.room.at + head, len };
-	if (len > 0)
-		memcpy(msg.room.at + head, at, len);
-	ptah_lab_enter(lab);
-	rc = (s == PTAH_PLAIN ? module->wrap_message : module->unwrap_message)(party->life.memory.at, &msg);
-	ptah_lab_leave(lab);
-	if (ptah_guard_look(guard) != 0)
-		ptah_trial_fail("its %s writes %s the room around a message", role_name(party),
-		    ptah_guard_look(guard) < 0 ? "before" : "behind");
-	ptah_lab_look_at(&party->life, "its link");
-	if (rc > PTAH_REJECT)
-		ptah_trial_fail("its %s gives an answer that does not exist: %d", role_name(party), rc);
-	if (rc != PTAH_REJECT || party->phase < PTAH_PHASE_ADMITTED)
-		note_rc(party, rc, NULL);
-	return rc;
-}
-
-int
-ptah_party_take_message(struct ptah_party *party, const struct ptah_msg *msg)
-{
-	struct ptah_buf *to = msg->side == PTAH_SIDE_WIRE ? &party->sent : &party->arrived;
-	uint32_t len = (uint32_t)msg->body.len;
-
-	if (msg->side != PTAH_SIDE_WIRE && msg->side != PTAH_SIDE_PLAIN)
-		ptah_trial_fail("its %s sends a message to a side that does not exist: %u", role_name(party), msg->side);
-	if (!party->messages)
-		return -EINVAL;
-	if (msg->body.len > 65507)
-		return -EMSGSIZE;
-	ptah_buf_add(to, &len, sizeof(len));
-	return ptah_buf_add(to, msg->body.at, msg->body.len);
 }
 
 /* ---- birth and death -------------------------------------------------------------- */

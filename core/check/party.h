@@ -56,9 +56,16 @@ void ptah_party_event(struct ptah_party *party, struct ptah_event *event);
 /** May bytes of side 's' be read now? */
 bool ptah_party_reads(const struct ptah_party *party, int s);
 
-/** A message, from side 's'.  The answer of the hook. */
+/** datagram.c: a message, from side 's'.  The answer of the hook; -ENOTCONN: it may not be called now. */
 int ptah_party_message(struct ptah_party *party, int s, const void *at, size_t len);
 /** host->message() of it. */
 int ptah_party_take_message(struct ptah_party *party, const struct ptah_msg *msg);
+/** Which of the server's links owns a datagram?  As .key answers; PTAH_PASS without one. */
+int ptah_base_key(struct ptah_base *base, const void *at, size_t len, uint8_t key[16]);
+
+/** party.c for datagram.c: an answer, and what follows from it. */
+void ptah_party_look_at_rc(const struct ptah_party *party, int rc);
+void ptah_party_answer(struct ptah_party *party, int rc, const char *reason);
+const char *ptah_party_role(const struct ptah_party *party);
 
 #endif

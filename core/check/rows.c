@@ -26,6 +26,8 @@ const struct ptah_row ptah_rows[] = {
 	{ "truncated", "a peer that stops in the middle, and one that ends there", PTAH_ROW_LINK, ptah_row_truncated },
 	{ "replayed", "a handshake that is sent again is refused, by a module that looks for that", PTAH_ROW_LINK, ptah_row_replayed },
 	{ "flipped", "a byte that was changed on its way is noticed, by a module that looks for that", PTAH_ROW_LINK, ptah_row_flipped },
+	{ "messages", "messages of any size arrive whole, or not at all, though some are lost or out of order", PTAH_ROW_OPTIONS | PTAH_ROW_BOTH | PTAH_ROW_MESSAGE, ptah_row_messages },
+	{ "bad-messages", "random, truncated, changed and repeated datagrams are dropped, and the link lives on", PTAH_ROW_OPTIONS | PTAH_ROW_BOTH | PTAH_ROW_MESSAGE, ptah_row_bad_messages },
 	{ "generate", "the options that it makes for a new server and its clients fit together", PTAH_ROW_OPTIONS | PTAH_ROW_CARRY, ptah_row_generate },
 	{ "relay", "on the real relay, over sockets: 32 links, some of them half-closed, some broken off", PTAH_ROW_OPTIONS | PTAH_ROW_BOTH, ptah_row_relay },
 	{ "above", "the same above a transport that copies, in pieces of its own", PTAH_ROW_OPTIONS | PTAH_ROW_BOTH, ptah_row_above },

@@ -69,7 +69,7 @@ void ptah_row_truncated(const struct ptah_subject *subject);
 void ptah_row_replayed(const struct ptah_subject *subject);
 void ptah_row_flipped(const struct ptah_subject *subject);
 
-/* datagrams.c: messages. */
+/* messages.c: messages. */
 void ptah_row_messages(const struct ptah_subject *subject);
 void ptah_row_bad_messages(const struct ptah_subject *subject);
 

@@ -14,6 +14,7 @@ import pytest
 
 import harness
 
+KEEP_MESSAGES = ["dummy", "shadow"]
 MODULES = ["dummy", "obfs4", "obfs3", "obfs2", "scramblesuit", "shadow"]
 
 
@@ -46,6 +47,20 @@ def test_shipped_module_passes(name):
            for row, verdict in verdicts.items() if verdict not in ("pass", "n/a")}
     assert bad == {}
     assert verdicts["carry"] == "pass"
+    assert {verdicts["messages"], verdicts["bad-messages"]} == {"pass" if name in KEEP_MESSAGES else "n/a"}
+
+
+@pytest.mark.parametrize("row", ["messages", "bad-messages"])
+@pytest.mark.parametrize("keys", [
+    {"password": "MDEyMzQ1Njc4OWFiY2RlZg==", "cipherName": "2022-BLAKE3-AES-128-GCM"},
+    {"password": "for trials"},
+], ids=["2022", "before"])
+def test_shadow_keeps_messages_with_addresses(row, keys):
+    """With the address of a target in each, and with sessions and windows."""
+    server = dict(keys, profile="ss")
+    options = {"server": server, "client": dict(server, target="192.0.2.7:53")}
+    verdicts, whole = rows(shipped("shadow"), "--row", row, "--options", json.dumps(options))
+    assert verdicts == {row: "pass"}, whole
 
 
 def test_module_without_an_example_is_told_so():

@@ -24,7 +24,6 @@ struct exec_dialling {
 	struct exec_call call;
 	char *args;
 	char host_name[256];
-	char why[EXEC_LETTER_MAX];
 };
 
 /* "host:port" or "[v6]:port". */
@@ -90,8 +89,10 @@ on_letter(struct exec_link *link, struct ptah_span body, struct ptah_io *io)
 	memcpy(text, body.at, len);
 	text[len] = '\0';
 	if (text[0] != EXEC_CALL || len < 2) {
-		memcpy(link->dialling->why, text + (len > 0), sizeof(link->dialling->why) - 1);
-		io->reason = link->dialling->why;
+		/* What it said outlives no link, as a reason must: so that is for the log. */
+		if (len > 1)
+			link->host->log(link->self, PTAH_LOG_LEVEL_INFO, text + 1, len - 1);
+		io->reason = "the program does not run";
 		return -EHOSTUNREACH;
 	}
 	link->dialling->call.socks = (unsigned)(text[1] - '0');

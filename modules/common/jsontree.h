@@ -11,22 +11,22 @@
 #include <yajl/yajl_tree.h>
 
 static inline void
-ptah_jsontree_wipe(yajl_val object)
+ptah_jsontree_wipe(yajl_val val)
 {
-	for (size_t i = 0; YAJL_IS_OBJECT(object) && i < YAJL_GET_OBJECT(object)->len; i++) {
-		char *text = YAJL_GET_STRING(YAJL_GET_OBJECT(object)->values[i]);
+	char *text = YAJL_IS_NUMBER(val) ? YAJL_GET_NUMBER(val) : YAJL_GET_STRING(val);
 
-		if (text != NULL)
-			explicit_bzero(text, strlen(text));
-	}
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	for (size_t i = 0; YAJL_IS_OBJECT(val) && i < YAJL_GET_OBJECT(val)->len; i++)
+		ptah_jsontree_wipe(YAJL_GET_OBJECT(val)->values[i]);
+	for (size_t i = 0; YAJL_IS_ARRAY(val) && i < YAJL_GET_ARRAY(val)->len; i++)
+		ptah_jsontree_wipe(YAJL_GET_ARRAY(val)->values[i]);
 }
 
-/** Wipe the texts of an object, and of objects that are in it, and free it.  NULL is fine. */
+/** Wipe all texts that are values in it, and free it.  NULL is fine. */
 static inline void
 ptah_jsontree_free(yajl_val tree)
 {
-	for (size_t i = 0; YAJL_IS_OBJECT(tree) && i < YAJL_GET_OBJECT(tree)->len; i++)
-		ptah_jsontree_wipe(YAJL_GET_OBJECT(tree)->values[i]);
 	ptah_jsontree_wipe(tree);
 	yajl_tree_free(tree);
 }

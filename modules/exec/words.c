@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_gen.h>
-#include <yajl/yajl_tree.h>
+
+#include "jsontree.h"
 
 /* Longest message of a parser that nobody reads. */
 #define WHY 64
@@ -25,7 +26,7 @@ parse(const char *json, yajl_val *out)
 	*out = yajl_tree_parse(json, why, sizeof(why));
 	if (*out != NULL && YAJL_IS_OBJECT(*out))
 		return 0;
-	yajl_tree_free(*out);
+	ptah_jsontree_free(*out);
 	*out = NULL;
 	return -EINVAL;
 }
@@ -136,8 +137,8 @@ exec_words_write(const char *over, const char *under, exec_skip_fn *skip, const 
 		rc = write_object(&writing, weak, strong, skip);
 	if (writing.out != NULL && fclose(writing.out) != 0 && rc == 0)
 		rc = -ENOMEM;
-	yajl_tree_free(strong);
-	yajl_tree_free(weak);
+	ptah_jsontree_free(strong);
+	ptah_jsontree_free(weak);
 	if (rc < 0) {
 		free(*text);
 		*text = NULL;
@@ -169,7 +170,7 @@ exec_words_env(const char *json, char ***out)
 			rc = -ENOMEM;
 		}
 	}
-	yajl_tree_free(object);
+	ptah_jsontree_free(object);
 	if (rc < 0)
 		exec_words_free(words);
 	else

@@ -10,7 +10,8 @@
 
 #include <sodium.h>
 #include <yajl/yajl_gen.h>
-#include <yajl/yajl_tree.h>
+
+#include "jsontree.h"
 
 const char *const optimizer_strategies[] = {
 	[OPTIMIZER_FIRST] = "first",
@@ -92,8 +93,10 @@ text_of(yajl_val val)
 	if (gen == NULL)
 		return NULL;
 	gen_val(gen, val);
-	if (yajl_gen_get_buf(gen, &text, &len) == yajl_gen_status_ok)
+	if (yajl_gen_get_buf(gen, &text, &len) == yajl_gen_status_ok) {
 		copy = strndup((const char *)text, len);
+		sodium_memzero((void *)(uintptr_t)text, len);
+	}
 	yajl_gen_free(gen);
 	return copy;
 }
@@ -180,7 +183,7 @@ read_list(struct optimizer_members *members, const struct ptah_list *list, char 
 
 		rc = val != NULL ? read_member(&members->all[members->n], val, why, room) : -ENOMEM;
 		members->n++;
-		yajl_tree_free(val);
+		ptah_jsontree_free(val);
 	}
 	return rc;
 }
@@ -226,7 +229,7 @@ read_text(struct optimizer_members *members, struct ptah_span json, char *why, s
 		return -ENOMEM;
 	root = yajl_tree_parse(text, problem, sizeof(problem));
 	rc = root != NULL ? read_object(members, root, why, room) : refuse(why, room, "\"json\" is no JSON in base64");
-	yajl_tree_free(root);
+	ptah_jsontree_free(root);
 	sodium_memzero(text, strlen(text));
 	free(text);
 	return rc;

@@ -5,12 +5,11 @@
  */
 #include "exec.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "home.h"
 #include "link.h"
+#include "refuse.h"
 
 #define AT(member) offsetof(struct exec_conf, member)
 
@@ -57,8 +56,7 @@ conf_check(const void *conf, uint32_t role, char *why, size_t room)
 	(void)role;
 	if (mine->exec[0] == '/')
 		return 0;
-	snprintf(why, room, "the option \"exec\" must be an absolute path, as /usr/bin/obfs4proxy");
-	return -EINVAL;
+	return ptah_refuse(why, room, "the option \"exec\" must be an absolute path, as /usr/bin/obfs4proxy");
 }
 
 PTAH_MODULE(exec) = {

@@ -2,11 +2,12 @@
 #include "options.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <sodium.h>
+
+#include "refuse.h"
 
 /* What a cert looks like, for errors and help. */
 #define CERT_FORM "70 characters of base64 without padding, as the bridge line has it"
@@ -41,20 +42,6 @@ const struct ptah_option obfs4_options[] = {
 	{ .name = NULL },
 };
 
-static int refuse(char *why, size_t room, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int
-refuse(char *why, size_t room, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, room, format, args);
-	va_end(args);
-	return -EINVAL;
-}
-
 static int
 check_iat(const char *text, char *why, size_t room)
 {
@@ -62,7 +49,7 @@ check_iat(const char *text, char *why, size_t room)
 
 	if (text == NULL || obfs4_iat_read(text, &mode) == 0)
 		return 0;
-	return refuse(why, room, "option \"iat-mode\": \"%.16s\" is not 0, 1 or 2", text);
+	return ptah_refuse(why, room, "option \"iat-mode\": \"%.16s\" is not 0, 1 or 2", text);
 }
 
 int
@@ -85,7 +72,7 @@ obfs4_conf_check(const void *conf, uint32_t role, char *why, size_t room)
 		there += parts[i].value.len > 0;
 	for (size_t i = 0; there > 0 && i < n; i++)
 		if (parts[i].value.len == 0)
-			return refuse(why, room, "missing argument '%s': " TOGETHER, parts[i].name);
+			return ptah_refuse(why, room, "missing argument '%s': " TOGETHER, parts[i].name);
 	return check_iat(mine->iat_mode, why, room);
 }
 
@@ -104,14 +91,14 @@ obfs4_args_check(const void *conf, const void *args, uint32_t role, char *why, s
 	if (mine->cert != NULL) {
 		if (obfs4_cert_read(mine->cert, &bridge, &problem) == 0)
 			return 0;
-		return refuse(why, room, "option \"cert\": %s; it is " CERT_FORM, problem);
+		return ptah_refuse(why, room, "option \"cert\": %s; it is " CERT_FORM, problem);
 	}
 	if (mine->node_id.len == 0 && mine->public_key.len == 0)
-		return refuse(why, room, "option \"cert\" is missing: " CERT_FORM);
+		return ptah_refuse(why, room, "option \"cert\" is missing: " CERT_FORM);
 	if (mine->public_key.len == 0)
-		return refuse(why, room, "option \"public-key\" is missing: 64 hex digits, together with node-id (or give a cert)");
+		return ptah_refuse(why, room, "option \"public-key\" is missing: 64 hex digits, together with node-id (or give a cert)");
 	if (mine->node_id.len == 0)
-		return refuse(why, room, "option \"node-id\" is missing: 40 hex digits, together with public-key (or give a cert)");
+		return ptah_refuse(why, room, "option \"node-id\" is missing: 40 hex digits, together with public-key (or give a cert)");
 	return 0;
 }
 

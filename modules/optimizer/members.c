@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +11,7 @@
 #include <yajl/yajl_gen.h>
 
 #include "jsontree.h"
+#include "refuse.h"
 
 const char *const optimizer_strategies[] = {
 	[OPTIMIZER_FIRST] = "first",
@@ -103,13 +103,6 @@ text_of(yajl_val val)
 
 /* ---- one member --------------------------------------------------------------------------- */
 
-static int
-refuse(char *why, size_t room, const char *what)
-{
-	snprintf(why, room, "%s", what);
-	return -EINVAL;
-}
-
 /* How deep optimizers stand in this member. */
 static int
 depth_of(yajl_val member, int limit)
@@ -140,12 +133,12 @@ read_member(struct optimizer_member *member, yajl_val val, char *why, size_t roo
 	yajl_val config;
 
 	if (name == NULL || *name == '\0')
-		return refuse(why, room, "each of \"transports\" must be an object with \"name\" and \"config\"");
+		return ptah_refuse(why, room, "each of \"transports\" must be an object with \"name\" and \"config\"");
 	config = get(val, "config");
 	if (config != NULL && !YAJL_IS_OBJECT(config))
-		return refuse(why, room, "the \"config\" of each of \"transports\" must be an object: the transport's own options");
+		return ptah_refuse(why, room, "the \"config\" of each of \"transports\" must be an object: the transport's own options");
 	if (depth_of(val, OPTIMIZER_DEPTH) >= OPTIMIZER_DEPTH)
-		return refuse(why, room, "optimizers stand in each other more than four deep");
+		return ptah_refuse(why, room, "optimizers stand in each other more than four deep");
 	member->name = strdup(name);
 	member->config = config != NULL ? text_of(config) : strdup("{}");
 	if (member->name == NULL || member->config == NULL)
@@ -165,9 +158,9 @@ static int
 make_room(struct optimizer_members *members, size_t n, char *why, size_t room)
 {
 	if (n == 0)
-		return refuse(why, room, "\"transports\" is empty: it must name at least one, as {\"name\": \"obfs4\", \"config\": {...}}");
+		return ptah_refuse(why, room, "\"transports\" is empty: it must name at least one, as {\"name\": \"obfs4\", \"config\": {...}}");
 	if (n > OPTIMIZER_MAX)
-		return refuse(why, room, "\"transports\" names more than 64");
+		return ptah_refuse(why, room, "\"transports\" names more than 64");
 	members->all = calloc(n, sizeof(*members->all));
 	return members->all != NULL ? 0 : -ENOMEM;
 }
@@ -197,7 +190,7 @@ read_strategy(enum optimizer_strategy *strategy, const char *text, char *why, si
 			return 0;
 		}
 	}
-	return refuse(why, room, "the strategy in \"json\" must be first, random, rotate, track or minimizeDialDuration");
+	return ptah_refuse(why, room, "the strategy in \"json\" must be first, random, rotate, track or minimizeDialDuration");
 }
 
 static int
@@ -207,7 +200,7 @@ read_object(struct optimizer_members *members, yajl_val root, char *why, size_t 
 	int rc;
 
 	if (!YAJL_IS_ARRAY(list))
-		return refuse(why, room, "\"json\" must be an object with \"transports\", a list, in base64");
+		return ptah_refuse(why, room, "\"json\" must be an object with \"transports\", a list, in base64");
 	rc = get(root, "strategy") != NULL ? read_strategy(&members->strategy, get_text(root, "strategy"), why, room) : 0;
 	if (rc == 0)
 		rc = make_room(members, YAJL_GET_ARRAY(list)->len, why, room);
@@ -228,7 +221,7 @@ read_text(struct optimizer_members *members, struct ptah_span json, char *why, s
 	if (text == NULL)
 		return -ENOMEM;
 	root = yajl_tree_parse(text, problem, sizeof(problem));
-	rc = root != NULL ? read_object(members, root, why, room) : refuse(why, room, "\"json\" is no JSON in base64");
+	rc = root != NULL ? read_object(members, root, why, room) : ptah_refuse(why, room, "\"json\" is no JSON in base64");
 	ptah_jsontree_free(root);
 	sodium_memzero(text, strlen(text));
 	free(text);
@@ -243,7 +236,7 @@ optimizer_members_read(struct optimizer_members *members, const struct optimizer
 	if (conf->json.len == 0)
 		return read_list(members, &conf->transports, why, room);
 	if (conf->transports.n > 0)
-		return refuse(why, room, "\"json\" stands for all of the options: give it alone");
+		return ptah_refuse(why, room, "\"json\" stands for all of the options: give it alone");
 	return read_text(members, conf->json, why, room);
 }
 

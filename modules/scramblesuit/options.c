@@ -7,6 +7,8 @@
 
 #include <sodium.h>
 
+#include "refuse.h"
+
 #define FORM "32 characters of base32 (A to Z, 2 to 7) without padding"
 #define TIMING_HELP "pause for 0 to 10 ms behind each segment: slow, and no other program does it"
 
@@ -50,10 +52,8 @@ check_password(const char *text, char *why, size_t room)
 
 	if (text == NULL)
 		return 0;
-	if (scramble_password_read(text, secret, &problem) < 0) {
-		snprintf(why, room, "option \"password\": %s; it is " FORM ", as the bridge line has it", problem);
-		return -EINVAL;
-	}
+	if (scramble_password_read(text, secret, &problem) < 0)
+		return ptah_refuse(why, room, "option \"password\": %s; it is " FORM ", as the bridge line has it", problem);
 	sodium_memzero(secret, sizeof(secret));
 	return 0;
 }

@@ -2,25 +2,13 @@
 #include "keys.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <openssl/evp.h>
 #include <sodium.h>
 
 #include "blake3.h"
-
-static int __attribute__((format(printf, 3, 4)))
-refuse(char *why, size_t room, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, room, format, args);
-	va_end(args);
-	return -EINVAL;
-}
+#include "refuse.h"
 
 /* Bytes of base64 with or without padding, or -EINVAL.  More than fit are counted, and not kept. */
 static int
@@ -49,18 +37,18 @@ read_hops(struct shadow_keys *keys, const struct shadow_cipher *cipher, const ch
 		int got = decode(text, len, keys->hop[n]);
 
 		if (got < 0)
-			return refuse(why, room, "option \"password\": %s takes a key of %d bytes as base64, and %s is no base64 "
+			return ptah_refuse(why, room, "option \"password\": %s takes a key of %d bytes as base64, and %s is no base64 "
 			    "(no password works here; \"openssl rand -base64 %d\" makes a key)", cipher->name, cipher->key_len,
 			    n == 0 && text[len] == '\0' ? "this" : "one of these", cipher->key_len);
 		if (got != cipher->key_len)
-			return refuse(why, room, "option \"password\": %s takes a key of %d bytes as base64, and %s has %d",
+			return ptah_refuse(why, room, "option \"password\": %s takes a key of %d bytes as base64, and %s has %d",
 			    cipher->name, cipher->key_len, n == 0 && text[len] == '\0' ? "this" : "one of these", got);
 		keys->n_hops = n;
 		if (text[len] == '\0')
 			return 0;
 		text += len + 1;
 	}
-	return refuse(why, room, "option \"password\": these are more than %d keys", SHADOW_HOPS_MAX + 1);
+	return ptah_refuse(why, room, "option \"password\": these are more than %d keys", SHADOW_HOPS_MAX + 1);
 }
 
 int
@@ -69,16 +57,16 @@ shadow_keys_read(struct shadow_keys *keys, const struct shadow_cipher *cipher, c
 {
 	memset(keys, 0, sizeof(*keys));
 	if (key.len > 0 && password != NULL)
-		return refuse(why, room, "options \"password\" and \"key\": give one of the two");
+		return ptah_refuse(why, room, "options \"password\" and \"key\": give one of the two");
 	if (key.len > 0 && key.len != cipher->key_len)
-		return refuse(why, room, "option \"key\": %s takes %d bytes, and these are %zu", cipher->name, cipher->key_len,
+		return ptah_refuse(why, room, "option \"key\": %s takes %d bytes, and these are %zu", cipher->name, cipher->key_len,
 		    key.len);
 	if (key.len > 0) {
 		memcpy(keys->hop[0], key.at, key.len);
 		return 0;
 	}
 	if (password == NULL)
-		return refuse(why, room, "option \"password\" is missing");
+		return ptah_refuse(why, room, "option \"password\" is missing");
 	if (cipher->modern)
 		return read_hops(keys, cipher, password, why, room);
 	return shadow_key_of_password(cipher, password, keys->hop[0]);

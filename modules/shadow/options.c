@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "keys.h"
+#include "refuse.h"
 
 #define HERE(field) .offset = offsetof(struct shadow_options, field)
 #define CLIENT (PTAH_LINK | PTAH_CLIENT_ONLY)
@@ -64,19 +65,15 @@ check_secrets(const struct shadow_options *options, char *why, size_t room)
 	struct shadow_keys keys;
 	int rc;
 
-	if (cipher == NULL && shadow_cipher_is_stream(options->cipher)) {
-		snprintf(why, room, "option \"cipherName\": \"%.40s\" authenticates nothing, and others can make a server "
-		    "decrypt it for them; use one of %s", options->cipher, shadow_cipher_names());
-		return -EINVAL;
-	}
-	if (cipher == NULL) {
-		snprintf(why, room, "option \"cipherName\": \"%.40s\" is not one of %s", options->cipher, shadow_cipher_names());
-		return -EINVAL;
-	}
-	if (cipher->modern && options->profile != SHADOW_SS) {
-		snprintf(why, room, "option \"cipherName\": %s needs profile ss: it has no stream without an address", cipher->name);
-		return -EINVAL;
-	}
+	if (cipher == NULL && shadow_cipher_is_stream(options->cipher))
+		return ptah_refuse(why, room, "option \"cipherName\": \"%.40s\" authenticates nothing, and others can make a "
+		    "server decrypt it for them; use one of %s", options->cipher, shadow_cipher_names());
+	if (cipher == NULL)
+		return ptah_refuse(why, room, "option \"cipherName\": \"%.40s\" is not one of %s", options->cipher,
+		    shadow_cipher_names());
+	if (cipher->modern && options->profile != SHADOW_SS)
+		return ptah_refuse(why, room, "option \"cipherName\": %s needs profile ss: it has no stream without an address",
+		    cipher->name);
 	rc = shadow_keys_read(&keys, cipher, options->password, options->key, why, room);
 	sodium_memzero(&keys, sizeof(keys));
 	return rc;
@@ -90,15 +87,11 @@ check_prefix(const struct shadow_options *options, char *why, size_t room)
 	uint8_t prefix[SHADOW_PREFIX_MAX];
 	int n = options->prefix != NULL ? shadow_prefix_read(options->prefix, prefix) : 0;
 
-	if (n < 0) {
-		snprintf(why, room, "option \"prefix\": is not at most %d bytes, percent-encoded", SHADOW_PREFIX_MAX);
-		return -EINVAL;
-	}
-	if (n > cipher->key_len - SHADOW_SALT_RANDOM) {
-		snprintf(why, room, "option \"prefix\": %d bytes are too many for the salt of %s: %d must stay random, of %d", n,
-		    cipher->name, SHADOW_SALT_RANDOM, cipher->key_len);
-		return -EINVAL;
-	}
+	if (n < 0)
+		return ptah_refuse(why, room, "option \"prefix\": is not at most %d bytes, percent-encoded", SHADOW_PREFIX_MAX);
+	if (n > cipher->key_len - SHADOW_SALT_RANDOM)
+		return ptah_refuse(why, room, "option \"prefix\": %d bytes are too many for the salt of %s: %d must stay random, of %d",
+		    n, cipher->name, SHADOW_SALT_RANDOM, cipher->key_len);
 	return 0;
 }
 
@@ -113,13 +106,10 @@ shadow_conf_check(const void *conf, uint32_t role, char *why, size_t room)
 	for (size_t i = 0; i < mine->allow.n; i++) {
 		if (shadow_address_may_be_allowed(items[i]))
 			continue;
-		snprintf(why, room, "option \"allow\": \"%.64s\" is not HOST:PORT, HOST:*, *:PORT or *", items[i]);
-		return -EINVAL;
+		return ptah_refuse(why, room, "option \"allow\": \"%.64s\" is not HOST:PORT, HOST:*, *:PORT or *", items[i]);
 	}
-	if (mine->allow.n > 0 && mine->profile != SHADOW_SS) {
-		snprintf(why, room, "option \"allow\" needs profile ss: in profile raw a client names no address");
-		return -EINVAL;
-	}
+	if (mine->allow.n > 0 && mine->profile != SHADOW_SS)
+		return ptah_refuse(why, room, "option \"allow\" needs profile ss: in profile raw a client names no address");
 	return check_secrets(mine, why, room);
 }
 
@@ -133,14 +123,10 @@ shadow_args_check(const void *conf, const void *args, uint32_t role, char *why, 
 	(void)conf;
 	if (role != PTAH_CLIENT)
 		return 0;
-	if (mine->target != NULL && mine->profile != SHADOW_SS) {
-		snprintf(why, room, "option \"target\" needs profile ss: in profile raw the server alone knows where to go");
-		return -EINVAL;
-	}
-	if (mine->target != NULL && shadow_address_write(mine->target, header) < 0) {
-		snprintf(why, room, "option \"target\": \"%.64s\" is not a host and a port from 1 to 65535", mine->target);
-		return -EINVAL;
-	}
+	if (mine->target != NULL && mine->profile != SHADOW_SS)
+		return ptah_refuse(why, room, "option \"target\" needs profile ss: in profile raw the server alone knows where to go");
+	if (mine->target != NULL && shadow_address_write(mine->target, header) < 0)
+		return ptah_refuse(why, room, "option \"target\": \"%.64s\" is not a host and a port from 1 to 65535", mine->target);
 	rc = check_secrets(mine, why, room);
 	return rc < 0 ? rc : check_prefix(mine, why, room);
 }

@@ -2,6 +2,8 @@
 #include "hourmark.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -101,4 +103,15 @@ ptah_mark_skew(struct ptah_hmac *hmac, struct ptah_span key, struct ptah_span by
 			return -skew;
 	}
 	return 0;
+}
+
+void
+ptah_mark_log_skew(const struct ptah_host *host, struct ptah_self *self, const char *protocol, int skew)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "a client's clock is %d hours %s ours, and one is the most that %s forgives: "
+	    "see that this machine's clock is right (NTP); the client's may be wrong too",
+	    abs(skew), skew > 0 ? "ahead of" : "behind", protocol);
+
+	host->log(self, PTAH_LOG_LEVEL_WARN, text, (size_t)n);
 }

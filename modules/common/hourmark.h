@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ptah/host.h>
+
 #include "epoch.h"
 #include "hmac.h"
 
@@ -38,5 +40,7 @@ int ptah_mark_hour(struct ptah_hmac *hmac, struct ptah_span key, struct ptah_spa
  * clock before (above 0) or behind ours, at most a day?  0: it is not the clock.
  */
 int ptah_mark_skew(struct ptah_hmac *hmac, struct ptah_span key, struct ptah_span bytes, const uint8_t *mac, uint64_t hour);
+/** Say so in a server's log; 'protocol' by its own name. */
+void ptah_mark_log_skew(const struct ptah_host *host, struct ptah_self *self, const char *protocol, int skew);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tables.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,27 @@ ptah_tables_draw(const struct ptah_tables_cache *cache, const struct ptah_chance
 
 	ptah_chance_bytes(chance, seed, sizeof(seed));
 	return tables_new(cache->shape, seed);
+}
+
+int
+ptah_tables_need(struct ptah_tables **tables, struct ptah_tables_cache *cache, const uint8_t *seed,
+    const struct ptah_chance *chance)
+{
+	if (*tables == NULL)
+		*tables = seed != NULL ? ptah_tables_get(cache, seed) : ptah_tables_draw(cache, chance);
+	return *tables != NULL ? 0 : -ENOMEM;
+}
+
+void
+ptah_tables_change(struct ptah_tables **tables, struct ptah_tables_cache *cache,
+    const uint8_t seed[static PTAH_DRBG_SEED_LEN])
+{
+	struct ptah_tables *others = ptah_tables_get(cache, seed);
+
+	if (others == NULL)
+		return;
+	ptah_tables_unref(*tables);
+	*tables = others;
 }
 
 void

@@ -54,6 +54,12 @@ struct ptah_tables *ptah_tables_get(struct ptah_tables_cache *cache, const uint8
 /** The same for a seed that nobody else has, of the cache's shape. */
 struct ptah_tables *ptah_tables_draw(const struct ptah_tables_cache *cache, const struct ptah_chance *chance);
 void ptah_tables_unref(struct ptah_tables *tables);
+/** See that a link has tables: of 'seed', or, if that is NULL, of one that nobody else has.  -ENOMEM. */
+int ptah_tables_need(struct ptah_tables **tables, struct ptah_tables_cache *cache, const uint8_t *seed,
+    const struct ptah_chance *chance);
+/** Take those of this seed instead; when memory is short the old ones do as well. */
+void ptah_tables_change(struct ptah_tables **tables, struct ptah_tables_cache *cache,
+    const uint8_t seed[static PTAH_DRBG_SEED_LEN]);
 void ptah_tables_cache_clear(struct ptah_tables_cache *cache);
 
 unsigned ptah_tables_length(const struct ptah_tables *tables, const struct ptah_chance *chance);

@@ -57,14 +57,9 @@ static int
 need_tables(struct obfs4_link *link)
 {
 	const struct ptah_chance chance = chance_of(link);
+	const uint8_t *seed = link->role == PTAH_SERVER ? link->home->identity->seed : NULL;
 
-	if (link->tables != NULL)
-		return 0;
-	if (link->role == PTAH_SERVER)
-		link->tables = ptah_tables_get(&link->bench->cache, link->home->identity->seed);
-	else
-		link->tables = ptah_tables_draw(&link->bench->cache, &chance);
-	return link->tables != NULL ? 0 : -ENOMEM;
+	return ptah_tables_need(&link->tables, &link->bench->cache, seed, &chance);
 }
 
 static int
@@ -227,7 +222,6 @@ static void
 on_packet(uint8_t type, struct ptah_span payload, void *arg)
 {
 	struct obfs4_link *link = arg;
-	struct ptah_tables *tables;
 
 	if (type == PACKET_WORD && payload.len == WORD_LEN) {
 		if (memcmp(payload.at, "eof", WORD_LEN) == 0 && !link->heard_eof)
@@ -235,13 +229,8 @@ on_packet(uint8_t type, struct ptah_span payload, void *arg)
 		else if (memcmp(payload.at, "ack", WORD_LEN) == 0 && link->said_eof)
 			link->acked = 1;
 	}
-	if (type != PTAH_PACKET_SEED || payload.len != OBFS4_SEED_LEN || link->role != PTAH_CLIENT)
-		return;
-	tables = ptah_tables_get(&link->bench->cache, payload.at);
-	if (tables == NULL)
-		return; /* out of memory: the old ones do as well */
-	ptah_tables_unref(link->tables);
-	link->tables = tables;
+	if (type == PTAH_PACKET_SEED && payload.len == OBFS4_SEED_LEN && link->role == PTAH_CLIENT)
+		ptah_tables_change(&link->tables, &link->bench->cache, payload.at);
 }
 
 static const char *

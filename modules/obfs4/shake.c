@@ -2,7 +2,6 @@
 #include "shake.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,8 +152,7 @@ open_server(struct obfs4_link *link, const struct ptah_open *open, struct ptah_i
 static void
 look_at_clock(struct obfs4_link *link, struct ptah_span in, const uint8_t mac_key[static OBFS4_MAC_KEY_LEN])
 {
-	char text[256];
-	int skew, n;
+	int skew;
 
 	if (atomic_flag_test_and_set(link->home->skew_said))
 		return;
@@ -164,10 +162,7 @@ look_at_clock(struct obfs4_link *link, struct ptah_span in, const uint8_t mac_ke
 		return;
 	}
 	link->host->count(link->self, OBFS4_COUNT_SKEWED, 1);
-	n = snprintf(text, sizeof(text), "a client's clock is %d hours %s ours, and one is the most that obfs4 forgives: "
-	    "see that this machine's clock is right (NTP); the client's may be wrong too",
-	    abs(skew), skew > 0 ? "ahead of" : "behind");
-	link->host->log(link->self, PTAH_LOG_LEVEL_WARN, text, (size_t)n);
+	ptah_mark_log_skew(link->host, link->self, "obfs4", skew);
 }
 
 /* The hello is good and new: answer it. */

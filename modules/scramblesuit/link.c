@@ -37,14 +37,9 @@ static int
 need_tables(struct scramble_link *link)
 {
 	const struct ptah_chance chance = chance_of(link);
+	const uint8_t *seed = link->role == PTAH_SERVER ? link->home->identity->seed : NULL;
 
-	if (link->tables != NULL)
-		return 0;
-	if (link->role == PTAH_SERVER)
-		link->tables = ptah_tables_get(&link->bench->cache, link->home->identity->seed);
-	else
-		link->tables = ptah_tables_draw(&link->bench->cache, &chance);
-	return link->tables != NULL ? 0 : -ENOMEM;
+	return ptah_tables_need(&link->tables, &link->bench->cache, seed, &chance);
 }
 
 static unsigned
@@ -196,19 +191,13 @@ static void
 on_message(uint8_t flag, struct ptah_span body, void *arg)
 {
 	struct scramble_link *link = arg;
-	struct ptah_tables *tables;
 
 	if (link->role != PTAH_CLIENT)
 		return;
-	if (flag == SCRAMBLE_TICKET) {
+	if (flag == SCRAMBLE_TICKET)
 		keep_ticket(link, body);
-		return;
-	}
-	tables = ptah_tables_get(&link->bench->cache, body.at); /* the first 24 bytes of it */
-	if (tables == NULL)
-		return; /* out of memory: the old ones do as well */
-	ptah_tables_unref(link->tables);
-	link->tables = tables;
+	else
+		ptah_tables_change(&link->tables, &link->bench->cache, body.at); /* the first 24 bytes of it */
 }
 
 static int

@@ -2,7 +2,6 @@
 #include "shake.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,8 +283,7 @@ ask_replay(struct scramble_link *link)
 static void
 look_at_clock(struct scramble_link *link, const struct scramble_door *door, struct ptah_span in)
 {
-	char text[256];
-	int skew, n;
+	int skew;
 
 	if (atomic_flag_test_and_set(link->home->skew_said))
 		return;
@@ -295,10 +293,7 @@ look_at_clock(struct scramble_link *link, const struct scramble_door *door, stru
 		return;
 	}
 	link->host->count(link->self, SCRAMBLE_COUNT_SKEWED, 1);
-	n = snprintf(text, sizeof(text), "a client's clock is %d hours %s ours, and one is the most that ScrambleSuit forgives: "
-	    "see that this machine's clock is right (NTP); the client's may be wrong too",
-	    abs(skew), skew > 0 ? "ahead of" : "behind");
-	link->host->log(link->self, PTAH_LOG_LEVEL_WARN, text, (size_t)n);
+	ptah_mark_log_skew(link->host, link->self, "ScrambleSuit", skew);
 }
 
 static int

@@ -12,6 +12,7 @@
 
 #include <ptah/host.h>
 
+#include "chance.h"
 #include "members.h"
 #include "ranking.h"
 
@@ -143,13 +144,10 @@ home_open(void *opaque, const struct ptah_start *start)
 static uint32_t
 draw(void *arg, uint32_t n)
 {
-	struct optimizer_home *home = arg;
-	uint32_t x, fair = UINT32_MAX - UINT32_MAX % n;
+	const struct optimizer_home *home = arg;
+	const struct ptah_chance chance = { home->host->random, home->self };
 
-	do
-		home->host->random(home->self, &x, sizeof(x));
-	while (x >= fair);
-	return x % n;
+	return ptah_chance_below(&chance, n);
 }
 
 /* ---- what it keeps ---------------------------------------------------------------------- */

@@ -14,11 +14,10 @@
 #include <sodium.h>
 
 #include "secretboxframe.h"
+#include "target.h"
 
 #define ROOM (1 << 16)
 #define GUARD 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 /* What was put on the wire, and what should come of it at least. */
 struct script {
@@ -31,13 +30,6 @@ struct script {
 };
 
 static const uint8_t keys[PTAH_FRAME_KEYS_LEN] = "fixed keys: no input could guess a tag";
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 /* A frame with any packet in it, by the book. */
 static void

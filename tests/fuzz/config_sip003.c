@@ -11,18 +11,10 @@
 #include <string.h>
 
 #include "config/sip003.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "target.h"
 
 static const char *const names[] = { "SS_PLUGIN_OPTIONS", "SS_REMOTE_HOST", "SS_REMOTE_PORT", "SS_LOCAL_HOST", "SS_LOCAL_PORT" };
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 /* Written with escapes and read again, it is the same. */
 static void

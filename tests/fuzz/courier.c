@@ -13,9 +13,8 @@
 #include "loop/worker.h"
 #include "relay/courier.h"
 #include "relay/link.h"
+#include "target.h"
 #include "transport/registry.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HEAD 5u
 #define TAIL 3u

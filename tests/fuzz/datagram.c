@@ -9,8 +9,7 @@
 #include <stdlib.h>
 
 #include "plain/unframer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 struct sum {
 	int framing;

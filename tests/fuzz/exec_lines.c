@@ -11,16 +11,8 @@
 #include "call.h"
 #include "lines.h"
 #include "orport.h"
+#include "target.h"
 #include "words.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 static uint64_t
 hash_text(uint64_t hash, const char *text)

@@ -5,23 +5,14 @@
  * the right hash is put before it, unless bit 7 says otherwise.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "plain/extor.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "target.h"
 
 /* 32 bytes each, without a NUL. */
 static const uint8_t cookie[PTAH_EXTOR_COOKIE] = "not much of a cookie, but enough";
 static const uint8_t nonce[PTAH_EXTOR_NONCE] = "a nonce that is used many times.";
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 static int
 play(const uint8_t *data, size_t len, size_t step, struct ptah_buf *out, size_t *eaten)

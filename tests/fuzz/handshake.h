@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "codec.h"
+#include "target.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 extern const struct ptah_module MODULE;
 
 static struct codec self;

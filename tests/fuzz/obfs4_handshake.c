@@ -20,18 +20,10 @@
 
 #include "hello.h"
 #include "reply.h"
+#include "target.h"
 
 #define HOUR 498670u
 #define ROOM ((size_t)16384)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void
 from_zero(struct ptah_self *self, void *out, size_t len)

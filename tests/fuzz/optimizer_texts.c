@@ -9,15 +9,7 @@
 
 #include "members.h"
 #include "ranking.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
+#include "target.h"
 
 static void
 read_state(const uint8_t *data, size_t size)

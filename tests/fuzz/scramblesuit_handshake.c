@@ -20,20 +20,12 @@
 #include <sodium.h>
 
 #include "hello.h"
+#include "target.h"
 
 #define HOUR 498670u
 #define NOW ((int64_t)HOUR * 3600 + 5)
 #define ROOM ((size_t)16384)
 #define STREAM_LEN ((size_t)6 * SCRAMBLE_MESSAGE_MAX)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void
 from_five(struct ptah_self *self, void *out, size_t len)

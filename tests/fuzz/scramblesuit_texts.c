@@ -12,17 +12,9 @@
 #include "options.h"
 #include "state.h"
 #include "store.h"
+#include "target.h"
 
 #define NOW INT64_C(1795215293)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void
-expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void
 tickets(const char *text, size_t len)

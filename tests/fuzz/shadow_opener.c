@@ -8,22 +8,13 @@
  */
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "address.h"
 #include "chunks.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "target.h"
 
 #define MOST 65536
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 static size_t
 seal_all(const struct shadow_cipher *cipher, const uint8_t *session, const uint8_t *data, size_t len, uint8_t *wire)

@@ -11,8 +11,7 @@
 #include <string.h>
 
 #include "link.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "target.h"
 
 extern const struct ptah_module shadow_LTX_ptah_module;
 
@@ -20,13 +19,6 @@ extern const struct ptah_module shadow_LTX_ptah_module;
 #define PASSWORD "AAECAwQFBgcICQoLDA0ODw=="
 #define SALT 16
 #define MOST 70000
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 /* ---- a host that knows the time, and no salt ---- */
 

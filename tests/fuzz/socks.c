@@ -9,8 +9,7 @@
 
 #include "config/flag.h"
 #include "plain/socks.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "target.h"
 
 struct outcome {
 	struct ptah_socks socks;
@@ -18,13 +17,6 @@ struct outcome {
 	size_t n_out, eaten;
 	char *args;
 };
-
-static void
-expect(int truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void
 drain(struct outcome *outcome)

@@ -4,9 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "target.h"
 #include "wire/tunnel.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

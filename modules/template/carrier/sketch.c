@@ -6,7 +6,7 @@
 #include <ptah/host.h>
 
 enum { STRANGERS = 64, PATH_MOST = 200, HEAD_MOST = 300 };
-#define PATIENCE_NS UINT64_C(10000000000) /* with a stranger */
+#define PATIENCE_NS UINT64_C(10000000000) /* with the last stranger, and so with all */
 #define SPAN(text) ((struct ptah_span){ (const uint8_t *)(text), strlen(text) })
 #define ANSWER "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
@@ -44,7 +44,7 @@ sketch_home_open(void *home, const struct ptah_start *start)
 	return start->host->ready(start->self, 0, NULL, NULL, NULL), 0;
 }
 
-/* Who was met longest ago makes room, and nobody is waited for longer than the timer says. */
+/* Each takes the place of the one 64 before it, and all go when the timer says that nobody has come for so long. */
 static int
 meet(struct home *mine, const struct ptah_event *event)
 {

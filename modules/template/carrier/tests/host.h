@@ -16,18 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ptah/host.h>
-
-extern const struct ptah_module sketch_LTX_ptah_module;
-#define MODULE (&sketch_LTX_ptah_module)
-
-#define MUST(truth) \
-	do { \
-		if (!(truth)) { \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #truth); \
-			abort(); \
-		} \
-	} while (0)
+#include "must.h"
 
 struct ptah_stream {
 	struct fake *owner;
@@ -200,26 +189,6 @@ static const struct ptah_host fake_host = {
 
 /* ---- the life ------------------------------------------------------------ */
 
-static inline void *
-fake_memory(size_t size)
-{
-	void *at = calloc(1, size > 0 ? size : 1);
-
-	MUST(at != NULL);
-	return at;
-}
-
-/* Where an option's value lies; its type is one of ptah/option.h's. */
-static inline void *
-fake_option(struct fake *fake, const char *name, uint32_t type)
-{
-	for (const struct ptah_option *option = MODULE->options; option != NULL && option->name != NULL; option++)
-		if (strcmp(option->name, name) == 0 && option->type == type)
-			return (uint8_t *)((option->flags & PTAH_LINK) != 0 ? fake->args : fake->conf) + option->offset;
-	MUST(!"an option of that name and type");
-	return NULL;
-}
-
 static inline void
 fake_event(struct fake *fake, bool home, const struct ptah_event *event)
 {
@@ -239,10 +208,10 @@ static inline void
 fake_new(struct fake *fake)
 {
 	*fake = (struct fake){ .now_ns = 1 };
-	fake->conf = fake_memory(MODULE->conf_size);
-	fake->args = fake_memory(MODULE->args_size);
-	fake->home = fake_memory(MODULE->home_size);
-	fake->link = fake_memory(MODULE->link_size);
+	fake->conf = must_memory(MODULE->conf_size);
+	fake->args = must_memory(MODULE->args_size);
+	fake->home = must_memory(MODULE->home_size);
+	fake->link = must_memory(MODULE->link_size);
 }
 
 static inline void

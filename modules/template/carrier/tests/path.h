@@ -9,7 +9,7 @@ static inline void
 new_with_path(struct fake *fake, const char *path)
 {
 	fake_new(fake);
-	*(const char **)fake_option(fake, "path", PTAH_STRING) = path;
+	*(const char **)must_option(fake->conf, fake->args, "path", PTAH_STRING) = path;
 }
 
 #endif

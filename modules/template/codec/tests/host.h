@@ -15,18 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ptah/host.h>
-
-extern const struct ptah_module sketch_LTX_ptah_module;
-#define MODULE (&sketch_LTX_ptah_module)
-
-#define MUST(truth) \
-	do { \
-		if (!(truth)) { \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #truth); \
-			abort(); \
-		} \
-	} while (0)
+#include "must.h"
 
 struct bytes {
 	uint8_t *at;
@@ -126,26 +115,6 @@ bytes_eat(struct bytes *bytes, size_t len)
 
 /* ---- the link ------------------------------------------------------------ */
 
-static inline void *
-fake_memory(size_t size)
-{
-	void *at = calloc(1, size > 0 ? size : 1);
-
-	MUST(at != NULL);
-	return at;
-}
-
-/* Where an option's value lies; its type is one of ptah/option.h's. */
-static inline void *
-fake_option(struct fake *fake, const char *name, uint32_t type)
-{
-	for (const struct ptah_option *option = MODULE->options; option != NULL && option->name != NULL; option++)
-		if (strcmp(option->name, name) == 0 && option->type == type)
-			return (uint8_t *)((option->flags & PTAH_LINK) != 0 ? fake->args : fake->conf) + option->offset;
-	MUST(!"an option of that name and type");
-	return NULL;
-}
-
 static inline void
 half_take(struct half *half, const struct ptah_side *side, const uint8_t *made)
 {
@@ -170,7 +139,7 @@ fake_call(struct fake *fake, int (*step)(void *, struct ptah_io *), const struct
 		room = MODULE->unit;
 
 	/* Of the very size, so that a sanitizer sees each byte too far. */
-	uint8_t *wire = fake_memory(room), *plain = fake_memory(room);
+	uint8_t *wire = must_memory(room), *plain = must_memory(room);
 	struct ptah_io io = {
 		.size = sizeof(io),
 		.wire = { .in = { fake->wire.in.at, fake->wire.in.len }, .out = { wire, room },
@@ -229,10 +198,10 @@ static inline void
 fake_new(struct fake *fake, uint64_t seed)
 {
 	*fake = (struct fake){ .seed = seed };
-	fake->conf = fake_memory(MODULE->conf_size);
-	fake->args = fake_memory(MODULE->args_size);
-	fake->home = fake_memory(MODULE->home_size);
-	fake->link = fake_memory(MODULE->link_size);
+	fake->conf = must_memory(MODULE->conf_size);
+	fake->args = must_memory(MODULE->args_size);
+	fake->home = must_memory(MODULE->home_size);
+	fake->link = must_memory(MODULE->link_size);
 }
 
 static inline void

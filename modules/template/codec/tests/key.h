@@ -12,7 +12,8 @@ open_with_key(struct fake *fake, uint32_t role, uint8_t key, uint64_t seed)
 
 	fake_new(fake, seed);
 	memset(keys[key], key, sizeof(keys[key]));
-	*(struct ptah_span *)fake_option(fake, "key", PTAH_HEX) = (struct ptah_span){ keys[key], sizeof(keys[key]) };
+	*(struct ptah_span *)must_option(fake->conf, fake->args, "key", PTAH_HEX) =
+	    (struct ptah_span){ keys[key], sizeof(keys[key]) };
 	fake_open(fake, role);
 }
 

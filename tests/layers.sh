@@ -5,7 +5,8 @@
 #
 #   core/ROOM       includes its own headers and those of the rooms that stand
 #                   before it in core/LAYERS
-#   modules/NAME    includes its own, modules/common/ and include/
+#   modules/NAME    includes its own, modules/common/ and include/; what
+#                   new-module writes lies in one folder with template/common
 #   include/ptah    includes ptah/*.h and headers of the C language
 
 cd "$(dirname "$0")/.." || exit 1
@@ -26,6 +27,13 @@ BEGIN {
 	    "stdbool stddef stdint stdlib stdnoreturn string time", c, " ")
 	for (i = 1; i <= n; i++)
 		language[c[i] ".h"] = 1
+}
+
+# Where of a template the files lie that each kind gets.
+function beside(folder)
+{
+	sub("^modules/template/[^/]*", "modules/template/common", folder)
+	return folder
 }
 
 function climbed(why)
@@ -63,7 +71,7 @@ function exists(path,    ignored, rc)
 	else if (part[1] == "modules") {
 		if (first in rank || first == "core" || exists("core/" name))
 			climbed("a module sees include/ and modules/common/ only")
-		else if (!angle && !exists(here "/" name) &&
+		else if (!angle && !exists(here "/" name) && !exists(beside(here) "/" name) &&
 		    !exists("modules/common/" name) && !exists("include/" name))
 			climbed("not in " here "/, modules/common/ or include/")
 	} else if (part[1] == "core") {

@@ -148,23 +148,26 @@ close_server(struct asked *asked, struct ptah_registry *registry)
 	ptah_registry_set_hands(registry, NULL);
 }
 
-/* What the layers say to clients, flat; the upper one wins, and the lowest that names an address. */
+/* What was made for clients goes before what the server says. */
 static int
-ask(struct ptah_invitation *out, struct ptah_instance *layer, const char *bind, char *why, size_t room)
+add_client_option(const char *key, const char *text, void *arg)
 {
-	for (; layer; layer = layer->below) {
-		int rc = ptah_instance_announce(layer, bind, why, room);
+	struct ptah_invitation *out = arg;
 
-		for (size_t i = 0; rc == 0 && layer->bridge_args && i < layer->bridge_args->n; i++)
-			if (!ptah_json_get(out->client, layer->bridge_args->keys[i]))
-				rc = ptah_json_set(out->client, layer->bridge_args->keys[i],
-				    ptah_json_copy(layer->bridge_args->items[i]));
-		if (rc < 0)
-			return rc;
+	return ptah_json_get(out->client, key) ? 0 :
+	    ptah_json_set(out->client, key, ptah_json_new_text(PTAH_JSON_STRING, text));
+}
+
+/* What the layers say to clients, and where peers come in, which the lowest that says so knows best. */
+static int
+ask(struct ptah_invitation *out, struct ptah_instance *top, const char *bind, char *why, size_t room)
+{
+	int rc = ptah_instance_bridge_args(top, bind, add_client_option, out, why, room);
+
+	for (const struct ptah_instance *layer = top; layer; layer = layer->below)
 		if (layer->advertise)
 			snprintf(out->address, sizeof(out->address), "%s", layer->advertise);
-	}
-	return 0;
+	return rc;
 }
 
 /* Nobody else may have the state of these layers open while their files change. */
@@ -176,7 +179,7 @@ commit(struct ptah_invitation *out, struct ptah_swap *swap, const struct ptah_in
 	int rc = 0;
 
 	for (const struct ptah_instance *layer = top; layer && rc == 0; layer = layer->below, n++) {
-		locks[n] = ptah_state_new(swap->folder, layer->name);
+		locks[n] = ptah_instance_state(layer, swap->folder);
 		rc = locks[n] ? ptah_state_prepare(locks[n], "state") : -ENOMEM;
 		if (rc == -EBUSY)
 			snprintf(why, room, "a ptah that runs uses %s/%s_*: stop it first", swap->folder, layer->name);

@@ -101,22 +101,12 @@ listen_everywhere(struct ptah_service_run *run, const int *fds)
 	return rc;
 }
 
-/* What the layers of a stack have to say to a client. */
 static int
-take_bridge_args(struct ptah_service_run *run, const char *bound, char *why, size_t why_room)
+add_bridge_arg(const char *key, const char *text, void *arg)
 {
-	int rc = 0;
+	struct ptah_service_run *run = arg;
 
-	for (struct ptah_instance *layer = run->instance; layer && rc == 0; layer = layer->below) {
-		rc = ptah_instance_announce(layer, bound, why, why_room);
-		for (size_t i = 0; rc == 0 && layer->bridge_args && i < layer->bridge_args->n; i++) {
-			char *key = ptah_instance_bridge_key(layer, layer->bridge_args->keys[i]);
-
-			rc = key ? ptah_kv_add(&run->bridge_args, NULL, key, layer->bridge_args->items[i]->text) : -ENOMEM;
-			free(key);
-		}
-	}
-	return rc;
+	return ptah_kv_add(&run->bridge_args, NULL, key, text);
 }
 
 /* Where peers come in: the lowest layer that says so knows best; NULL: the bound address. */
@@ -170,7 +160,7 @@ announce(struct ptah_service_run *run, const int *fds)
 
 	ptah_addr_format(&run->bound, text);
 	if (!is_client(run))
-		rc = take_bridge_args(run, text, why, sizeof(why));
+		rc = ptah_instance_bridge_args(run->instance, text, add_bridge_arg, run, why, sizeof(why));
 	if (rc != 0) {
 		for (unsigned i = 0; i < run->how.n_workers; i++)
 			if (fds[i] != -1)

@@ -407,8 +407,9 @@ ptah_instance_announce(struct ptah_instance *instance, const char *bound, char *
 	return rc;
 }
 
-char *
-ptah_instance_bridge_key(const struct ptah_instance *instance, const char *key)
+/* Gives: a text for free(), or NULL (ENOMEM). */
+static char *
+bridge_key(const struct ptah_instance *instance, const char *key)
 {
 	struct ptah_buf text = { 0 };
 	bool taken = false;
@@ -419,4 +420,41 @@ ptah_instance_bridge_key(const struct ptah_instance *instance, const char *key)
 		ptah_buf_puts(&text, PTAH_KEY_BELOW);
 	ptah_buf_puts(&text, key);
 	return ptah_buf_take_text(&text);
+}
+
+int
+ptah_instance_bridge_args(struct ptah_instance *top, const char *bound, ptah_bridge_arg_fn *fn, void *arg,
+    char *why, size_t why_room)
+{
+	int rc = 0;
+
+	for (struct ptah_instance *layer = top; layer != NULL && rc == 0; layer = layer->below) {
+		rc = ptah_instance_announce(layer, bound, why, why_room);
+		for (size_t i = 0; rc == 0 && layer->bridge_args != NULL && i < layer->bridge_args->n; i++) {
+			char *key = bridge_key(layer, layer->bridge_args->keys[i]);
+
+			rc = key != NULL ? fn(key, layer->bridge_args->items[i]->text, arg) : -ENOMEM;
+			free(key);
+		}
+	}
+	return rc;
+}
+
+/* Files begin with the transport's name; of layers of one name the upper one has it, and the others have numbers. */
+struct ptah_state *
+ptah_instance_state(const struct ptah_instance *instance, const char *folder)
+{
+	unsigned n = 1;
+	char *name;
+	struct ptah_state *state = NULL;
+
+	for (const struct ptah_instance *layer = instance->above; layer != NULL; layer = layer->above)
+		n += strcmp(layer->name, instance->name) == 0;
+	if (n == 1)
+		return ptah_state_new(folder, instance->name);
+	if (asprintf(&name, "%s.%u", instance->name, n) != -1) {
+		state = ptah_state_new(folder, name);
+		free(name);
+	}
+	return state;
 }

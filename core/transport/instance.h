@@ -131,12 +131,19 @@ struct ptah_instance *ptah_instance_open(struct ptah_registry *registry, const s
  */
 int ptah_instance_announce(struct ptah_instance *instance, const char *bound, char *why, size_t why_room);
 
+/** Hears one thing that a server says to its clients; what it answers but 0 ends the telling. */
+typedef int ptah_bridge_arg_fn(const char *key, const char *text, void *arg);
+
 /**
- * How a client of the stack must write 'key' of this layer: alone, or, where a layer above would take that for its
- * own, with "over." before it for each of those.
- * Gives: a text for free(), or NULL (ENOMEM).
+ * The same for all layers, the top first, and tell 'fn' each bridge argument, as a client of the stack must write it:
+ * where a layer above would take the key for its own, with "over." before it for each of those.
+ * Fails: -errno, and 'why' where there are words for it.
  */
-char *ptah_instance_bridge_key(const struct ptah_instance *instance, const char *key);
+int ptah_instance_bridge_args(struct ptah_instance *top, const char *bound, ptah_bridge_arg_fn *fn, void *arg,
+    char *why, size_t why_room);
+
+/** Gives: this layer's state files in 'folder', for ptah_state_free(); NULL: ENOMEM. */
+struct ptah_state *ptah_instance_state(const struct ptah_instance *instance, const char *folder);
 
 /** Hears, on the home's worker, that a carrier listens (0) and where ("ip:port"), or -errno. */
 typedef void ptah_listening_fn(int rc, const char *bound, void *arg);

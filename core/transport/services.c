@@ -4,7 +4,6 @@
  * passes the work on.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,31 +87,12 @@ replay(struct ptah_self *self, struct ptah_span scope, struct ptah_span token, u
 
 /* ---- state ---------------------------------------------------------------- */
 
-/* Files begin with the transport's name; of layers of one name the upper one has it, and the others have numbers. */
-static struct ptah_state *
-open_state(const struct ptah_instance *instance)
-{
-	unsigned n = 1;
-	char *name;
-	struct ptah_state *state = NULL;
-
-	for (const struct ptah_instance *layer = instance->above; layer != NULL; layer = layer->above)
-		n += strcmp(layer->name, instance->name) == 0;
-	if (n == 1)
-		return ptah_state_new(instance->state_folder, instance->name);
-	if (asprintf(&name, "%s.%u", instance->name, n) != -1) {
-		state = ptah_state_new(instance->state_folder, name);
-		free(name);
-	}
-	return state;
-}
-
 static struct ptah_state *
 state_of(struct ptah_instance *instance, int *rc)
 {
 	*rc = instance->state_folder != NULL ? 0 : -ENOENT;
 	if (*rc == 0 && instance->state == NULL) {
-		instance->state = open_state(instance);
+		instance->state = ptah_instance_state(instance, instance->state_folder);
 		if (instance->state == NULL)
 			*rc = -ENOMEM;
 	}

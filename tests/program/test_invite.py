@@ -2,6 +2,7 @@
 """ptah invite: what it prints is what works."""
 import json
 import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -58,15 +59,15 @@ def everything(folder):
 
 # --- as Tor reads it ---------------------------------------------------------
 
-def tor_starts(lines, target, state):
+def tor_starts(lines, target, state, **more):
     """A ptah server, started as Tor would with these lines of a torrc."""
     words = dict(line.split(" ", 1) for line in lines)
     name, how, path, *flags = words["ServerTransportPlugin"].split(" ")
     assert how == "exec" and os.path.samefile(path, harness.program()[0])
     listen = words["ServerTransportListenAddr"].split(" ")
     assert listen[0] == name
-    env = {"TOR_PT_SERVER_TRANSPORTS": name,
-           "TOR_PT_SERVER_BINDADDR": "%s-%s" % (name, listen[1])}
+    env = dict(more, TOR_PT_SERVER_TRANSPORTS=name,
+               TOR_PT_SERVER_BINDADDR="%s-%s" % (name, listen[1]))
     if "ServerTransportOptions" in words:
         of, *pairs = words["ServerTransportOptions"].split(" ")
         assert of == name
@@ -130,6 +131,23 @@ def test_what_is_printed_works(echo, tmp_path, name, options):
         sock, code = harness.socks5(c.address(name), ("127.0.0.1", 9))
         assert code == 0
         harness.echoes(sock, pattern(5000))
+
+
+def test_each_layer_of_a_stack_has_an_identity_and_a_place_in_the_line(echo, tmp_path, module_dir):
+    with open(os.path.join(module_dir, "thrice.json"), "w") as f:
+        json.dump({"stack": ["obfs4", "obfs4", "obfs4"]}, f)
+    path = {"PTAH_MODULE_PATH": module_dir + ":" + MODULES}
+    where = "127.0.0.1:%d" % free_port()
+    out = told("thrice", "--bind", where, "--advertise", where, "--state", tmp_path, **path)
+    certs = [out["client-options"][below + "cert"] for below in ("", "over.", "over.over.")]
+    assert len(set(certs)) == 3
+    assert {tmp_path / (name + "_state.json") for name in ("thrice", "obfs4", "obfs4.2")} <= {
+        pathlib.Path(name) for name in out["files"]}
+    with tor_starts(out["server-torrc"], echo.port, tmp_path / "other", **path) as s:
+        s.wait_done()
+        with Ptah(E1C(tmp_path / "client", TOR_PT_CLIENT_TRANSPORTS="thrice", **path)) as c:
+            c.wait_done()
+            carries(c, "thrice", out["bridge-line"])
 
 
 @pytest.mark.parametrize("name", ["obfs4", "shadow"])

@@ -15,6 +15,7 @@
 #include "plain/extor.h"
 #include "plain/proxyhdr.h"
 #include "relay/link.h"
+#include "wire/broker.h"
 
 struct ptah_server {
 	struct ptah_worker *worker;
@@ -208,7 +209,8 @@ extor_opened(struct peer *peer, int fd)
 	}
 	peer->exchange = exchange;
 	/* Read anew each time: Tor may write it after it has started us. */
-	rc = ptah_extor_cookie_read(how->cookie_path, cookie);
+	rc = how->dial->broker != NULL ? ptah_broker_secret(how->dial->broker, peer->server->worker, cookie, sizeof(cookie)) :
+	    ptah_extor_cookie_read(how->cookie_path, cookie);
 	if (rc != 0) {
 		ptah_error_often(&peer->server->no_cookie, AREA_ORPORT,
 		    "cannot read the cookie %s (is Tor running, and may we read it?): %s", how->cookie_path, strerror(-rc));

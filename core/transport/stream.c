@@ -578,6 +578,8 @@ dial_directly(struct ptah_stream *stream, int32_t via, const char *server)
 	if (via == PTAH_LOCAL) {
 		if (!dest.literal || !ptah_addr_is_loopback(&dest.addr))
 			return -EINVAL;
+		if (how != NULL && how->broker != NULL)
+			return -EACCES; /* a program of this machine is not for one that is locked up */
 		how = &directly;
 	}
 	fd = ptah_dial_start(stream->owner->worker, how != NULL ? how : &directly, &dest, on_dialed, stream, &stream->dial);

@@ -15,6 +15,7 @@
 #include "loop/deadline.h"
 #include "loop/dns.h"
 #include "loop/worker.h"
+#include "wire/broker.h"
 #include "wire/keepalive.h"
 #include "wire/tunnel.h"
 
@@ -38,6 +39,7 @@ struct ptah_dial {
 	ptah_dialed_fn *fn;
 	void *arg;
 
+	struct ptah_broker_call *call; /* with a broker, nothing but this */
 	struct ptah_dns *dns;
 	struct ptah_addr addrs[ATTEMPTS_MOST];
 	size_t n_addrs, next;
@@ -97,6 +99,7 @@ fail:
 static void
 dial_free(struct ptah_dial *dial)
 {
+	ptah_broker_cancel(dial->call);
 	ptah_dns_cancel(dial->dns);
 	ptah_deadline_clear(&dial->pause);
 	for (size_t i = 0; i < dial->next; i++)
@@ -365,6 +368,35 @@ dial_new(struct ptah_worker *worker, const struct ptah_dial_how *how, const stru
 	return dial;
 }
 
+/* ---- by somebody else ----------------------------------------------------- */
+
+static void
+on_brokered(int fd, int rc, const char *reason, void *arg)
+{
+	struct ptah_dial *dial = arg;
+
+	dial->call = NULL;
+	if (fd != -1)
+		ptah_keepalive_set(fd, dial->worker->gone_s);
+	end(dial, fd, rc, reason);
+}
+
+static int
+ask_broker(struct ptah_worker *worker, const struct ptah_dial_how *how, const struct ptah_dest *dest,
+    ptah_dialed_fn *fn, void *arg, struct ptah_dial **out)
+{
+	struct ptah_dial *dial = dial_new(worker, how, dest, fn, arg);
+	int rc = dial == NULL ? -ENOMEM : ptah_broker_dial(how->broker, worker, dest, on_brokered, dial, &dial->call);
+
+	if (rc < 0) {
+		if (dial != NULL)
+			dial_free(dial);
+		return rc;
+	}
+	*out = dial;
+	return -EINPROGRESS;
+}
+
 int
 ptah_dial_start(struct ptah_worker *worker, const struct ptah_dial_how *how, const struct ptah_dest *dest,
     ptah_dialed_fn *fn, void *arg, struct ptah_dial **out)
@@ -373,6 +405,8 @@ ptah_dial_start(struct ptah_worker *worker, const struct ptah_dial_how *how, con
 	struct ptah_dial *dial = NULL;
 	int fd = -1, rc = 0;
 
+	if (how->broker != NULL)
+		return ask_broker(worker, how, dest, fn, arg, out);
 	if (to != NULL) {
 		rc = connect_begin(worker, how, to, &fd);
 		if (rc == 0 && !by_proxy(how))

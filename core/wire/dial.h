@@ -3,7 +3,8 @@
  * wire/dial.h: open a TCP connection: by address, by name with both families
  * tried (RFC 8305), or through an upstream proxy.
  *
- * With a proxy nothing goes past it: no connection, no name.  The dialer has
+ * With a proxy nothing goes past it: no connection, no name.  With a broker
+ * (wire/broker.h) this process makes no socket and asks for no name at all.  The dialer has
  * no clock of its own; whoever dials has a deadline and cancels.
  *
  * Threads: the worker's own.
@@ -14,6 +15,7 @@
 #include "base/addr.h"
 #include "config/proxyuri.h"
 
+struct ptah_broker;
 struct ptah_worker;
 struct ptah_dial;
 
@@ -21,6 +23,7 @@ struct ptah_dial;
 struct ptah_dial_how {
 	const struct ptah_proxy *proxy; /* NULL or scheme NONE: directly */
 	struct ptah_addr bind_v4, bind_v6; /* AF_UNSPEC: the kernel's choice; not for loopback */
+	struct ptah_broker *broker; /* not NULL: it dials, by what its own side knows of all this */
 };
 
 /** Why a proxy refused: -PTAH_EPROXY - REP, with REP a SOCKS5 reply code from 1 to 8. */

@@ -41,17 +41,28 @@ ptah_layer_next(const struct ptah_link *link, int i, int s)
 	return i;
 }
 
-/* Can side 'o' take output of layer i now? */
-static bool
-has_room(const struct ptah_link *link, int i, int o)
+/* How much output of layer i side 'o' takes now: its unit at least, or nothing.  No more than the neighbour may keep. */
+static size_t
+room_of(const struct ptah_link *link, int i, int o)
 {
 	int next = ptah_layer_next(link, i, !o);
 
-	if (next >= 0 && next < link->n_layers)
-		return link->layers[next].phase != PHASE_NEW && link->layers[next].tail[!o].len < PTAH_TAIL_MOST / 2;
+	if (next >= 0 && next < link->n_layers) {
+		size_t kept = link->layers[next].tail[!o].len, unit = unit_of(&link->layers[i]);
+
+		if (link->layers[next].phase == PHASE_NEW || kept >= PTAH_TAIL_MOST / 2)
+			return 0;
+		return PTAH_TAIL_MOST - kept > unit ? PTAH_TAIL_MOST - kept : unit;
+	}
 	if (o == PLAIN && (!link->plain_open || link->ops->on_bytes != NULL))
-		return link->plain_open;
-	return link->end[o].fd != -1 && ptah_end_spilled(&link->end[o]) == 0;
+		return link->plain_open ? ROOM_LEN : 0;
+	return link->end[o].fd != -1 && ptah_end_spilled(&link->end[o]) == 0 ? ROOM_LEN : 0;
+}
+
+static bool
+has_room(const struct ptah_link *link, int i, int o)
+{
+	return room_of(link, i, o) > 0;
 }
 
 /* ---- one call ------------------------------------------------------------ */
@@ -305,10 +316,12 @@ offer(struct run *run, struct ptah_side *from, struct ptah_side *to)
 
 	from->in = run->in;
 	to->in = (struct ptah_span){ layer->tail[o].at, layer->tail[o].len };
-	if (has_room(run->link, run->i, o) && !layer->finished[o])
-		to->out = (struct ptah_room){ run->scratch + run->made, ROOM_LEN - run->made };
-	if (has_room(run->link, run->i, s) && !layer->finished[s])
-		from->out = (struct ptah_room){ run->aside, ROOM_LEN };
+	size_t there = layer->finished[o] ? 0 : room_of(run->link, run->i, o);
+	size_t back = layer->finished[s] ? 0 : room_of(run->link, run->i, s);
+	if (there > run->made)
+		to->out = (struct ptah_room){ run->scratch + run->made, there - run->made };
+	if (back > 0)
+		from->out = (struct ptah_room){ run->aside, back };
 }
 
 /* What the call has eaten and made, and whom that concerns. */
@@ -394,7 +407,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 	run.scratch += PTAH_SCRATCH_HEAD;
 	while (rc == 0 && !broken && layer->phase != PHASE_PASSED &&
 	    (event != NULL || open != NULL || wants_call(link, i, s, run.in.len))) {
-		if (run.made > 0 && ROOM_LEN - run.made < unit_of(layer)) {
+		if (run.made > 0 && room_of(link, i, !s) < run.made + unit_of(layer)) {
 			rc = pass_on(&run);
 			continue;
 		}
@@ -408,7 +421,7 @@ run(struct ptah_link *link, int i, int s, struct ptah_span in, const struct ptah
 		if (rc == 0)
 			rc = also;
 	}
-	if (rc == 0 && layer->phase == PHASE_PASSED && run.in.len > 0 && has_room(link, i, !s)) {
+	if (rc == 0 && layer->phase == PHASE_PASSED && run.in.len > 0 && run.in.len <= room_of(link, i, !s)) {
 		/* It stepped aside in the middle of this input: the rest goes on without it. */
 		rc = ptah_layer_feed(link, i, s, run.in, 0, false);
 		run.in.len = 0;
@@ -451,15 +464,18 @@ ptah_layer_feed(struct ptah_link *link, int i, int s, struct ptah_span in, size_
 	return run(link, next, s, in, NULL, NULL);
 }
 
-/* A layer that has passed may still hold what it did not eat. */
+/* A layer that has passed may still hold what it did not eat: as much of it as there is room for goes on. */
 static int
 let_go(struct ptah_link *link, int i, int s)
 {
-	struct ptah_tail kept = link->layers[i].tail[s];
-	int rc;
+	struct ptah_tail *tail = &link->layers[i].tail[s], kept = *tail;
+	struct ptah_span all = { kept.at, kept.len };
+	size_t room = room_of(link, i, !s), n = kept.len < room ? kept.len : room;
 
-	link->layers[i].tail[s] = (struct ptah_tail){ NULL, 0, NULL };
-	rc = ptah_layer_feed(link, i, s, (struct ptah_span){ kept.at, kept.len }, 0, false);
+	*tail = (struct ptah_tail){ NULL, 0, NULL };
+	int rc = ptah_layer_feed(link, i, s, (struct ptah_span){ all.at, n }, 0, false);
+	if (rc == 0)
+		rc = ptah_tail_set(tail, ptah_span_from(all, n));
 	free(kept.base);
 	return rc;
 }
@@ -484,7 +500,7 @@ ptah_layer_kick(struct ptah_link *link)
 					continue;
 				if (tail->len > 0)
 					rc = let_go(link, i, s);
-				if (rc == 0 && owes_eof)
+				if (rc == 0 && owes_eof && tail->len == 0)
 					rc = finish(link, i, !s);
 				moved = 1;
 			} else {

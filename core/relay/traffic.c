@@ -90,6 +90,15 @@ on_eof(struct ptah_link *link, int s)
 		ptah_link_die(link, rc);
 }
 
+/* How much may be read for layer i, or for nobody there: as much as it may keep. */
+static size_t
+read_most(const struct ptah_link *link, int i, int s)
+{
+	size_t kept = i >= 0 && i < link->n_layers ? link->layers[i].tail[s].len : 0;
+
+	return kept < PTAH_TAIL_MOST ? PTAH_TAIL_MOST - kept : PTAH_SCRATCH_LEN; /* of who wants more than that the link dies */
+}
+
 static void
 on_readable(struct ptah_end *end)
 {
@@ -104,7 +113,7 @@ on_readable(struct ptah_end *end)
 		return;
 	}
 	scratch += PTAH_SCRATCH_LEN;
-	ssize_t n = ptah_end_read(end, scratch, PTAH_SCRATCH_LEN);
+	ssize_t n = ptah_end_read(end, scratch, read_most(link, ptah_layer_next(link, first, s), s));
 	if (n == -EAGAIN)
 		return;
 	if (n > 0) {
@@ -380,8 +389,9 @@ may_read(const struct ptah_link *link, int s)
 
 	if (link->end[s].fd == -1 || link->eof[s] || link->aborting)
 		return false;
+	/* A layer may hold its reader; one that has passed cannot, but what it kept goes first. */
 	for (unsigned i = 0; i < link->n_layers; i++)
-		if (link->layers[i].hold[s] && link->layers[i].phase != PHASE_PASSED)
+		if (link->layers[i].phase != PHASE_PASSED ? link->layers[i].hold[s] : link->layers[i].tail[s].len > 0)
 			return false;
 	if (s == PLAIN && !link->plain_open)
 		return false;

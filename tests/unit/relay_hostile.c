@@ -332,8 +332,9 @@ a_step_that_only_changes_its_mind_ends_its_link(void **state)
 
 /* ---- a codec that takes its time, and an application that does not wait ----------------- */
 
-#define SLICE 1000
+#define SLICE 10000
 #define WHOLE 20000
+#define MUCH 900000
 
 struct slow {
 	const struct ptah_host *host;
@@ -413,6 +414,28 @@ what_a_codec_still_holds_goes_out_when_the_application_is_gone(void **state)
 	assert_int_equal(came, sizeof(got));
 	assert_memory_equal(got, bytes, sizeof(got));
 	TURN_UNTIL(&one, one.over);
+	one_close(&one);
+}
+
+/* No more is read for it than may be kept. */
+static void
+a_codec_may_take_its_time_while_an_application_talks(void **state)
+{
+	static uint8_t bytes[MUCH], got[MUCH];
+	size_t sent = 0, came = 0;
+	struct one one;
+	ssize_t n;
+
+	(void)state;
+	one_open(&one, &slow);
+	TURN_UNTIL(&one, one.open && one.peer != -1);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 >> 3);
+	TURN_UNTIL(&one, (n = send(one.app, bytes + sent, sizeof(bytes) - sent, MSG_NOSIGNAL), sent += n > 0 ? (size_t)n : 0,
+	    n = recv(one.peer, got + came, sizeof(got) - came, 0), came += n > 0 ? (size_t)n : 0,
+	    came == sizeof(got) || one.over));
+	assert_int_equal(one.rc, 0);
+	assert_memory_equal(got, bytes, sizeof(got));
 	one_close(&one);
 }
 
@@ -533,6 +556,7 @@ main(void)
 		cmocka_unit_test(a_step_may_wait_for_room_to_answer),
 		cmocka_unit_test(a_step_that_only_changes_its_mind_ends_its_link),
 		cmocka_unit_test(what_a_codec_still_holds_goes_out_when_the_application_is_gone),
+		cmocka_unit_test(a_codec_may_take_its_time_while_an_application_talks),
 		cmocka_unit_test(a_reader_that_rests_goes_only_when_memory_is_short),
 		cmocka_unit_test(a_reply_that_cannot_be_kept_ends_a_link_that_was_open),
 		cmocka_unit_test(a_churn_of_failures_leaves_no_descriptor),

@@ -76,7 +76,7 @@ ptah_end_open(struct ptah_end *end, struct ptah_worker *worker, int fd,
 	if (event_assign(&end->read_event, worker->base, fd, EV_READ | EV_PERSIST, on_read_event, end) == -1)
 		return -ENOMEM;
 	end->fd = fd;
-	end->reading = end->finishing = end->finished = end->failed = end->reset = false;
+	end->reading = end->finishing = end->finished = end->failed = end->broken = false;
 	end->read_kib = PTAH_SCRATCH_LEN / 1024;
 	end->worker = worker;
 	end->ops = ops;
@@ -149,7 +149,7 @@ ptah_end_read(struct ptah_end *end, uint8_t *at, size_t room)
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	return n == 0 && end->reset ? -ECONNRESET : n;
+	return n == 0 && end->broken ? -ECONNRESET : n;
 }
 
 /* Bytes that the kernel took, or -errno. */
@@ -163,8 +163,8 @@ send_some(struct ptah_end *end, const uint8_t *at, size_t len)
 	while (n == -1 && errno == EINTR);
 	if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
-	/* After an EOF of the other side it would be EPIPE. */
-	end->reset = n == -1 && errno == ECONNRESET;
+	/* After an EOF of the other side it would be EPIPE, and short memory breaks no connection. */
+	end->broken = n == -1 && errno != EPIPE && errno != ENOMEM && errno != ENOBUFS;
 	return n == -1 ? -errno : n;
 }
 
@@ -198,7 +198,7 @@ on_stall(struct ptah_deadline *deadline, void *arg)
 	struct ptah_worker *worker = end->worker;
 
 	if (!end->spill->moved && worker->spilled_most > 0 && worker->spilled > worker->spilled_most / 2) {
-		fail(end, -ETIMEDOUT);
+		fail(end, -ENOBUFS);
 		return;
 	}
 	end->spill->moved = false;

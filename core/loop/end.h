@@ -28,7 +28,7 @@ struct ptah_end_ops {
 	void (*on_readable)(struct ptah_end *end);
 	/** The spill is empty again (and EOF, if asked for, is sent). */
 	void (*on_drained)(struct ptah_end *end);
-	/** Writing failed with -errno; the spill is gone. */
+	/** Writing failed with -errno; the spill is gone.  -ENOBUFS: nobody took it, and others need the memory. */
 	void (*on_failed)(struct ptah_end *end, int rc);
 };
 
@@ -36,7 +36,7 @@ struct ptah_end_ops {
 struct ptah_end {
 	int fd; /* -1: none */
 	bool reading, finishing, finished, failed;
-	bool reset; /* writing failed so, and took the error with it that reading should have met */
+	bool broken; /* writing failed so, and took the error with it that reading should have met */
 	uint16_t read_kib; /* how much one read may take, in KiB */
 	struct ptah_worker *worker;
 	const struct ptah_end_ops *ops;

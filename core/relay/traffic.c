@@ -146,9 +146,9 @@ on_failed(struct ptah_end *end, int rc)
 	struct ptah_link *link = end->arg;
 
 	/* It was given up, though it may still speak; else end->failed is set, and ptah_link_settle() knows what that means. */
-	if (rc == -ETIMEDOUT) {
+	if (rc == -ENOBUFS) {
 		link->reason = "it held memory that others need, and nobody took it";
-		ptah_link_die(link, rc);
+		ptah_link_die(link, -ETIMEDOUT);
 	}
 	ptah_link_settle(link);
 }

@@ -375,8 +375,8 @@ fail_writing(struct ptah_stream *stream, int rc)
 {
 	stream->finish = true;
 	stream->write_rc = rc;
-	if (rc == -ENOMEM || rc == -ETIMEDOUT || stream->eof || stream->hold || stream->want == PTAH_NEVER || stream->len >= PTAH_STREAM_KEPT)
-		fail(stream, rc);
+	if (rc == -ENOMEM || rc == -ENOBUFS || stream->eof || stream->hold || stream->want == PTAH_NEVER || stream->len >= PTAH_STREAM_KEPT)
+		fail(stream, rc == -ENOBUFS ? -ETIMEDOUT : rc);
 }
 
 static void

@@ -2,12 +2,15 @@
 /* loop/: the mailbox under many senders, deadlines, ends that stall. */
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,7 +231,7 @@ rings_every_alarm_in_its_order_and_never_early(void **state)
 
 struct ended {
 	struct ptah_end end;
-	int drained, failed, readable;
+	int drained, failed, readable, rc;
 };
 
 static void
@@ -253,6 +256,7 @@ on_failed(struct ptah_end *end, int rc)
 	struct ended *me = end->arg;
 
 	assert_true(rc < 0);
+	me->rc = rc;
 	me->failed++;
 }
 
@@ -323,6 +327,53 @@ says_when_what_it_keeps_can_never_be_sent(void **state)
 	ptah_worker_free(worker);
 }
 
+/* Two connected sockets of TCP. */
+static void
+tcp_pair(int fds[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fds[0], (struct sockaddr *)&at, len), 0);
+	fds[1] = accept(listener, NULL, NULL);
+	assert_int_not_equal(fds[1], -1);
+	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	close(listener);
+}
+
+/* The kernel says so once, to the write; a read would be given an EOF, as if the peer had said all. */
+static void
+a_connection_that_broke_under_a_write_ends_in_no_eof(void **state)
+{
+	struct ptah_worker *worker = ptah_worker_new(0);
+	static uint8_t bytes[1 << 20];
+	struct ended me = { .drained = 0 };
+	uint64_t until_ns = ptah_clock_now_ns() + 10 * PTAH_NS_PER_S;
+	int fds[2], rc = 0, patience_ms = 100;
+
+	(void)state;
+	tcp_pair(fds);
+	assert_int_equal(setsockopt(fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms)), 0);
+	assert_int_equal(ptah_end_open(&me.end, worker, fds[0], &ops, &me), 0);
+	while (rc == 0)
+		rc = ptah_end_write(&me.end, bytes, sizeof(bytes));
+	assert_int_equal(rc, 1);
+	while (me.failed == 0) {
+		assert_int_equal(event_base_loop(worker->base, EVLOOP_NONBLOCK), 0);
+		assert_true(ptah_clock_now_ns() < until_ns);
+	}
+	assert_int_equal(me.rc, -ETIMEDOUT);
+	assert_int_equal(ptah_end_read(&me.end, bytes, sizeof(bytes)), -ECONNRESET);
+	ptah_end_close(&me.end);
+	close(fds[1]);
+	ptah_worker_free(worker);
+}
+
 /* ---- names ------------------------------------------------------------------------- */
 
 struct answer {
@@ -374,6 +425,7 @@ main(void)
 		cmocka_unit_test(rings_every_alarm_in_its_order_and_never_early),
 		cmocka_unit_test(keeps_what_the_kernel_refuses_and_sends_eof_after_it),
 		cmocka_unit_test(says_when_what_it_keeps_can_never_be_sent),
+		cmocka_unit_test(a_connection_that_broke_under_a_write_ends_in_no_eof),
 		cmocka_unit_test(resolves_names_that_need_no_network),
 	};
 

@@ -76,7 +76,7 @@ struct ptah_link {
 	uint8_t manner;
 	uint8_t half_close; /* PTAH_HALF_CLOSE_ */
 	uint8_t busy;    /* we are inside one of its entry points */
-	uint8_t n_still; /* half-closed: looks since what waits became less, or (held) a byte came */
+	uint16_t n_still; /* half-closed: looks since what waits became less, or (held) a byte came; broken: looks since then */
 	uint32_t close_s; /* as io->close_s */
 	uint32_t waited; /* half-closed: bytes that waited at the last look */
 	int rc;

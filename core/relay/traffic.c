@@ -13,8 +13,8 @@
 #include "transport/stream.h"
 
 /* A link whose one end is gone still hands what it holds to the other, but not for ever. */
-#define FLUSH_MS 30000
 #define FLUSH_LOOK_MS 50
+#define FLUSH_LOOKS (30000 / FLUSH_LOOK_MS)
 /* So often a half-closed link is looked at before it counts as stuck. */
 #define LOOKS 4
 /* ... and one that is held, in PTAH_HOLD_MS: a reset of its application is heard at the next. */
@@ -33,7 +33,7 @@ on_end_broken(struct ptah_link *link, int s, int rc)
 	link->end[s].failed = true;
 	link->rc = rc;
 	link->aborting = true;
-	link->moved = FLUSH_MS / FLUSH_LOOK_MS;
+	link->n_still = 0;
 	ptah_deadline_clear(&link->deadline);
 }
 
@@ -267,8 +267,7 @@ on_look(struct ptah_deadline *deadline, void *arg)
 		link->reason = "one side has said all, and takes nothing more";
 		ptah_link_die(link, -ETIMEDOUT);
 	}
-	if (!link->aborting)
-		link->moved = 0;
+	link->moved = 0;
 	ptah_link_settle(link);
 }
 
@@ -288,7 +287,10 @@ hold(struct ptah_link *link)
 static void
 watch(struct ptah_link *link)
 {
-	link->held = false;
+	if (link->held) {
+		link->held = false;
+		link->n_still = 0;
+	}
 	if (link->worker->gone_s > 0 && !ptah_deadline_is_set(&link->deadline) &&
 	    ptah_deadline_set(link->worker, &link->deadline, link->worker->gone_s * 1000 / LOOKS, on_look, link) != 0)
 		ptah_link_die(link, -ENOMEM);
@@ -302,7 +304,7 @@ on_flush_look(struct ptah_deadline *deadline, void *arg)
 	struct ptah_link *link = arg;
 
 	(void)deadline;
-	if (--link->moved == 0)
+	if (++link->n_still == FLUSH_LOOKS)
 		ptah_link_die(link, link->rc);
 	ptah_link_settle(link);
 }

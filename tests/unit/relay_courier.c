@@ -16,9 +16,10 @@
 
 #include "loop/worker.h"
 #include "relay/courier.h"
-#include "relay/link.h"
 #include "stats/stats.h"
 #include "transport/registry.h"
+
+#include "linkends.h"
 
 #define HEAD 3u
 #define TAIL 2u
@@ -158,15 +159,6 @@ mark_close(void *link, int why)
 MARK(mark);
 
 static int
-pass_open(void *link, const struct ptah_open *open, struct ptah_io *io)
-{
-	(void)link;
-	(void)open;
-	(void)io;
-	return PTAH_PASS;
-}
-
-static int
 never(void *link, const struct ptah_msg *msg)
 {
 	(void)link;
@@ -179,7 +171,7 @@ static const struct ptah_module pass = {
 	.head = PTAH_HEAD(0),
 	.name = "pass",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_MESSAGE,
-	.open = pass_open,
+	.open = open_and_pass,
 	.wrap_message = never,
 	.unwrap_message = never,
 };

@@ -19,10 +19,10 @@
 
 #include "base/clock.h"
 #include "loop/worker.h"
-#include "relay/link.h"
-#include "wire/listen.h"
 
 #include <ptah/host.h>
+
+#include "linkends.h"
 
 #define LIMIT_S 10
 
@@ -133,37 +133,23 @@ fill(int fd)
 static void
 one_begin(struct one *one, const struct ptah_module *module, bool hungry)
 {
-	struct ptah_addr at, bound;
-	struct ptah_dest dest;
-	char text[PTAH_ADDR_TEXT];
+	const struct ptah_module *const modules[] = { module, NULL };
+	struct ptah_addr bound;
 	int fds[2];
 
 	memset(one, 0, sizeof(*one));
 	one->peer = one->failed_fd = -1;
-	one->instance.module = module;
-	one->instance.name = (char *)(uintptr_t)module->name;
-	one->instance.role = PTAH_CLIENT;
-	one->instance.refs = 1000;
+	stack_instances(&one->instance, PTAH_CLIENT, modules);
 	one->worker = ptah_worker_new(0);
 	assert_non_null(one->worker);
-	assert_int_equal(ptah_addr_parse(&at, "127.0.0.1:0"), 0);
-	assert_int_equal(ptah_listen_open(&at, &one->listener, 1, &bound), 0);
+	one->listener = listen_somewhere(&bound);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	one->app = fds[0];
 	one->hungry = hungry;
 	if (hungry)
 		fill(fds[1]);
-	assert_int_equal(ptah_dest_parse(&dest, ptah_addr_format(&bound, text), false), 0);
-	struct ptah_link_client client = {
-		.instance = &one->instance,
-		.how = &one->how,
-		.plain_fd = fds[1],
-		.server = &dest,
-		.dial_ms = 3000,
-	};
-	struct ptah_link *link = ptah_link_client_new(one->worker, &client, &ops, one);
-	assert_non_null(link);
-	ptah_link_go(link);
+	client_goes(one->worker, &bound, (struct ptah_link_client){ .instance = &one->instance, .how = &one->how, .plain_fd = fds[1] },
+	    &ops, one);
 }
 
 static void
@@ -193,30 +179,13 @@ one_close(struct one *one)
 
 /* ---- a handshake that the peer breaks off -------------------------------------- */
 
-static int
-patient_open(void *link, const struct ptah_open *open, struct ptah_io *io)
-{
-	(void)link;
-	(void)open;
-	(void)io;
-	return PTAH_GO;
-}
-
-static int
-patient_step(void *link, struct ptah_io *io)
-{
-	(void)link;
-	(void)io;
-	return PTAH_GO; /* waits for a hello, and says nothing of an EOF */
-}
-
 static const struct ptah_module patient = {
 	.head = PTAH_HEAD(0),
 	.name = "patient",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
-	.open = patient_open,
-	.wrap = patient_step,
-	.unwrap = patient_step,
+	.open = open_later,
+	.wrap = step_idly,
+	.unwrap = step_idly,
 };
 
 static void
@@ -240,15 +209,6 @@ an_application_still_hears_why_when_the_peer_hangs_up(void **state)
 /* ---- a step that answers on the side where its input comes from -------------------- */
 
 static int
-open_at_once(void *link, const struct ptah_open *open, struct ptah_io *io)
-{
-	(void)link;
-	(void)open;
-	io->plain.want = io->wire.want = 1;
-	return PTAH_OPEN;
-}
-
-static int
 echo_unwrap(void *link, struct ptah_io *io)
 {
 	size_t n = io->wire.in.len < io->wire.out.len ? io->wire.in.len : io->wire.out.len;
@@ -264,8 +224,8 @@ static const struct ptah_module echo = {
 	.head = PTAH_HEAD(0),
 	.name = "echo",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM,
-	.open = open_at_once,
-	.wrap = patient_step,
+	.open = open_for_a_byte,
+	.wrap = step_idly,
 	.unwrap = echo_unwrap,
 };
 
@@ -311,8 +271,8 @@ static const struct ptah_module fickle = {
 	.head = PTAH_HEAD(0),
 	.name = "fickle",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM,
-	.open = open_at_once,
-	.wrap = patient_step,
+	.open = open_for_a_byte,
+	.wrap = step_idly,
 	.unwrap = fickle_unwrap,
 };
 
@@ -354,18 +314,6 @@ slow_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 }
 
 static int
-slow_unwrap(void *link, struct ptah_io *io)
-{
-	size_t n = io->wire.in.len < io->plain.out.len ? io->wire.in.len : io->plain.out.len;
-
-	(void)link;
-	if (n > 0)
-		memcpy(io->plain.out.at, io->wire.in.at, n);
-	io->wire.eaten = io->plain.made = n;
-	return PTAH_GO;
-}
-
-static int
 slow_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 {
 	struct slow *mine = link;
@@ -387,8 +335,8 @@ static const struct ptah_module slow = {
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM,
 	.link_size = sizeof(struct slow),
 	.open = slow_open,
-	.wrap = patient_step,
-	.unwrap = slow_unwrap,
+	.wrap = step_idly,
+	.unwrap = unwrap_copying,
 	.event = slow_event,
 };
 
@@ -441,20 +389,11 @@ a_codec_may_take_its_time_while_an_application_talks(void **state)
 
 /* ---- peers that stop reading --------------------------------------------------------------- */
 
-static int
-pass_open(void *link, const struct ptah_open *open, struct ptah_io *io)
-{
-	(void)link;
-	(void)open;
-	(void)io;
-	return PTAH_PASS;
-}
-
 static const struct ptah_module pass = {
 	.head = PTAH_HEAD(0),
 	.name = "pass",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
-	.open = pass_open,
+	.open = open_and_pass,
 };
 
 static void

@@ -18,8 +18,8 @@
 
 #include "base/clock.h"
 #include "loop/worker.h"
-#include "relay/link.h"
-#include "wire/listen.h"
+
+#include "linkends.h"
 
 /* ---- codecs ---------------------------------------------------------------- */
 
@@ -125,20 +125,11 @@ static const struct ptah_module blunt_module = {
 	.unwrap = frames_unwrap,
 };
 
-static int
-pass_open(void *link, const struct ptah_open *open, struct ptah_io *io)
-{
-	(void)link;
-	(void)open;
-	(void)io;
-	return PTAH_PASS;
-}
-
 static const struct ptah_module pass_module = {
 	.head = PTAH_HEAD(0),
 	.name = "pass",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
-	.open = pass_open,
+	.open = open_and_pass,
 };
 
 /* greets, then steps out of the path, with whatever came behind the greeting left uneaten */
@@ -175,20 +166,11 @@ stuck_step(void *link, struct ptah_io *io)
 	return PTAH_GO;
 }
 
-static int
-open_at_once(void *link, const struct ptah_open *open, struct ptah_io *io)
-{
-	(void)link;
-	(void)open;
-	io->plain.want = io->wire.want = 1;
-	return PTAH_OPEN;
-}
-
 static const struct ptah_module stuck_module = {
 	.head = PTAH_HEAD(0),
 	.name = "stuck",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM,
-	.open = open_at_once,
+	.open = open_for_a_byte,
 	.wrap = stuck_step,
 	.unwrap = stuck_step,
 };
@@ -206,7 +188,7 @@ static const struct ptah_module liar_module = {
 	.head = PTAH_HEAD(0),
 	.name = "liar",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM,
-	.open = open_at_once,
+	.open = open_for_a_byte,
 	.wrap = liar_step,
 	.unwrap = liar_step,
 };
@@ -239,35 +221,14 @@ paced_wrap(void *link, struct ptah_io *io)
 	return PTAH_GO;
 }
 
-static int
-copy_unwrap(void *link, struct ptah_io *io)
-{
-	size_t n = io->wire.in.len < io->plain.out.len ? io->wire.in.len : io->plain.out.len;
-
-	(void)link;
-	if (n > 0)
-		memcpy(io->plain.out.at, io->wire.in.at, n);
-	io->wire.eaten = io->plain.made = n;
-	return PTAH_GO;
-}
-
-static int
-just_open(void *link, const struct ptah_open *open, struct ptah_io *io)
-{
-	(void)link;
-	(void)open;
-	(void)io;
-	return PTAH_OPEN;
-}
-
 static const struct ptah_module paced_module = {
 	.head = PTAH_HEAD(0),
 	.name = "paced",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE,
 	.link_size = sizeof(struct paced),
-	.open = just_open,
+	.open = open_at_once,
 	.wrap = paced_wrap,
-	.unwrap = copy_unwrap,
+	.unwrap = unwrap_copying,
 };
 
 /* promises more and gives nothing */
@@ -283,21 +244,12 @@ static const struct ptah_module boastful_module = {
 	.head = PTAH_HEAD(0),
 	.name = "boastful",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM,
-	.open = just_open,
+	.open = open_at_once,
 	.wrap = boastful_wrap,
-	.unwrap = copy_unwrap,
+	.unwrap = unwrap_copying,
 };
 
 /* page: admits whoever says hello; has a page for him when the plain end fails, and opens all the same if he says "x" */
-static int
-page_open(void *link, const struct ptah_open *open, struct ptah_io *io)
-{
-	(void)link;
-	(void)open;
-	(void)io;
-	return PTAH_GO;
-}
-
 static int
 page_unwrap(void *link, struct ptah_io *io)
 {
@@ -333,7 +285,7 @@ static const struct ptah_module page_module = {
 	.abilities = PTAH_CAN_SERVER | PTAH_CAN_STREAM,
 	.link_size = sizeof(struct frames),
 	.unit = 5,
-	.open = page_open,
+	.open = open_later,
 	.unwrap = page_unwrap,
 	.event = page_event,
 };
@@ -351,7 +303,7 @@ static const struct ptah_module strict_module = {
 	.head = PTAH_HEAD(0),
 	.name = "strict",
 	.abilities = PTAH_CAN_SERVER | PTAH_CAN_STREAM,
-	.open = page_open,
+	.open = open_later,
 	.unwrap = strict_unwrap,
 };
 
@@ -442,18 +394,6 @@ on_accept(int fd, const struct ptah_addr *peer, void *arg)
 }
 
 static void
-stack(struct ptah_instance *instances, uint32_t role, const struct ptah_module *const *modules)
-{
-	for (int i = 0; modules[i] != NULL; i++) {
-		instances[i].module = modules[i];
-		instances[i].name = (char *)(uintptr_t)modules[i]->name;
-		instances[i].role = role;
-		instances[i].refs = 1000;
-		instances[i].below = modules[i + 1] != NULL ? &instances[i + 1] : NULL;
-	}
-}
-
-static void
 turn(struct pair *pair)
 {
 	assert_int_not_equal(event_base_loop(pair->worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK), -1);
@@ -463,39 +403,29 @@ static void
 pair_open(struct pair *pair, const struct ptah_module *const *client, const struct ptah_module *const *server, int half_close)
 {
 	static const struct ptah_addr none;
-	struct ptah_addr at;
-	struct ptah_dest dest;
-	char text[PTAH_ADDR_TEXT];
 	int fds[2], fd;
 
 	memset(pair, 0, sizeof(*pair));
 	pair->far = -1;
 	pair->quota.most = 10;
 	pair->how.bind_v4 = pair->how.bind_v6 = none;
-	stack(pair->client, PTAH_CLIENT, client);
-	stack(pair->server, PTAH_SERVER, server);
+	stack_instances(pair->client, PTAH_CLIENT, client);
+	stack_instances(pair->server, PTAH_SERVER, server);
 	pair->client[0].half_close = half_close;
 	pair->worker = ptah_worker_new(0);
 	assert_non_null(pair->worker);
-	assert_int_equal(ptah_addr_parse(&at, "127.0.0.1:0"), 0);
-	assert_int_equal(ptah_listen_open(&at, &fd, 1, &pair->bound), 0);
+	fd = listen_somewhere(&pair->bound);
 	pair->listener = ptah_listener_new(pair->worker, fd, &pair->quota, on_accept, pair);
 	assert_non_null(pair->listener);
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	pair->app = fds[0];
-	assert_int_equal(ptah_dest_parse(&dest, ptah_addr_format(&pair->bound, text), false), 0);
-	struct ptah_link_client client_how = {
+	client_goes(pair->worker, &pair->bound, (struct ptah_link_client){
 		.instance = &pair->client[0],
 		.how = &pair->how,
 		.plain_fd = fds[1],
 		.early = { (const uint8_t *)"early", 5 },
-		.server = &dest,
-		.dial_ms = 3000,
-	};
-	struct ptah_link *link = ptah_link_client_new(pair->worker, &client_how, &client_ops, pair);
-	assert_non_null(link);
-	ptah_link_go(link);
+	}, &client_ops, pair);
 }
 
 static void

@@ -344,28 +344,16 @@ on_dialed(int fd, int rc, const char *reason, void *arg)
 static int
 endpoint(struct ptah_link *link)
 {
-	const struct layer *bottom = &link->layers[link->n_layers - 1];
-	const struct ptah_instance *instance = bottom->self.instance;
+	const struct ptah_module *bottom = link->layers[link->n_layers - 1].self.instance->module;
 	struct birth *birth = link->birth;
 	char text[PTAH_DEST_TEXT] = "", server[PTAH_DEST_TEXT] = "";
 
-	if (instance->module->endpoint == NULL)
+	if (bottom->endpoint == NULL)
 		return 0;
-	struct ptah_open open = {
-		.size = sizeof(open),
-		.role = PTAH_CLIENT,
-		.layer = link->n_layers - 1u,
-		.attempt = birth->attempt,
-		.conf = instance->conf,
-		.worker = instance->worker_state != NULL ? instance->worker_state[link->worker->index] : NULL,
-		.server = birth->has_server ? ptah_dest_format(&birth->server, server) : NULL,
-		.dest = birth->has_dest ? birth->dest : NULL,
-		.peer = "",
-		.self = (struct ptah_self *)(uintptr_t)&bottom->self,
-		.host = &ptah_host_services,
-	};
-	ptah_layer_args(link, link->n_layers - 1u, &open);
-	int rc = instance->module->endpoint(&open, text, sizeof(text));
+	struct ptah_open open = ptah_layer_open_of(link, link->n_layers - 1u);
+	open.server = birth->has_server ? ptah_dest_format(&birth->server, server) : NULL;
+	open.dest = birth->has_dest ? birth->dest : NULL;
+	int rc = bottom->endpoint(&open, text, sizeof(text));
 	if (rc != 0)
 		return rc;
 	if (ptah_dest_parse(&birth->server, text, false) != 0) {

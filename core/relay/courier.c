@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -112,16 +111,11 @@ courier_free(struct ptah_courier *courier)
 
 	for (unsigned i = 0; i < courier->n_hops; i++) {
 		struct hop *hop = &courier->hops[i];
-		struct ptah_instance *instance = hop->self.instance;
+		const struct ptah_module *module = hop->self.instance->module;
 
-		if (hop->hooked && instance->module->close != NULL)
-			instance->module->close(hop->self.state, courier->rc);
-		ptah_self_end(&hop->self);
-		if (hop->self.state != NULL) {
-			explicit_bzero(hop->self.state, instance->module->link_size);
-			free(hop->self.state);
-		}
-		ptah_instance_unref(instance);
+		if (hop->hooked && module->close != NULL)
+			module->close(hop->self.state, courier->rc);
+		ptah_stack_life_end(&hop->self);
 	}
 	free(courier->hops);
 	while (courier->n_held > 0) {
@@ -245,28 +239,16 @@ static int
 hops_new(struct ptah_courier *courier)
 {
 	struct ptah_instance *instance = courier->instance;
-	unsigned n = 0;
+	unsigned n = ptah_stack_height(instance);
 
-	for (; instance != NULL; instance = instance->below)
-		n++;
 	courier->hops = calloc(n, sizeof(*courier->hops));
 	if (courier->hops == NULL)
 		return -ENOMEM;
-	instance = courier->instance;
 	for (unsigned i = 0; i < n; i++, instance = instance->below) {
 		struct hop *hop = &courier->hops[i];
-		size_t size = (instance->module->link_size + 63) / 64 * (size_t)64;
 
-		if (size > 0) {
-			hop->self.state = aligned_alloc(64, size);
-			if (hop->self.state == NULL)
-				return -ENOMEM;
-			memset(hop->self.state, 0, size);
-		}
-		hop->self.life = PTAH_LIFE_LINK;
-		hop->self.instance = ptah_instance_ref(instance);
-		hop->self.worker = courier->worker;
-		hop->self.ops = &self_ops;
+		if (ptah_stack_life_begin(&hop->self, instance, courier->worker, &self_ops) != 0)
+			return -ENOMEM;
 		hop->courier = courier;
 		courier->n_hops++;
 	}

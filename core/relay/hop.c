@@ -7,7 +7,6 @@
 
 #include "loop/worker.h"
 #include "transport/check.h"
-#include "transport/home.h"
 
 void
 ptah_courier_die(struct ptah_courier *courier, int rc, const char *reason)
@@ -139,32 +138,14 @@ ptah_hop_event(struct ptah_courier *courier, struct hop *hop, const struct ptah_
 	hop->busy = false;
 }
 
-static void
-layer_args(const struct ptah_courier *courier, unsigned i, struct ptah_open *open)
-{
-	const struct ptah_instance *instance = courier->hops[i].self.instance;
-	const struct ptah_args *args = courier->has_args ? &courier->args : NULL;
-
-	for (; i > 0 && args != NULL; i--)
-		args = args->below;
-	open->args = args != NULL ? args->values : instance->args;
-	open->settings = args != NULL ? args->settings : instance->settings;
-	open->home = instance->home != NULL ? instance->home->self.state : NULL;
-}
-
 struct ptah_open
 ptah_hop_open_of(struct ptah_courier *courier, unsigned i)
 {
-	const struct ptah_instance *instance = courier->hops[i].self.instance;
-	struct ptah_open open = {
-		.size = sizeof(open), .role = courier->role, .messages = 1, .layer = i,
-		.conf = instance->conf,
-		.worker = instance->worker_state != NULL ? instance->worker_state[courier->worker->index] : NULL,
-		.server = courier->server[0] != '\0' ? courier->server : NULL,
-		.peer = courier->peer, .self = &courier->hops[i].self, .host = &ptah_host_services,
-	};
+	struct ptah_open open = ptah_stack_open_of(&courier->hops[i].self, courier->role, i, courier->has_args ? &courier->args : NULL);
 
-	layer_args(courier, i, &open);
+	open.messages = 1;
+	open.server = courier->server[0] != '\0' ? courier->server : NULL;
+	open.peer = courier->peer;
 	return open;
 }
 

@@ -14,9 +14,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "loop/worker.h"
-#include "transport/home.h"
+#include "relay/call.h"
 
 /* Room for what a step makes towards the side where its input comes from. */
 #define SIDE_SCRATCH (PTAH_LAYERS_MAX - 1)
@@ -65,132 +64,7 @@ has_room(const struct ptah_link *link, int i, int o)
 	return room_of(link, i, o) > 0;
 }
 
-/* ---- one call ------------------------------------------------------------ */
-
-/* What one call of a hook is given and did. */
-struct call {
-	struct ptah_io io;
-	int rc;
-	bool moved; /* it took, gave or changed something */
-};
-
-static const char *
-nonsense(const struct ptah_io *io, int rc)
-{
-	if (io->plain.eaten > io->plain.in.len || io->wire.eaten > io->wire.in.len)
-		return "ate more than there was";
-	if (io->plain.made > io->plain.out.len || io->wire.made > io->wire.out.len)
-		return "made more than there was room for";
-	if (rc > PTAH_REJECT)
-		return "gave an answer that does not exist";
-	return NULL;
-}
-
-static void
-note_answers(struct layer *layer, struct call *call)
-{
-	const struct ptah_side *sides[2] = { &call->io.plain, &call->io.wire };
-
-	if (call->io.wire.finish == PTAH_FINISH_INSIDE) {
-		layer->inside = true;
-		call->io.wire.finish = 0;
-	}
-	for (int s = PLAIN; s <= WIRE; s++) {
-		if (sides[s]->eaten > 0 || sides[s]->made > 0 || (sides[s]->finish && !layer->finished[s]) ||
-		    layer->hold[s] != (sides[s]->hold != 0) || layer->want[s] != sides[s]->want)
-			call->moved = true;
-		layer->hold[s] = sides[s]->hold != 0;
-		layer->want[s] = sides[s]->want;
-	}
-	if (call->rc != PTAH_GO)
-		call->moved = true;
-}
-
-/* Remember what only the end of a handshake says; 'dest' and 'peer' live for the call. */
-static int
-note_admission(struct ptah_link *link, const struct layer *layer, const struct ptah_io *io)
-{
-	struct birth *birth = link->birth;
-
-	if (birth == NULL || link->role != PTAH_SERVER)
-		return 0;
-	if (io->dest != NULL && layer == &link->layers[0]) {
-		if (ptah_text_copy(birth->dest, sizeof(birth->dest), io->dest) != 0)
-			return -ENAMETOOLONG;
-		birth->has_dest = true;
-	}
-	return io->peer != NULL ? ptah_text_copy(birth->peer, sizeof(birth->peer), io->peer) : 0;
-}
-
-static int
-note_rc(struct ptah_link *link, struct layer *layer, const struct call *call)
-{
-	switch (call->rc) {
-	case PTAH_GO:
-		return 0;
-	case PTAH_ADMIT:
-		if (link->role != PTAH_SERVER || layer->phase != PHASE_OPENING || link->asked)
-			break;
-		layer->phase = PHASE_ADMITTED;
-		return note_admission(link, layer, &call->io);
-	case PTAH_OPEN:
-	case PTAH_PASS:
-		if (layer->phase >= PHASE_OPEN && !(call->rc == PTAH_PASS && layer->phase == PHASE_OPEN))
-			break;
-		if (link->birth != NULL && link->birth->plain_rc != 0)
-			break;
-		int rc = layer->phase == PHASE_OPENING ? note_admission(link, layer, &call->io) : 0;
-		layer->phase = call->rc == PTAH_PASS ? PHASE_PASSED : PHASE_OPEN;
-		return rc;
-	case PTAH_REJECT:
-		link->rejected = true;
-		link->manner = (uint8_t)call->io.manner;
-		link->close_s = call->io.close_s;
-		if (call->io.reason != NULL)
-			link->reason = call->io.reason;
-		return -EACCES;
-	default:
-		if (call->io.reason != NULL)
-			link->reason = call->io.reason;
-		return call->rc;
-	}
-	link->reason = "the module gave an answer that its state does not allow";
-	return -EPROTO;
-}
-
-static int
-call_hook(struct ptah_link *link, struct layer *layer, int s, const struct ptah_event *event,
-    const struct ptah_open *open, struct call *call)
-{
-	const struct ptah_module *module = layer->self.instance->module;
-	void *state = layer->self.state;
-	int (*step)(void *, struct ptah_io *) = s == PLAIN ? module->wrap : module->unwrap;
-
-	call->io.size = sizeof(call->io);
-	call->io.plain.ended = layer->ended[PLAIN] && layer->phase >= PHASE_ADMITTED;
-	call->io.wire.ended = layer->ended[WIRE];
-	call->io.plain.want = layer->want[PLAIN];
-	call->io.wire.want = layer->want[WIRE];
-	call->io.plain.hold = layer->hold[PLAIN];
-	call->io.wire.hold = layer->hold[WIRE];
-	if (open != NULL)
-		call->rc = module->open != NULL ? module->open(state, open, &call->io) : PTAH_OPEN;
-	else if (event != NULL)
-		call->rc = module->event != NULL ? module->event(state, event, &call->io) : PTAH_GO;
-	else if (step != NULL)
-		call->rc = step(state, &call->io);
-	else
-		call->rc = -ENOSYS;
-
-	const char *wrong = nonsense(&call->io, call->rc);
-	if (wrong != NULL) {
-		ptah_error(AREA_MODULE, "%s: a step %s; the link ends", module->name, wrong);
-		link->reason = wrong;
-		return -EPROTO;
-	}
-	note_answers(layer, call);
-	return note_rc(link, layer, call);
-}
+/* ---- what a layer made, and where that goes --------------------------------- */
 
 /* Send EOF towards side 'o' after all that this layer made. */
 static int
@@ -367,7 +241,7 @@ call_once(struct run *run, const struct ptah_event *event, const struct ptah_ope
 		layer->told[s] = true;
 	if (event == NULL && open == NULL)
 		layer->starved[o] = false;
-	int rc = call_hook(run->link, layer, s, event, open, &call);
+	int rc = ptah_call_hook(run->link, layer, s, event, open, &call);
 
 	*broken = from->eaten > run->in.len || to->made > to->out.len || from->made > from->out.len ||
 	    to->eaten > to->in.len;
@@ -551,39 +425,26 @@ ptah_layer_event(struct ptah_link *link, struct layer *layer, const struct ptah_
 
 /* ---- birth and death ------------------------------------------------------ */
 
-void
-ptah_layer_args(const struct ptah_link *link, unsigned i, struct ptah_open *open)
+struct ptah_open
+ptah_layer_open_of(struct ptah_link *link, unsigned i)
 {
-	const struct ptah_instance *instance = link->layers[i].self.instance;
-	const struct ptah_args *args = link->birth->has_args ? &link->birth->args : NULL;
+	const struct birth *birth = link->birth;
+	struct ptah_open open = ptah_stack_open_of(&link->layers[i].self, link->role, i, birth->has_args ? &birth->args : NULL);
 
-	for (; i > 0 && args != NULL; i--)
-		args = args->below;
-	open->args = args != NULL ? args->values : instance->args;
-	open->settings = args != NULL ? args->settings : instance->settings;
-	open->home = instance->home != NULL ? instance->home->self.state : NULL;
+	open.attempt = birth->attempt;
+	return open;
 }
 
 int
 ptah_layer_open(struct ptah_link *link, unsigned i)
 {
 	struct layer *layer = &link->layers[i];
-	struct ptah_instance *instance = layer->self.instance;
+	const struct ptah_module *module = layer->self.instance->module;
 	const struct birth *birth = link->birth;
 	char server[PTAH_DEST_TEXT] = "";
-	struct ptah_open open = {
-		.size = sizeof(open),
-		.role = link->role,
-		.layer = i,
-		.attempt = birth->attempt,
-		.conf = instance->conf,
-		.worker = instance->worker_state != NULL ? instance->worker_state[link->worker->index] : NULL,
-		.peer = birth->peer,
-		.self = &layer->self,
-		.host = &ptah_host_services,
-	};
+	struct ptah_open open = ptah_layer_open_of(link, i);
 
-	ptah_layer_args(link, i, &open);
+	open.peer = birth->peer;
 	if (birth->has_server)
 		open.server = ptah_dest_format(&birth->server, server);
 	if (link->role == PTAH_CLIENT && birth->has_dest)
@@ -593,30 +454,23 @@ ptah_layer_open(struct ptah_link *link, unsigned i)
 	if (layer->carrier) {
 		struct ptah_io io = { .size = sizeof(io) };
 
-		return instance->module->dial == NULL ? -ENOSYS :
-		    carrier_answer(link, instance->module->dial(layer->self.state, &open, &io), &io);
+		return module->dial == NULL ? -ENOSYS :
+		    carrier_answer(link, module->dial(layer->self.state, &open, &io), &io);
 	}
 	return run(link, (int)i, WIRE, (struct ptah_span){ layer->tail[WIRE].at, layer->tail[WIRE].len }, NULL, &open);
 }
 
 void
-ptah_layer_close(struct ptah_link *link, struct layer *layer, int why)
+ptah_layer_close(struct layer *layer, int why)
 {
-	struct ptah_instance *instance = layer->self.instance;
+	const struct ptah_instance *instance = layer->self.instance;
 
-	(void)link;
 	if (instance == NULL)
 		return;
 	if (layer->hooked && instance->module->close != NULL)
 		instance->module->close(layer->self.state, why);
 	layer->self.broken = why == -ENOMEM;
-	ptah_self_end(&layer->self);
+	ptah_stack_life_end(&layer->self);
 	for (int s = PLAIN; s <= WIRE; s++)
 		ptah_tail_clear(&layer->tail[s]);
-	if (layer->self.state != NULL) {
-		explicit_bzero(layer->self.state, instance->module->link_size);
-		free(layer->self.state);
-	}
-	ptah_instance_unref(instance);
-	layer->self.instance = NULL;
 }

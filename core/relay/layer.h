@@ -12,6 +12,7 @@
 #include "loop/end.h"
 #include "loop/worker.h"
 #include "relay/link.h"
+#include "relay/stack.h"
 #include "relay/tail.h"
 #include "stats/stats.h"
 #include "transport/self.h"
@@ -110,8 +111,8 @@ struct birth {
 	uint64_t cookie;
 };
 
-/** Put the options of layer i's link into 'open'. */
-void ptah_layer_args(const struct ptah_link *link, unsigned i, struct ptah_open *open);
+/** What 'open' and 'endpoint' of layer i are given, but for the addresses. */
+struct ptah_open ptah_layer_open_of(struct ptah_link *link, unsigned i);
 /** Call a layer's 'open'.  0 or -errno. */
 int ptah_layer_open(struct ptah_link *link, unsigned i);
 /** Bring input from side 's' to layer i or to what lies behind it; 'head' bytes before it may be overwritten. */
@@ -120,7 +121,7 @@ int ptah_layer_feed(struct ptah_link *link, int i, int s, struct ptah_span in, s
 int ptah_layer_kick(struct ptah_link *link);
 /** Call a layer's 'event'. */
 int ptah_layer_event(struct ptah_link *link, struct layer *layer, const struct ptah_event *event);
-void ptah_layer_close(struct ptah_link *link, struct layer *layer, int why);
+void ptah_layer_close(struct layer *layer, int why);
 
 /* link.c: life and death. */
 struct ptah_link *ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_t role,

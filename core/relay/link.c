@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,7 +34,7 @@ void
 ptah_layers_free(struct ptah_link *link, int why)
 {
 	for (unsigned i = 0; i < link->n_layers; i++)
-		ptah_layer_close(link, &link->layers[i], why);
+		ptah_layer_close(&link->layers[i], why);
 	free(link->layers);
 	link->layers = NULL;
 	link->n_layers = 0;
@@ -73,35 +72,22 @@ int
 ptah_layers_new(struct ptah_link *link)
 {
 	struct ptah_instance *instance = link->instance;
-	unsigned n = 0;
+	unsigned n = ptah_stack_height(instance);
 
-	for (; instance != NULL; instance = instance->below)
-		n++;
 	if (n > PTAH_LAYERS_MAX - 2)
 		return -E2BIG;
 	link->layers = calloc(n, sizeof(*link->layers));
 	if (link->layers == NULL)
 		return -ENOMEM;
-	instance = link->instance;
 	for (unsigned i = 0; i < n; i++, instance = instance->below) {
 		struct layer *layer = &link->layers[i];
-		size_t size = instance->module->link_size;
 		bool carrier = (instance->module->abilities & PTAH_IS_CARRIER) != 0;
 
 		/* A server's carrier did its work before there was a link. */
 		if (carrier && link->role == PTAH_SERVER)
 			return 0;
-		if (size > 0) {
-			size = (size + 63) / 64 * 64;
-			layer->self.state = aligned_alloc(64, size);
-			if (layer->self.state == NULL)
-				return -ENOMEM;
-			memset(layer->self.state, 0, size);
-		}
-		layer->self.life = PTAH_LIFE_LINK;
-		layer->self.instance = ptah_instance_ref(instance);
-		layer->self.worker = link->worker;
-		layer->self.ops = &self_ops;
+		if (ptah_stack_life_begin(&layer->self, instance, link->worker, &self_ops) != 0)
+			return -ENOMEM;
 		layer->link = link;
 		layer->carrier = carrier;
 		if (carrier)

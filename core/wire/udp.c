@@ -93,6 +93,17 @@ tune(int fd)
 	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
 }
 
+int
+ptah_udp_open(sa_family_t family)
+{
+	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -errno;
+	tune(fd);
+	return fd;
+}
+
 static bool
 is_wildcard(const struct ptah_addr *addr)
 {
@@ -119,10 +130,10 @@ ask_for_local(int fd, const struct ptah_addr *addr)
 static int
 listen_one(const struct ptah_addr *addr, bool shared)
 {
-	int on = 1, rc, fd = socket(addr->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, rc, fd = ptah_udp_open(addr->sa.sa_family);
 
-	if (fd == -1)
-		return -errno;
+	if (fd < 0)
+		return fd;
 	/* As with TCP: the first takes the port alone, and shares it only then. */
 	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == -1) ||
 	    bind(fd, &addr->sa, ptah_addr_len(addr)) == -1 ||
@@ -132,7 +143,6 @@ listen_one(const struct ptah_addr *addr, bool shared)
 		close(fd);
 		return rc;
 	}
-	tune(fd);
 	return fd;
 }
 
@@ -164,28 +174,16 @@ ptah_udp_connect(const struct ptah_addr *target)
 int
 ptah_udp_connect_from(const struct ptah_addr *from, const struct ptah_addr *target)
 {
-	int rc, fd = socket(target->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int rc, fd = ptah_udp_open(target->sa.sa_family);
 
-	if (fd == -1)
-		return -errno;
+	if (fd < 0)
+		return fd;
 	if ((from != NULL && bind(fd, &from->sa, ptah_addr_len(from)) == -1) ||
 	    connect(fd, &target->sa, ptah_addr_len(target)) == -1) {
 		rc = -errno;
 		close(fd);
 		return rc;
 	}
-	tune(fd);
-	return fd;
-}
-
-int
-ptah_udp_open(sa_family_t family)
-{
-	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd == -1)
-		return -errno;
-	tune(fd);
 	return fd;
 }
 

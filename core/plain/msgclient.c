@@ -75,13 +75,9 @@ on_closed(int rc, const char *reason, void *arg)
 }
 
 static void
-on_over(struct ptah_peer *peer, bool evicted)
+on_over(struct ptah_peer *peer)
 {
-	struct source *source = (struct source *)(void *)peer;
-
-	if (evicted)
-		count(source->client, PTAH_STAT_UDP_EVICTED);
-	ptah_courier_end(source->courier, -ECANCELED);
+	ptah_courier_end(((struct source *)(void *)peer)->courier, -ECANCELED);
 }
 
 /* ---- what leaves the courier -------------------------------------------------- */
@@ -94,10 +90,6 @@ on_message(struct ptah_courier *courier, const struct ptah_msg *msg, bool lasts,
 	struct ptah_lane *lane = msg->side == PTAH_SIDE_WIRE ? &source->wire : &source->app;
 
 	(void)courier;
-	if (msg->body.len > lane->most) {
-		count(source->client, PTAH_STAT_UDP_DROP_LONG);
-		return;
-	}
 	if (lane->plain && !ptah_datagram_is_fit(source->client->how.framing, msg->body)) {
 		count(source->client, PTAH_STAT_UDP_DROP_ALIEN);
 		return;
@@ -124,17 +116,14 @@ static const struct ptah_courier_ops courier_ops = {
 
 /* 0, or -errno: the courier is over, and its owner knows. */
 static int
-take_pieces(const struct ptah_msgclient *client, struct ptah_courier *courier, uint32_t side, const struct ptah_udp_got *got)
+take_pieces(const struct ptah_msgclient *client, struct ptah_courier *courier, const struct ptah_udp_got *got)
 {
 	struct ptah_room pieces[PTAH_UDP_JOIN_MOST];
 	size_t n = ptah_udp_pieces(client->batch, got, pieces);
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc >= 0; i++) {
-		const struct ptah_msg msg = {
-			.size = sizeof(msg), .side = side, .body = { pieces[i].at, pieces[i].len },
-			.room = { pieces[i].at - client->head, client->head + pieces[i].len + client->tail },
-		};
+		const struct ptah_msg msg = ptah_courier_msg(PTAH_SIDE_WIRE, pieces[i], client->head, client->tail);
 
 		rc = ptah_courier_take(courier, &msg);
 	}
@@ -153,7 +142,7 @@ on_wire(evutil_socket_t fd, short what, void *arg)
 	if (n > 0)
 		ptah_peers_touch(&source->peer);
 	for (int i = 0; i < n && rc >= 0; i++)
-		rc = take_pieces(client, source->courier, PTAH_SIDE_WIRE, &got[i]);
+		rc = take_pieces(client, source->courier, &got[i]);
 	/* Nobody is there: what comes next begins anew, perhaps at another address. */
 	if (n == -ECONNREFUSED)
 		ptah_courier_end(source->courier, -ECONNREFUSED);
@@ -269,10 +258,7 @@ static int
 take(struct source *source, struct ptah_room piece)
 {
 	const struct ptah_msgclient *client = source->client;
-	const struct ptah_msg msg = {
-		.size = sizeof(msg), .side = PTAH_SIDE_PLAIN, .body = { piece.at, piece.len },
-		.room = { piece.at - client->head, client->head + piece.len + client->tail },
-	};
+	const struct ptah_msg msg = ptah_courier_msg(PTAH_SIDE_PLAIN, piece, client->head, client->tail);
 
 	return may_wait(source) ? ptah_courier_take(source->courier, &msg) : 0;
 }

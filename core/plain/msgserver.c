@@ -55,10 +55,6 @@ count(const struct ptah_msgserver *server, enum ptah_stat stat)
 static void
 send_on(struct ptah_msgserver *server, struct ptah_lane *lane, struct ptah_span body, bool lasts)
 {
-	if (body.len > lane->most) {
-		count(server, PTAH_STAT_UDP_DROP_LONG);
-		return;
-	}
 	ptah_post_add(server->post, lane, body);
 	if (!lasts)
 		ptah_post_flush(server->post);
@@ -87,13 +83,9 @@ on_closed(int rc, const char *reason, void *arg)
 }
 
 static void
-on_over(struct ptah_peer *peer, bool evicted)
+on_over(struct ptah_peer *peer)
 {
-	struct flow *flow = (struct flow *)(void *)peer;
-
-	if (evicted)
-		count(flow->server, PTAH_STAT_UDP_EVICTED);
-	ptah_courier_end(flow->courier, -ECANCELED);
+	ptah_courier_end(((struct flow *)(void *)peer)->courier, -ECANCELED);
 }
 
 /* ---- from the plain side ------------------------------------------------------------ */
@@ -115,13 +107,10 @@ on_got(struct ptah_outlet *outlet, const struct ptah_udp_got *got, const char *f
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc >= 0; i++) {
-		const struct ptah_msg msg = {
-			.size = sizeof(msg), .side = PTAH_SIDE_PLAIN, .body = { pieces[i].at, pieces[i].len },
-			.room = { pieces[i].at - server->head, server->head + pieces[i].len + server->tail },
-			.peer = from,
-		};
+		struct ptah_msg msg = ptah_courier_msg(PTAH_SIDE_PLAIN, pieces[i], server->head, server->tail);
 		bool fit = ptah_datagram_is_fit(server->how.framing, msg.body);
 
+		msg.peer = from;
 		count(server, fit ? PTAH_STAT_UDP_IN : PTAH_STAT_UDP_DROP_ALIEN);
 		if (fit)
 			rc = ptah_courier_take(flow->courier, &msg);
@@ -145,12 +134,12 @@ send_plain(struct flow *flow, const struct ptah_msg *msg, bool lasts)
 {
 	struct ptah_msgserver *server = flow->server;
 	struct ptah_lane *lane;
-	int rc = ptah_outlet_lane(&flow->outlet, msg->dest, &lane);
 
 	if (!ptah_datagram_is_fit(server->how.framing, msg->body)) {
 		count(server, PTAH_STAT_UDP_DROP_ALIEN);
 		return;
 	}
+	int rc = ptah_outlet_lane(&flow->outlet, msg->dest, &lane);
 	if (rc == -EINPROGRESS) {
 		if (ptah_outlet_hold(&flow->outlet, msg->dest, msg->body) != 0)
 			count(server, PTAH_STAT_UDP_DROP_WAITING);
@@ -322,7 +311,7 @@ on_carried(const struct ptah_udp_got *got, void *arg)
 {
 	struct ptah_msgserver *server = arg;
 	struct ptah_room room = { (uint8_t *)(uintptr_t)got->at, got->len };
-	struct ptah_msg msg = { .size = sizeof(msg), .side = PTAH_SIDE_WIRE, .body = { got->at, got->len }, .room = room };
+	struct ptah_msg msg = ptah_courier_msg(PTAH_SIDE_WIRE, room, 0, 0);
 	struct ptah_peer_key key;
 	struct flow *flow = key_of(server, &msg, &got->from, &key) == 0 ? flow_find(server, &key) : NULL;
 
@@ -336,9 +325,7 @@ on_carried(const struct ptah_udp_got *got, void *arg)
 static void
 on_piece(struct ptah_msgserver *server, const struct ptah_udp_got *got, struct ptah_room piece)
 {
-	struct ptah_msg msg = {
-		.size = sizeof(msg), .side = PTAH_SIDE_WIRE, .body = { piece.at, piece.len }, .room = piece,
-	};
+	struct ptah_msg msg = ptah_courier_msg(PTAH_SIDE_WIRE, piece, 0, 0);
 	struct ptah_peer_key key;
 
 	if (key_of(server, &msg, &got->from, &key) != 0) {

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "loop/worker.h"
+#include "stats/stats.h"
 
 struct ptah_limit {
 	atomic_uint refs, used;
@@ -149,7 +150,7 @@ on_idle(struct ptah_deadline *deadline, void *arg)
 	struct ptah_peer *peer = arg;
 
 	(void)deadline;
-	peer->of->over(peer, false);
+	peer->of->over(peer);
 }
 
 void
@@ -191,8 +192,10 @@ ptah_peers_remove(struct ptah_peer *peer)
 static void
 evict(struct ptah_peers *peers)
 {
-	if (peers->oldest != NULL)
-		peers->over(peers->oldest, true);
+	if (peers->oldest == NULL)
+		return;
+	ptah_stats_add(peers->worker->stats, PTAH_STAT_UDP_EVICTED, 1);
+	peers->over(peers->oldest);
 }
 
 /* Other workers needed room, and perhaps have it by now. */

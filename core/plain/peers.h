@@ -41,8 +41,8 @@ struct ptah_peer {
 	struct ptah_deadline idle;
 };
 
-/** It has been idle for too long, or ('evicted') must make room: ptah_peers_remove() it. */
-typedef void ptah_peer_over_fn(struct ptah_peer *peer, bool evicted);
+/** It has been idle for too long, or must make room, which is counted: ptah_peers_remove() it. */
+typedef void ptah_peer_over_fn(struct ptah_peer *peer);
 
 struct ptah_peers {
 	struct ptah_worker *worker;

@@ -109,13 +109,9 @@ drop_source(struct source *source)
 }
 
 static void
-on_over(struct ptah_peer *peer, bool evicted)
+on_over(struct ptah_peer *peer)
 {
-	struct source *source = (struct source *)(void *)peer;
-
-	if (evicted)
-		count(source->client, PTAH_STAT_UDP_EVICTED, 1);
-	drop_source(source);
+	drop_source((struct source *)(void *)peer);
 }
 
 /* ---- from the link to the source ------------------------------------------------------ */

@@ -82,6 +82,17 @@ void ptah_courier_end(struct ptah_courier *courier, int rc);
 
 /** The bytes that messages of this stack grow by: before and behind. */
 void ptah_courier_margins(const struct ptah_instance *instance, size_t *head, size_t *tail);
+
+/** A message of 'piece', in memory with so much room before and behind it. */
+static inline struct ptah_msg
+ptah_courier_msg(uint32_t side, struct ptah_room piece, size_t head, size_t tail)
+{
+	return (struct ptah_msg){
+		.size = sizeof(struct ptah_msg), .side = side, .body = { piece.at, piece.len },
+		.room = { piece.at - head, head + piece.len + tail },
+	};
+}
+
 /** How long its handshake may take. */
 unsigned ptah_courier_handshake_ms(const struct ptah_instance *instance);
 

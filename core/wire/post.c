@@ -42,6 +42,10 @@ ptah_post_free(struct ptah_post *post)
 void
 ptah_post_add(struct ptah_post *post, struct ptah_lane *lane, struct ptah_span datagram)
 {
+	if (datagram.len > lane->most) {
+		ptah_stats_add(post->stats, PTAH_STAT_UDP_DROP_LONG, 1);
+		return;
+	}
 	if (post->n == PTAH_POST_MOST)
 		ptah_post_flush(post);
 	unsigned at = post->n++;

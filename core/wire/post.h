@@ -45,7 +45,7 @@ struct ptah_post *ptah_post_new(struct ptah_stats *stats);
 /** Nothing may wait in it.  NULL is fine. */
 void ptah_post_free(struct ptah_post *post);
 
-/** Let a datagram wait.  May flush. */
+/** Let a datagram wait.  May flush.  One that is too long for the lane is lost, and counted. */
 void ptah_post_add(struct ptah_post *post, struct ptah_lane *lane, struct ptah_span datagram);
 /** Send all that waits, in order for each lane.  What the kernel does not take is lost, and counted. */
 void ptah_post_flush(struct ptah_post *post);

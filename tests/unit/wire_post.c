@@ -129,6 +129,24 @@ a_full_kernel_loses_the_tail_of_its_lane_alone(void **state)
 }
 
 static void
+what_is_too_long_for_a_lane_is_lost_alone(void **state)
+{
+	struct way way = open_way(true);
+
+	(void)state;
+	way.lane.most = 5;
+	for (size_t i = 4; i <= 6; i++)
+		ptah_post_add(post, &way.lane, (struct ptah_span){ bytes, i });
+	ptah_post_flush(post);
+	assert_int_equal(hear(&way), 4);
+	assert_int_equal(hear(&way), 5);
+	assert_int_equal(hear(&way), -1);
+	assert_int_equal(counted(PTAH_STAT_UDP_DROP_LONG), 1);
+	assert_int_equal(counted(PTAH_STAT_UDP_DROP_SEND), 0);
+	close_way(&way);
+}
+
+static void
 a_lane_that_goes_leaves_nothing_behind(void **state)
 {
 	struct way way = open_way(false);
@@ -164,6 +182,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(lanes_leave_in_order_each, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_kernel_loses_the_tail_of_its_lane_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_lane_that_goes_leaves_nothing_behind, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_too_long_for_a_lane_is_lost_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(more_than_may_wait_leaves_at_once, set_up, tear_down),
 	};
 

@@ -132,35 +132,39 @@ parse(struct ptah_proxy *proxy, const char *text, char *why, size_t why_room)
 	return 0;
 }
 
-static size_t
+/* Where its end is then. */
+static char *
 encode(const char *word, char *out)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-	size_t n = 0;
+	static const char digits[] = "0123456789ABCDEF";
 
 	for (; *word != '\0'; word++) {
-		if (strchr(plain, *word) != NULL)
-			out[n++] = *word;
-		else
-			n += (size_t)sprintf(out + n, "%%%02X", (unsigned char)*word);
+		if (strchr(plain, *word) != NULL) {
+			*out++ = *word;
+		} else {
+			*out++ = '%';
+			*out++ = digits[(unsigned char)*word >> 4];
+			*out++ = digits[*word & 15];
+		}
 	}
-	return n;
+	return out;
 }
 
 const char *
 ptah_proxy_format(const struct ptah_proxy *proxy, char out[static PTAH_PROXY_TEXT])
 {
-	size_t n = (size_t)sprintf(out, "%s://", schemes[proxy->scheme]);
+	char *at = out + snprintf(out, PTAH_PROXY_TEXT, "%s://", schemes[proxy->scheme]);
 
 	if (proxy->user != NULL) {
-		n += encode(proxy->user, out + n);
+		at = encode(proxy->user, at);
 		if (proxy->password != NULL) {
-			out[n++] = ':';
-			n += encode(proxy->password, out + n);
+			*at++ = ':';
+			at = encode(proxy->password, at);
 		}
-		out[n++] = '@';
+		*at++ = '@';
 	}
-	ptah_addr_format(&proxy->addr, out + n);
+	ptah_addr_format(&proxy->addr, at);
 	return out;
 }
 

@@ -20,15 +20,12 @@ ptah_asked_count(const struct ptah_command *command)
 
 /* ---- read -------------------------------------------------------------------- */
 
-static int wrong(const struct ptah_command *command, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int
-wrong(const struct ptah_command *command, const char *format, ...)
+int
+ptah_asked_wrong(const char *command, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "ptah: %s: ", command->name);
+	fprintf(stderr, "ptah: %s: ", command);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -63,7 +60,7 @@ check_word(const struct ptah_command *command, const struct ptah_ask *ask, const
 
 		len += n > 0 && (size_t)n < sizeof(words) - len ? (size_t)n : 0;
 	}
-	return wrong(command, "%s%s is \"%.100s\": it can be %s", ask->name ? "--" : "", ask->name ? ask->name : ask->value,
+	return ptah_asked_wrong(command->name, "%s%s is \"%.100s\": it can be %s", ask->name ? "--" : "", ask->name ? ask->name : ask->value,
 	    value, words);
 }
 
@@ -79,11 +76,11 @@ read_flag(struct ptah_asked *out, const struct ptah_command *command, int argc, 
 	if (row < 0 && (strcmp(word, "help") == 0 || strcmp(word, "h") == 0))
 		return 1;
 	if (row < 0)
-		return wrong(command, "\"%.100s\" is none of its flags: see ptah %s --help", argv[*at], command->name);
+		return ptah_asked_wrong(command->name, "\"%.100s\" is none of its flags: see ptah %s --help", argv[*at], command->name);
 	if (out->value[row])
-		return wrong(command, "--%s is there twice: leave one out", ask->name);
+		return ptah_asked_wrong(command->name, "--%s is there twice: leave one out", ask->name);
 	if (!ask->value && equals)
-		return wrong(command, "--%s takes no value", ask->name);
+		return ptah_asked_wrong(command->name, "--%s takes no value", ask->name);
 	if (!ask->value)
 		out->value[row] = "";
 	else if (equals)
@@ -91,7 +88,7 @@ read_flag(struct ptah_asked *out, const struct ptah_command *command, int argc, 
 	else if (*at + 1 < argc)
 		out->value[row] = argv[++*at];
 	else
-		return wrong(command, "--%s wants a value: --%s %s", ask->name, ask->name, ask->value);
+		return ptah_asked_wrong(command->name, "--%s wants a value: --%s %s", ask->name, ask->name, ask->value);
 	return check_word(command, ask, out->value[row]);
 }
 
@@ -106,16 +103,16 @@ ptah_asked_read(struct ptah_asked *out, const struct ptah_command *command, int 
 		if (argv[i][0] == '-' && argv[i][1] != '\0')
 			rc = read_flag(out, command, argc, argv, &i);
 		else if (!command->operand.value)
-			rc = wrong(command, "\"%.100s\" is one word too many: it takes no operand", argv[i]);
+			rc = ptah_asked_wrong(command->name, "\"%.100s\" is one word too many: it takes no operand", argv[i]);
 		else if (out->operand)
-			rc = wrong(command, "\"%.100s\" is one word too many: there is %.100s already", argv[i], out->operand);
+			rc = ptah_asked_wrong(command->name, "\"%.100s\" is one word too many: there is %.100s already", argv[i], out->operand);
 		else
 			rc = check_word(command, &command->operand, out->operand = argv[i]);
 	}
 	if (rc != 0 || !command->operand.value || out->operand)
 		return rc;
 	(void)ptah_asked_synopsis(&synopsis, command);
-	rc = wrong(command, "%s is missing: %s", command->operand.value, synopsis.at ? (const char *)synopsis.at : command->name);
+	rc = ptah_asked_wrong(command->name, "%s is missing: %s", command->operand.value, synopsis.at ? (const char *)synopsis.at : command->name);
 	ptah_buf_clear(&synopsis);
 	return rc;
 }

@@ -46,6 +46,9 @@ struct ptah_command {
 /** Read what stands behind the subcommand's name, argv[0].  1: --help.  -EINVAL, and a line on stderr that says why. */
 int ptah_asked_read(struct ptah_asked *out, const struct ptah_command *command, int argc, char *argv[]);
 
+/** Say on stderr what is wrong with what the subcommand 'command' was asked: -EINVAL. */
+int ptah_asked_wrong(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /** "ptah NAME OPERAND --needed VALUE [--other VALUE]". */
 int ptah_asked_synopsis(struct ptah_buf *out, const struct ptah_command *command);
 /** What --help says, and the part of the manual page (mdoc). */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "check/runner.h"
 #include "config/flag.h"
 
+#define NAME "check-module"
 #define EX_FAILED_ROW 1
 #define BUDGET_S 1.0
 #define BUDGET_MOST_S 20.0
@@ -47,21 +47,6 @@ ptah_check_module_manual(struct ptah_buf *out)
 
 /* ---- what was asked --------------------------------------------------------------- */
 
-static int wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int
-wrong(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ptah: check-module: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputs("\n", stderr);
-	return -EINVAL;
-}
-
 static int
 read_file(struct ptah_subject_wish *wish, const char *file)
 {
@@ -69,11 +54,11 @@ read_file(struct ptah_subject_wish *wish, const char *file)
 	size_t len = strlen(name);
 
 	if (len <= 3 || strcmp(name + len - 3, ".so") != 0 || len - 3 >= sizeof(wish->name))
-		return wrong("\"%.200s\" is no FILE.so", file);
+		return ptah_asked_wrong(NAME, "\"%.200s\" is no FILE.so", file);
 	memcpy(wish->name, name, len - 3);
 	wish->name[len - 3] = '\0';
 	wish->path = realpath(file, NULL);
-	return wish->path ? 0 : wrong("%.200s: %s", file, strerror(errno));
+	return wish->path ? 0 : ptah_asked_wrong(NAME, "%.200s: %s", file, strerror(errno));
 }
 
 static int
@@ -85,7 +70,7 @@ read_seconds(double *seconds, const char *text)
 		return 0;
 	*seconds = strtod(text, &end);
 	if (end == text || *end || !(*seconds >= 0 && *seconds <= BUDGET_MOST_S))
-		return wrong("--seconds %.40s is no number from 0 to %g", text, BUDGET_MOST_S);
+		return ptah_asked_wrong(NAME, "--seconds %.40s is no number from 0 to %g", text, BUDGET_MOST_S);
 	return 0;
 }
 
@@ -95,7 +80,7 @@ read_row(const char *name)
 	for (size_t i = 0; name && i < ptah_rows_n; i++)
 		if (strcmp(ptah_rows[i].name, name) == 0)
 			return 0;
-	return name ? wrong("there is no row \"%.60s\": see man ptah", name) : 0;
+	return name ? ptah_asked_wrong(NAME, "there is no row \"%.60s\": see man ptah", name) : 0;
 }
 
 static int
@@ -108,7 +93,7 @@ read_options(struct ptah_json **options, const char *text)
 	*options = ptah_json_parse(text, strlen(text), PTAH_JSON_BARE_KEYS, why, sizeof(why));
 	if (*options && (*options)->type == PTAH_JSON_OBJECT)
 		return 0;
-	return wrong("--options is no JSON object%s%s", why[0] ? ": " : "", why);
+	return ptah_asked_wrong(NAME, "--options is no JSON object%s%s", why[0] ? ": " : "", why);
 }
 
 /* ---- and done ------------------------------------------------------------------------- */
@@ -148,7 +133,7 @@ write_junit(const struct ptah_run *run, const struct ptah_subject_wish *wish, co
 	if (!path)
 		return true;
 	if (fd == -1) {
-		wrong("--junit %.200s: %s", path, strerror(errno));
+		ptah_asked_wrong(NAME, "--junit %.200s: %s", path, strerror(errno));
 		return false;
 	}
 	ptah_report_junit(&out, run, wish);
@@ -169,7 +154,7 @@ check(struct ptah_run_wish *wish, const char *junit, bool json)
 	wish->arg = &width;
 	rc = ptah_run(&run, wish);
 	if (rc < 0) {
-		wrong("%s", strerror(-rc));
+		ptah_asked_wrong(NAME, "%s", strerror(-rc));
 		return EX_OSERR;
 	}
 	if (json)

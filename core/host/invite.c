@@ -2,7 +2,6 @@
 #include "host/invite.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,8 @@
 #include "host/process.h"
 #include "transport/loader.h"
 #include "transport/registry.h"
+
+#define NAME "invite"
 
 enum flag { BIND, ADVERTISE, NEW, STATE, OPTIONS, OPTIONS_FILE, JSON, MODULE_DIR };
 
@@ -47,21 +48,6 @@ const struct ptah_ask ptah_invite_flags[] = {
 
 /* ---- what was asked --------------------------------------------------------------- */
 
-static int wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int
-wrong(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ptah: invite: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputs("\n", stderr);
-	return -EINVAL;
-}
-
 static int
 check_addresses(const char *bind, const char *advertise)
 {
@@ -69,10 +55,10 @@ check_addresses(const char *bind, const char *advertise)
 	struct ptah_dest dest;
 
 	if (!bind || ptah_addr_parse(&addr, bind) != 0 || ptah_addr_port(&addr) == 0)
-		return wrong("--bind %s%s: say where the server listens, such as --bind 0.0.0.0:443",
+		return ptah_asked_wrong(NAME, "--bind %s%s: say where the server listens, such as --bind 0.0.0.0:443",
 		    bind ? "is " : "is missing", bind ? bind : "");
 	if (!advertise || ptah_dest_parse(&dest, advertise, false) != 0)
-		return wrong("--advertise %s%s: say where clients reach it from outside, such as --advertise 203.0.113.7:443",
+		return ptah_asked_wrong(NAME, "--advertise %s%s: say where clients reach it from outside, such as --advertise 203.0.113.7:443",
 		    advertise ? "is " : "is missing", advertise ? advertise : "");
 	return 0;
 }
@@ -88,7 +74,7 @@ read_options(const char *name, const char *text, const char *path)
 	int rc = 0;
 
 	if (text && path) {
-		wrong("--options and --optionsFile are both there: leave one out");
+		ptah_asked_wrong(NAME, "--options and --optionsFile are both there: leave one out");
 		return NULL;
 	}
 	if (text)
@@ -98,7 +84,7 @@ read_options(const char *name, const char *text, const char *path)
 	if (rc == 0)
 		json = ptah_options_of(&options, ptah_options_keyed(&options, &name, 1), name);
 	if (!json)
-		wrong("%s: %s", path ? "--optionsFile" : "--options", why[0] ? why : strerror(ENOMEM));
+		ptah_asked_wrong(NAME, "%s: %s", path ? "--optionsFile" : "--options", why[0] ? why : strerror(ENOMEM));
 	if (exposed)
 		fprintf(stderr, "ptah: %s can be read by others: chmod 600 it\n", path);
 	ptah_options_clear(&options);
@@ -143,7 +129,7 @@ ptah_invite(const struct ptah_asked *asked, char *envp[])
 	int rc = EX_USAGE;
 
 	if (!ptah_text_is_ptname(name, strlen(name))) {
-		wrong("\"%.100s\" is no name of a transport: ptah modules lists them", name);
+		ptah_asked_wrong(NAME, "\"%.100s\" is no name of a transport: ptah modules lists them", name);
 		return EX_USAGE;
 	}
 	if (check_addresses(values[BIND], values[ADVERTISE]) < 0)
@@ -158,7 +144,7 @@ ptah_invite(const struct ptah_asked *asked, char *envp[])
 	if (!folder)
 		perror("ptah: invite: --state");
 	if (folder && stat(folder, &st) == 0 && !S_ISDIR(st.st_mode)) {
-		wrong("%s is no folder: name one by --state", folder);
+		ptah_asked_wrong(NAME, "%s is no folder: name one by --state", folder);
 		free(folder);
 		folder = NULL;
 	}

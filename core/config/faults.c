@@ -76,7 +76,10 @@ compare(const void *a, const void *b)
 		return x->line < y->line ? -1 : 1;
 	if (x->column != y->column)
 		return x->column < y->column ? -1 : 1;
-	return strcmp(x->text, y->text);
+
+	int order = strcmp(x->path, y->path);
+
+	return order != 0 ? order : strcmp(x->text, y->text);
 }
 
 void

@@ -4,7 +4,8 @@
  *
  * Each service becomes a plan of its own, as if it had been asked for alone
  * (config/plan.h): one that has a label, and n_services 1.  Which options a
- * module takes is not known here: host/checkfile.h asks the modules.
+ * module takes is not known here: host/checkfile.h asks the modules; that belongs
+ * to every reading of a file, too.
  *
  * Threads: any; one at a time.
  */
@@ -19,6 +20,8 @@
 #include "config/faults.h"
 #include "config/plan.h"
 
+/** Longest path of a socket. */
+#define PTAH_SOCKET_PATH_MAX 107
 /** Longest file. */
 #define PTAH_RUNFILE_MAX (1024 * 1024)
 /** Most services of one file. */
@@ -51,9 +54,12 @@ struct ptah_runfile {
 	unsigned drain_s;     /* old links may go on for so long after a change, or when all is to end */
 	bool harden;          /* once all is started, give up what is not needed any more */
 
-	/* For host/checkfile.h. */
-	char *text;           /* of the file, NUL-terminated; wiped by ptah_runfile_forget() */
-	struct ptah_json *json; /* the file as a tree with places; the same */
+	bool exposed;         /* everybody may read the file */
+
+	/* For what is looked at later (transport/judge.h); ptah_runfile_forget() wipes both. */
+	char *text;           /* of the file, NUL-terminated */
+	size_t text_len;
+	struct ptah_json *json; /* the file as a tree with places */
 };
 
 /**
@@ -82,8 +88,21 @@ void ptah_runfile_forget(struct ptah_runfile *file);
 
 void ptah_runfile_clear(struct ptah_runfile *file);
 
-/** Where in the text a value begins, or its key; line 0 where it is not known. */
-void ptah_runfile_place(const struct ptah_runfile *file, const struct ptah_json *value, bool key,
-    unsigned *line, unsigned *column);
+/** The object of a service in the tree, or NULL. */
+const struct ptah_json *ptah_runfile_service(const struct ptah_runfile *file, const char *label);
+
+#define PTAH_FAULT_WARNING 1u
+#define PTAH_FAULT_KEY 2u /* it is the key that is wrong, not the value */
+
+/**
+ * Say what is wrong with a value of the tree, or a copy of one, at its place and with its path in the file; 'more' is
+ * put behind that (".listen"), NULL: nothing.  Something that is not of the tree (NULL, or without a place) is
+ * said of the file as a whole.  -ENOMEM.
+ */
+int ptah_runfile_fault(const struct ptah_runfile *file, struct ptah_faults *faults, unsigned how,
+    const struct ptah_json *value, const char *more, const char *format, ...) __attribute__((format(printf, 6, 7)));
+int ptah_runfile_vfault(const struct ptah_runfile *file, struct ptah_faults *faults, unsigned how,
+    const struct ptah_json *value, const char *more, const char *format, va_list args)
+    __attribute__((format(printf, 6, 0)));
 
 #endif

@@ -39,6 +39,28 @@ def need(*programs):
     pytest.skip(text)
 
 
+def pytest_configure(config):
+    """pytest's terminal, which run leaves out, has an option that the words of
+    a failed assert are made by: else it ends in "no option named 'verbose'",
+    which says nothing, and is no AssertionError to who catches these."""
+    if not hasattr(config.option, "verbose"):
+        config.option.verbose = 0
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Add to a failure what the processes said: their household is gone
+    before anybody can look, and the next time it may not fail."""
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for fixture in item.funcargs.values():
+        for p in getattr(fixture, "processes", []):
+            report.sections.append(("what %s said last (%s)" % (p.name,
+                "it lives" if p.alive() else "it ended with %s"
+                % p.popen.returncode), p.text()[-2000:]))
+
+
 @pytest.fixture(scope="module")
 def setting():
     return Setting()

@@ -42,6 +42,12 @@ ptah_bytes_put64be(uint8_t *at, uint64_t x)
 	ptah_bytes_put64le(at, __builtin_bswap64(x));
 }
 
+static inline uint64_t
+ptah_bytes_get64be(const uint8_t *at)
+{
+	return __builtin_bswap64(ptah_bytes_get64le(at));
+}
+
 static inline uint16_t
 ptah_bytes_get16be(const uint8_t *at)
 {

@@ -9,19 +9,10 @@
 int
 shadow_boxes_init(struct shadow_boxes *boxes, const struct shadow_cipher *cipher, const uint8_t *key, bool sealing)
 {
-	EVP_CIPHER *evp = EVP_CIPHER_fetch(NULL, cipher->evp, NULL);
-	int ok;
-
-	boxes->ctx = EVP_CIPHER_CTX_new();
+	boxes->ctx = shadow_aead_new(cipher, key, sealing);
 	boxes->counter = 0;
 	boxes->chunk_max = cipher->chunk_max;
-	boxes->sealing = sealing;
-	ok = evp != NULL && boxes->ctx != NULL &&
-	    EVP_CipherInit_ex2(boxes->ctx, evp, key, NULL, sealing, NULL) == 1;
-	EVP_CIPHER_free(evp);
-	if (!ok)
-		shadow_boxes_clear(boxes);
-	return ok ? 0 : -ENOMEM;
+	return boxes->ctx != NULL ? 0 : -ENOMEM;
 }
 
 void

@@ -15,8 +15,6 @@
 #ifndef PTAH_SHADOW_CHUNKS_H
 #define PTAH_SHADOW_CHUNKS_H
 
-#include <openssl/evp.h>
-
 #include <ptah/span.h>
 
 #include "cipher.h"
@@ -29,7 +27,6 @@ struct shadow_boxes {
 	EVP_CIPHER_CTX *ctx;
 	uint64_t counter;
 	uint16_t chunk_max;
-	bool sealing;
 };
 
 /** 'key' is the session key.  -ENOMEM. */

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <openssl/evp.h>
 #include <openssl/hmac.h>
 
 #include "blake3.h"
@@ -121,4 +120,31 @@ shadow_session_key(const struct shadow_cipher *cipher, const uint8_t *key, const
 		return classic_session_key(cipher, key, salt, session);
 	shadow_modern_key(cipher, key, salt, cipher->key_len, session);
 	return 0;
+}
+
+EVP_CIPHER_CTX *
+shadow_aead_new(const struct shadow_cipher *cipher, const uint8_t *key, bool sealing)
+{
+	EVP_CIPHER *evp = EVP_CIPHER_fetch(NULL, cipher->evp, NULL);
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	bool ok = evp != NULL && ctx != NULL && EVP_CipherInit_ex2(ctx, evp, key, NULL, sealing, NULL) == 1;
+
+	EVP_CIPHER_free(evp);
+	if (ok)
+		return ctx;
+	EVP_CIPHER_CTX_free(ctx);
+	return NULL;
+}
+
+EVP_CIPHER_CTX *
+shadow_block_new(const struct shadow_cipher *cipher, const uint8_t *key, bool sealing)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+
+	if (ctx != NULL &&
+	    EVP_CipherInit_ex2(ctx, cipher->key_len == 16 ? EVP_aes_128_ecb() : EVP_aes_256_ecb(), key, NULL, sealing, NULL) == 1 &&
+	    EVP_CIPHER_CTX_set_padding(ctx, 0) == 1)
+		return ctx;
+	EVP_CIPHER_CTX_free(ctx);
+	return NULL;
 }

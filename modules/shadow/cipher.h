@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <openssl/evp.h>
+
 #define SHADOW_KEY_MAX 32
 #define SHADOW_SALT_MAX SHADOW_KEY_MAX
 #define SHADOW_TAG 16
@@ -44,5 +46,13 @@ int shadow_session_key(const struct shadow_cipher *cipher, const uint8_t *key, c
 /** Of 2022, with a salt of any length up to a key's. */
 void shadow_modern_key(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t *salt, size_t salt_len,
     uint8_t *session);
+
+/**
+ * Gives: the cipher under a key (NULL: one that comes with each nonce); EVP_CIPHER_CTX_free() it.
+ * Fails: NULL (ENOMEM), as the next.
+ */
+EVP_CIPHER_CTX *shadow_aead_new(const struct shadow_cipher *cipher, const uint8_t *key, bool sealing);
+/** AES of single blocks, under a key of the cipher's length. */
+EVP_CIPHER_CTX *shadow_block_new(const struct shadow_cipher *cipher, const uint8_t *key, bool sealing);
 
 #endif

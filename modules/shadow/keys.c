@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/evp.h>
 #include <sodium.h>
 
 #include "blake3.h"
@@ -72,16 +71,13 @@ shadow_keys_read(struct shadow_keys *keys, const struct shadow_cipher *cipher, c
 	return shadow_key_of_password(cipher, password, keys->hop[0]);
 }
 
-/* One block of AES, under a key of the cipher's length. */
 static int
 encrypt_block(const struct shadow_cipher *cipher, const uint8_t *key, const uint8_t in[SHADOW_IDENTITY],
     uint8_t out[SHADOW_IDENTITY])
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	EVP_CIPHER_CTX *ctx = shadow_block_new(cipher, key, true);
 	int n = 0;
-	bool ok = ctx != NULL &&
-	    EVP_EncryptInit_ex(ctx, cipher->key_len == 16 ? EVP_aes_128_ecb() : EVP_aes_256_ecb(), NULL, key, NULL) == 1 &&
-	    EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 && EVP_EncryptUpdate(ctx, out, &n, in, SHADOW_IDENTITY) == 1;
+	bool ok = ctx != NULL && EVP_EncryptUpdate(ctx, out, &n, in, SHADOW_IDENTITY) == 1;
 
 	EVP_CIPHER_CTX_free(ctx);
 	return ok ? 0 : -ENOMEM;

@@ -279,7 +279,7 @@ static int
 hear(struct shadow_link *link, struct shadow_hearing *hearing, const uint8_t block[SHADOW_BLOCK], uint8_t *at, size_t len,
     struct opened *opened)
 {
-	const uint64_t number = __builtin_bswap64(ptah_bytes_get64le(block + SHADOW_SESSION));
+	const uint64_t number = ptah_bytes_get64be(block + SHADOW_SESSION);
 	const int64_t now = link->host->wall_s(link->self);
 	struct shadow_preamble preamble;
 	long n, body;

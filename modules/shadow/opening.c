@@ -11,12 +11,6 @@
 #define TYPE_REQUEST 0
 #define TYPE_RESPONSE 1
 
-static int64_t
-get_time(const uint8_t *at)
-{
-	return (int64_t)__builtin_bswap64(ptah_bytes_get64le(at));
-}
-
 static size_t
 put(uint8_t *at, struct ptah_span bytes)
 {
@@ -51,7 +45,7 @@ shadow_request_read(const uint8_t head[SHADOW_REQUEST], int64_t *time, uint16_t 
 {
 	if (head[0] != TYPE_REQUEST)
 		return -EPROTO;
-	*time = get_time(head + 1);
+	*time = (int64_t)ptah_bytes_get64be(head + 1);
 	*length = ptah_bytes_get16be(head + 9);
 	return *length > 0 ? 0 : -EPROTO;
 }
@@ -99,7 +93,7 @@ shadow_response_read(const struct shadow_cipher *cipher, const uint8_t *head, co
 {
 	if (head[0] != TYPE_RESPONSE)
 		return -EPROTO;
-	*time = get_time(head + 1);
+	*time = (int64_t)ptah_bytes_get64be(head + 1);
 	*length = ptah_bytes_get16be(head + 9 + cipher->key_len);
 	return CRYPTO_memcmp(head + 9, request_salt, cipher->key_len) == 0 ? 0 : -EBADMSG;
 }

@@ -10,33 +10,6 @@
 
 /* ---- keys ----------------------------------------------------------------- */
 
-static EVP_CIPHER_CTX *
-aead_new(const struct shadow_cipher *cipher, const uint8_t *key, bool sealing)
-{
-	EVP_CIPHER *evp = EVP_CIPHER_fetch(NULL, cipher->evp, NULL);
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	bool ok = evp != NULL && ctx != NULL && EVP_CipherInit_ex2(ctx, evp, key, NULL, sealing, NULL) == 1;
-
-	EVP_CIPHER_free(evp);
-	if (ok)
-		return ctx;
-	EVP_CIPHER_CTX_free(ctx);
-	return NULL;
-}
-
-static EVP_CIPHER_CTX *
-block_new(const struct shadow_cipher *cipher, const uint8_t *key, bool sealing)
-{
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-
-	if (ctx != NULL &&
-	    EVP_CipherInit_ex2(ctx, cipher->key_len == 16 ? EVP_aes_128_ecb() : EVP_aes_256_ecb(), key, NULL, sealing, NULL) == 1 &&
-	    EVP_CIPHER_CTX_set_padding(ctx, 0) == 1)
-		return ctx;
-	EVP_CIPHER_CTX_free(ctx);
-	return NULL;
-}
-
 /* The first key hides the block of what goes to the server, the last one of what comes from it. */
 static int
 init_modern(struct shadow_packets *packets, const struct shadow_keys *keys)
@@ -45,12 +18,12 @@ init_modern(struct shadow_packets *packets, const struct shadow_keys *keys)
 	const uint8_t *first = keys->hop[0], *last = shadow_keys_own(keys);
 	bool client = packets->role == PTAH_CLIENT;
 
-	packets->block_out = block_new(cipher, client ? first : last, true);
-	packets->block_in = block_new(cipher, client ? last : first, false);
+	packets->block_out = shadow_block_new(cipher, client ? first : last, true);
+	packets->block_in = shadow_block_new(cipher, client ? last : first, false);
 	if (packets->block_out == NULL || packets->block_in == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < keys->n_hops; i++) {
-		packets->hop[i] = block_new(cipher, keys->hop[i], true);
+		packets->hop[i] = shadow_block_new(cipher, keys->hop[i], true);
 		if (packets->hop[i] == NULL)
 			return -ENOMEM;
 		ptah_blake3(keys->hop[i + 1], cipher->key_len, packets->next[i], SHADOW_IDENTITY);
@@ -62,8 +35,8 @@ init_modern(struct shadow_packets *packets, const struct shadow_keys *keys)
 static int
 init_classic(struct shadow_packets *packets)
 {
-	packets->sealer = aead_new(packets->cipher, NULL, true);
-	packets->opener = aead_new(packets->cipher, NULL, false);
+	packets->sealer = shadow_aead_new(packets->cipher, NULL, true);
+	packets->opener = shadow_aead_new(packets->cipher, NULL, false);
 	return packets->sealer != NULL && packets->opener != NULL ? 0 : -ENOMEM;
 }
 
@@ -217,7 +190,7 @@ shadow_session_init(struct shadow_session *session, const struct shadow_packets 
 
 	memcpy(session->name, name, SHADOW_SESSION);
 	shadow_modern_key(packets->cipher, packets->key, name, SHADOW_SESSION, key);
-	session->ctx = aead_new(packets->cipher, key, sealing);
+	session->ctx = shadow_aead_new(packets->cipher, key, sealing);
 	explicit_bzero(key, sizeof(key));
 	return session->ctx != NULL ? 0 : -ENOMEM;
 }

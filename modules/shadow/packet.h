@@ -16,8 +16,6 @@
 #ifndef PTAH_SHADOW_PACKET_H
 #define PTAH_SHADOW_PACKET_H
 
-#include <openssl/evp.h>
-
 #include <ptah/module.h>
 
 #include "cipher.h"

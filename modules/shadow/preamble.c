@@ -32,7 +32,7 @@ shadow_preamble_read(struct ptah_span in, uint32_t role, struct shadow_preamble 
 
 	if (in.len < at + 2 || in.at[0] != (role == PTAH_SERVER ? TYPE_SERVER : TYPE_CLIENT))
 		return -EPROTO;
-	preamble->time = (int64_t)__builtin_bswap64(ptah_bytes_get64le(in.at + 1));
+	preamble->time = (int64_t)ptah_bytes_get64be(in.at + 1);
 	preamble->session = role == PTAH_SERVER ? in.at + 9 : NULL;
 	preamble->padding = ptah_bytes_get16be(in.at + at);
 	at += 2;

@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 from servers import digest, payload
 
@@ -48,6 +49,15 @@ def upload(how, host, port, size, seed, folder, seconds=30):
     os.unlink(path)
     if got.decode() != digest(data):
         raise AssertionError("of %d bytes others arrived" % size)
+
+
+def ten_by_ten(do):
+    """Call do(n, i) for 0 to 9 of each, ten n at once, and raise what failed."""
+    def row(n):
+        for i in range(10):
+            do(n, i)
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(row, range(10)))
 
 
 def login(text):

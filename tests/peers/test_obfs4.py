@@ -5,12 +5,11 @@ import json
 import os
 import socket
 import subprocess
-import threading
 
 import pytest
 
 from conftest import need
-from curling import download, login, upload
+from curling import download, login, ten_by_ten, upload
 from pair import Client, Server, module_env, program_path, socks_args
 from servers import HttpServer
 from tor_network import NEEDS, TorNetwork
@@ -96,21 +95,7 @@ def test_obfs_115_a_seed_that_gives_lengths_of_0(house):
 @pytest.mark.parametrize("client,server", PAIRS)
 def test_a_hundred_connections_ten_at_once(house, client, server):
     pair = Pair(house, client, server)
-    failed = []
-
-    def some(n):
-        try:
-            for i in range(10):
-                pair.down(5000 + n * 1000 + i, 10 * n + i)
-        except AssertionError as e:
-            failed.append(e)
-
-    threads = [threading.Thread(target=some, args=(n,)) for n in range(10)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert not failed, failed[0]
+    ten_by_ten(lambda n, i: pair.down(5000 + n * 1000 + i, 10 * n + i))
     assert pair.web.n_accepted == 100
 
 

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from conftest import need
-from curling import download, upload
+from curling import download, ten_by_ten, upload
 from household import wait_for
 from pair import Client, Server, program_path
 from servers import HttpServer, digest, payload
@@ -67,22 +67,8 @@ def test_a_hundred_connections_ten_at_once(house, transport, client, server):
     """A hundred draws of each padding."""
     web = house.add(HttpServer())
     pair = Pair(house, transport, client, server, web.port)
-    failed = []
-
-    def some(n):
-        try:
-            for i in range(10):
-                download(pair.how(), pair.server.host, pair.server.port,
-                    20000 + n * 1000 + i, 10 * n + i)
-        except AssertionError as e:
-            failed.append(e)
-
-    threads = [threading.Thread(target=some, args=(n,)) for n in range(10)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert not failed, failed[0]
+    ten_by_ten(lambda n, i: download(pair.how(), pair.server.host,
+        pair.server.port, 20000 + n * 1000 + i, 10 * n + i))
     assert web.n_accepted == 100
 
 

@@ -5,12 +5,11 @@ import json
 import os
 import re
 import socket
-import threading
 
 import pytest
 
 from conftest import need
-from curling import download, login, upload
+from curling import download, login, ten_by_ten, upload
 from household import wait_for
 from pair import Client, Server, program_path, socks_args
 from servers import HttpServer, digest, payload
@@ -167,21 +166,7 @@ class Elsewhere:
 def test_a_hundred_connections_ten_at_once(house, web, client):
     """A hundred draws of each padding."""
     pair = Pair(house, client, web.port)
-    failed = []
-
-    def some(n):
-        try:
-            for i in range(10):
-                pair.down(5000 + n * 1000 + i, 10 * n + i)
-        except AssertionError as e:
-            failed.append(e)
-
-    threads = [threading.Thread(target=some, args=(n,)) for n in range(10)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert not failed, failed[0]
+    ten_by_ten(lambda n, i: pair.down(5000 + n * 1000 + i, 10 * n + i))
     assert web.n_accepted == 100
     assert pair.client.process.alive()
 

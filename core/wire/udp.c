@@ -14,8 +14,8 @@
 #define ASTRAY (9 * 64 * 13)
 /* As much as the kernel will let us have: a wake-up brings datagrams in bursts. */
 #define KERNEL_ROOM (4 << 20)
-/* The kernel joins so many datagrams, and so many bytes (an IPv6 datagram, less headers), at most. */
-#define JOIN_MOST PTAH_UDP_JOIN_MOST
+/* So many datagrams are joined to one that goes, as many as each kernel takes, and so many bytes (an IPv6 datagram, less headers). */
+#define JOIN_MOST 64
 #define JOIN_BYTES 65000
 
 /* Room for what comes, or goes, beside a datagram. */
@@ -49,7 +49,7 @@ ptah_udp_batch_new(void)
 struct ptah_udp_batch *
 ptah_udp_batch_new_roomy(size_t head, size_t tail)
 {
-	size_t slot = SLOT + ASTRAY + (head + tail) * (head + tail <= GAP_MOST ? JOIN_MOST : 1);
+	size_t slot = SLOT + ASTRAY + (head + tail) * (head + tail <= GAP_MOST ? PTAH_UDP_JOIN_MOST : 1);
 	struct ptah_udp_batch *batch = calloc(1, sizeof(*batch));
 
 	if (batch == NULL)

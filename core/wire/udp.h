@@ -20,8 +20,8 @@
 #define PTAH_UDP_BATCH 128
 /** Datagrams that are sent in one call, at most. */
 #define PTAH_UDP_SEND_MOST 64
-/** Datagrams that the kernel joins to one, at most. */
-#define PTAH_UDP_JOIN_MOST 64
+/** Datagrams that come joined to one, at most: a peer on this machine may send more in one piece than the network brings. */
+#define PTAH_UDP_JOIN_MOST 128
 
 /** Our own address that a datagram was sent to; AF_UNSPEC: not known. */
 struct ptah_udp_local {

@@ -46,7 +46,7 @@ __wrap_calloc(size_t n, size_t len)
 
 struct one {
 	struct ptah_worker *worker;
-	struct ptah_instance instance;
+	struct ptah_instance instances[2];
 	struct ptah_dial_how how;
 	int listener, app, peer;
 	bool open, over, closed;
@@ -131,15 +131,14 @@ fill(int fd)
 }
 
 static void
-one_begin(struct one *one, const struct ptah_module *module, bool hungry)
+one_begin(struct one *one, const struct ptah_module *const *modules, bool hungry)
 {
-	const struct ptah_module *const modules[] = { module, NULL };
 	struct ptah_addr bound;
 	int fds[2];
 
 	memset(one, 0, sizeof(*one));
 	one->peer = one->failed_fd = -1;
-	stack_instances(&one->instance, PTAH_CLIENT, modules);
+	stack_instances(one->instances, PTAH_CLIENT, modules);
 	one->worker = ptah_worker_new(0);
 	assert_non_null(one->worker);
 	one->listener = listen_somewhere(&bound);
@@ -148,14 +147,16 @@ one_begin(struct one *one, const struct ptah_module *module, bool hungry)
 	one->hungry = hungry;
 	if (hungry)
 		fill(fds[1]);
-	client_goes(one->worker, &bound, (struct ptah_link_client){ .instance = &one->instance, .how = &one->how, .plain_fd = fds[1] },
+	client_goes(one->worker, &bound, (struct ptah_link_client){ .instance = &one->instances[0], .how = &one->how, .plain_fd = fds[1] },
 	    &ops, one);
 }
 
 static void
 one_open(struct one *one, const struct ptah_module *module)
 {
-	one_begin(one, module, false);
+	const struct ptah_module *const modules[] = { module, NULL };
+
+	one_begin(one, modules, false);
 }
 
 static void
@@ -365,17 +366,37 @@ what_a_codec_still_holds_goes_out_when_the_application_is_gone(void **state)
 	one_close(&one);
 }
 
-/* No more is read for it than may be kept. */
+static int
+copy_wrap(void *link, struct ptah_io *io)
+{
+	size_t n = io->plain.in.len < io->wire.out.len ? io->plain.in.len : io->wire.out.len;
+
+	(void)link;
+	if (n > 0)
+		memcpy(io->wire.out.at, io->plain.in.at, n);
+	io->plain.eaten = io->wire.made = n;
+	return PTAH_GO;
+}
+
+static const struct ptah_module copy = {
+	.head = PTAH_HEAD(0),
+	.name = "copy",
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM,
+	.open = open_at_once,
+	.wrap = copy_wrap,
+	.unwrap = unwrap_copying,
+};
+
+/* Neither the application nor a layer above brings it more than may be kept. */
 static void
-a_codec_may_take_its_time_while_an_application_talks(void **state)
+carries_much_through(const struct ptah_module *const *modules)
 {
 	static uint8_t bytes[MUCH], got[MUCH];
 	size_t sent = 0, came = 0;
 	struct one one;
 	ssize_t n;
 
-	(void)state;
-	one_open(&one, &slow);
+	one_begin(&one, modules, false);
 	TURN_UNTIL(&one, one.open && one.peer != -1);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 7 >> 3);
@@ -385,6 +406,16 @@ a_codec_may_take_its_time_while_an_application_talks(void **state)
 	assert_int_equal(one.rc, 0);
 	assert_memory_equal(got, bytes, sizeof(got));
 	one_close(&one);
+}
+
+static void
+a_codec_may_take_its_time_while_an_application_talks(void **state)
+{
+	static const struct ptah_module *const alone[] = { &slow, NULL }, *const below[] = { &copy, &slow, NULL };
+
+	(void)state;
+	carries_much_through(alone);
+	carries_much_through(below);
 }
 
 /* ---- peers that stop reading --------------------------------------------------------------- */
@@ -428,10 +459,11 @@ a_reader_that_rests_goes_only_when_memory_is_short(void **state)
 static void
 a_reply_that_cannot_be_kept_ends_a_link_that_was_open(void **state)
 {
+	static const struct ptah_module *const modules[] = { &pass, NULL };
 	struct one one;
 
 	(void)state;
-	one_begin(&one, &pass, true);
+	one_begin(&one, modules, true);
 	TURN_UNTIL(&one, one.over);
 	assert_true(one.open);
 	/* Not failed: its owner has let go of what it would free then. */

@@ -13,6 +13,9 @@
 
 #define AT(member) offsetof(struct exec_conf, member)
 
+/* Whoever must speak first is not kept waiting for longer. */
+#define CLIENT_FIRST_MAX_NS INT64_C(10000000000)
+
 static const char *const start_words[] = { "lazy", "eager", NULL };
 
 static const struct ptah_option options[] = {
@@ -31,6 +34,9 @@ static const struct ptah_option options[] = {
 	    .help = "the program gains no privileges by its file's capabilities or owner" },
 	{ .name = "ext-orport", .type = PTAH_BOOL, .flags = PTAH_SERVER_ONLY, .def = "true", .offset = AT(ext_orport),
 	    .help = "hear from the program who each client is; false for one that only knows an ORPort" },
+	{ .name = "client-first", .type = PTAH_DURATION, .flags = PTAH_SERVER_ONLY, .def = "500ms", .max = CLIENT_FIRST_MAX_NS,
+	    .offset = AT(client_first_ns),
+	    .help = "hear the target only after the client, or after this long: obfs4proxy's client may hold an earlier word" },
 	{ .name = NULL },
 };
 

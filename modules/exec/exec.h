@@ -13,6 +13,7 @@
 struct exec_conf {
 	const char *exec, *name, *env, *options;
 	struct ptah_list args;
+	uint64_t client_first_ns;
 	uint32_t start;
 	uint8_t no_new_privs, ext_orport;
 };

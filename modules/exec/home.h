@@ -21,7 +21,7 @@
 #define EXEC_T_START 0u   /* it must be ready by now */
 #define EXEC_T_RESTART 1u /* try again */
 #define EXEC_T_STOP 2u    /* the next, harder way to end it */
-#define EXEC_T_VISITS 3u  /* look who takes too long */
+#define EXEC_T_VISITS 3u  /* look whose time is over */
 #define EXEC_T_BREATHE 4u /* it may talk again */
 
 #define EXEC_NS_PER_S UINT64_C(1000000000)
@@ -74,6 +74,7 @@ struct exec_home {
 	uint8_t *cookie; /* sodium_malloc() */
 	struct exec_visit *visits;
 	unsigned n_visits;
+	uint64_t look_ns; /* when T_VISITS comes; 0: never */
 };
 
 __attribute__((format(printf, 3, 4))) void exec_say(const struct exec_home *home, uint32_t level, const char *format, ...);

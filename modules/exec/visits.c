@@ -6,15 +6,22 @@
 
 #include "home.h"
 
-/* How long a visitor may take to say who it is; how often we look; how many at once. */
+/* How long a visitor may take to say who it is; how many at once. */
 #define VISIT_NS (10 * EXEC_NS_PER_S)
-#define LOOK_NS EXEC_NS_PER_S
 #define VISITS_MAX 1024u
 
+/*
+ * A visitor has two things to say: who the client is, and the client's first
+ * word.  For that a target must not wait for ever, for it may be its turn to
+ * speak; but an obfs4proxy at the client's side holds what it gets in one read
+ * with the handshake until it gets more.  So the target is not heard before
+ * the client, for a while.
+ */
 struct exec_visit {
 	struct exec_visit *next;
 	struct ptah_stream *stream;
-	uint64_t born_ns;
+	uint64_t due_ns;
+	int known; /* it has said who it is */
 	struct exec_orport orport;
 };
 
@@ -76,28 +83,90 @@ let_in(struct exec_home *home, struct ptah_stream *stream, const char *peer)
 		exec_say(home, PTAH_LOG_LEVEL_WARN, "a connection of the program is lost: %s", strerror(-rc));
 }
 
+static void
+end_known(struct exec_home *home, struct exec_visit *visit)
+{
+	struct ptah_stream *stream = visit->stream;
+	char peer[EXEC_PEER_ROOM];
+
+	memcpy(peer, visit->orport.peer, sizeof(peer));
+	unlink_visit(home, visit);
+	let_in(home, stream, peer);
+}
+
+/* It may take so long.  -errno: nobody would look. */
+static int
+give_time(struct exec_home *home, struct exec_visit *visit, uint64_t ns)
+{
+	int rc;
+
+	visit->due_ns = home->host->now_ns(home->self) + ns;
+	if (home->look_ns != 0 && home->look_ns <= visit->due_ns)
+		return 0;
+	rc = home->host->timer(home->self, EXEC_T_VISITS, ns);
+	if (rc == 0)
+		home->look_ns = visit->due_ns;
+	return rc;
+}
+
+/* Who it is is known: let it in with the client's first word, or after a while. */
+static void
+be_known(struct exec_home *home, struct exec_visit *visit, int spoke)
+{
+	visit->known = 1;
+	if (spoke || home->conf->client_first_ns == 0 || give_time(home, visit, home->conf->client_first_ns) < 0)
+		end_known(home, visit);
+}
+
+/* There are too many: nobody is waited for who is known. */
+static void
+make_room(struct exec_home *home)
+{
+	struct exec_visit *next;
+
+	for (struct exec_visit *visit = home->visits; visit != NULL; visit = next) {
+		next = visit->next;
+		if (visit->known)
+			end_known(home, visit);
+	}
+}
+
+static struct exec_visit *
+begin_visit(struct exec_home *home, struct ptah_stream *stream)
+{
+	struct exec_visit *visit;
+
+	if (home->n_visits == VISITS_MAX)
+		make_room(home);
+	visit = home->n_visits < VISITS_MAX ? calloc(1, sizeof(*visit)) : NULL;
+	if (visit == NULL) {
+		home->host->drop(stream);
+		return NULL;
+	}
+	visit->stream = stream;
+	visit->next = home->visits;
+	home->visits = visit;
+	home->n_visits++;
+	return visit;
+}
+
 void
 exec_visits_accept(struct exec_home *home, const struct ptah_event *event)
 {
+	struct exec_visit *visit = begin_visit(home, event->stream);
 	uint8_t out[EXEC_ORPORT_ROOM];
-	struct exec_visit *visit;
 
+	if (visit == NULL)
+		return;
 	if (!home->conf->ext_orport) {
 		/* Who it is has no name here: the program's own address is nobody's. */
-		let_in(home, event->stream, "");
+		be_known(home, visit, 0);
 		return;
 	}
-	visit = home->n_visits < VISITS_MAX ? calloc(1, sizeof(*visit)) : NULL;
-	if (visit == NULL) {
-		home->host->drop(event->stream);
+	if (give_time(home, visit, VISIT_NS) < 0) {
+		end_visit(home, visit);
 		return;
 	}
-	visit->stream = event->stream;
-	visit->born_ns = home->host->now_ns(home->self);
-	visit->next = home->visits;
-	home->visits = visit;
-	if (home->n_visits++ == 0)
-		home->host->timer(home->self, EXEC_T_VISITS, LOOK_NS);
 	home->host->write(visit->stream, (struct ptah_span){ out, exec_orport_begin(&visit->orport, out) });
 }
 
@@ -120,10 +189,9 @@ step(struct exec_home *home, struct exec_visit *visit, struct ptah_span *in, siz
 }
 
 static void
-hear(struct exec_home *home, struct exec_visit *visit, struct ptah_span in)
+hear(struct exec_home *home, struct exec_visit *visit, const struct ptah_event *event)
 {
-	char peer[EXEC_PEER_ROOM];
-	struct ptah_stream *stream;
+	struct ptah_span in = event->body;
 	size_t eaten;
 	int rc;
 
@@ -138,15 +206,13 @@ hear(struct exec_home *home, struct exec_visit *visit, struct ptah_span in)
 		end_visit(home, visit);
 		return;
 	}
-	stream = visit->stream;
-	memcpy(peer, visit->orport.peer, sizeof(peer));
-	unlink_visit(home, visit);
-	let_in(home, stream, peer);
+	be_known(home, visit, in.len > 0 || (event->val & PTAH_STREAM_ENDED) != 0);
 }
 
 int
 exec_visits_hear(struct exec_home *home, const struct ptah_event *event)
 {
+	const int64_t said = PTAH_STREAM_INPUT | PTAH_STREAM_ENDED;
 	struct exec_visit *visit = home->visits;
 
 	while (visit != NULL && visit->stream != event->stream)
@@ -155,9 +221,11 @@ exec_visits_hear(struct exec_home *home, const struct ptah_event *event)
 		return 0;
 	if ((event->val & PTAH_STREAM_FAILED) != 0)
 		unlink_visit(home, visit);
-	else if ((event->val & PTAH_STREAM_INPUT) != 0)
-		hear(home, visit, event->body);
-	else if ((event->val & PTAH_STREAM_ENDED) != 0)
+	else if (visit->known && (event->val & said) != 0)
+		end_known(home, visit);
+	else if (!visit->known && (event->val & PTAH_STREAM_INPUT) != 0)
+		hear(home, visit, event);
+	else if (!visit->known && (event->val & PTAH_STREAM_ENDED) != 0)
 		end_visit(home, visit);
 	return 1;
 }
@@ -165,16 +233,23 @@ exec_visits_hear(struct exec_home *home, const struct ptah_event *event)
 void
 exec_visits_timer(struct exec_home *home)
 {
-	uint64_t now = home->host->now_ns(home->self);
+	uint64_t now = home->host->now_ns(home->self), soonest = 0;
 	struct exec_visit *next;
 
+	home->look_ns = 0;
 	for (struct exec_visit *visit = home->visits; visit != NULL; visit = next) {
 		next = visit->next;
-		if (now - visit->born_ns > VISIT_NS)
+		if (visit->due_ns > now)
+			soonest = soonest == 0 || visit->due_ns < soonest ? visit->due_ns : soonest;
+		else if (visit->known)
+			end_known(home, visit);
+		else
 			end_visit(home, visit);
 	}
-	if (home->visits != NULL)
-		home->host->timer(home->self, EXEC_T_VISITS, LOOK_NS);
+	if (soonest == 0)
+		return;
+	if (home->host->timer(home->self, EXEC_T_VISITS, soonest - now) == 0)
+		home->look_ns = soonest;
 }
 
 void

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -122,13 +123,16 @@ class Detour:
                 near = self.listener.accept()[0]
                 far = socket.create_connection(self.where,
                     source_address=(self.source, 0))
-                for a, b in ((near, far), (far, near)):
-                    threading.Thread(target=self.carry, args=(a, b),
-                        daemon=True).start()
+                for a, b, how in ((near, far, self.carry), (far, near, self.back)):
+                    threading.Thread(target=how, args=(a, b), daemon=True).start()
+
+    def back(self, far, near):
+        self.carry(far, near)
 
     @staticmethod
-    def carry(a, b):
+    def carry(a, b, got=b""):
         with contextlib.suppress(OSError):
+            b.sendall(got)
             while True:
                 got = a.recv(65536)
                 if not got:
@@ -204,8 +208,11 @@ def bound(kind):
     return s
 
 
-def mode_pair(house, name, mode, target):
-    """Both sides by flags, over obfs4proxy; gives where the client listens."""
+def mode_pair(house, name, mode, target, detour=None):
+    """Both sides by flags, over obfs4proxy; gives where the client listens.
+
+    'detour' is given the server's address, and gives where to dial instead.
+    """
     need("obfs4proxy")
     command = through(house)
     command[1] += ":" + module_env()["PTAH_MODULE_PATH"]
@@ -219,7 +226,8 @@ def mode_pair(house, name, mode, target):
     args = dict(split_args(said[1][len("ARGS:"):]))
     client = house.start("c", command + words + ["-client", "-udpQueue", "8",
         "-state", house.path("c-state"), "-options",
-        json.dumps(dict(args, serverAddress=said[0], **password))], module_env())
+        json.dumps(dict(args, serverAddress=detour(said[0]) if detour else said[0],
+            **password))], module_env())
     return _host_port(_last_field(client, "CMETHOD", name)[1])
 
 
@@ -241,6 +249,49 @@ def test_web_130_transparent_tcp_through_exec(house, name):
             assert more
             got += more
         assert got == block
+
+
+class Gathering(Detour):
+    """What the server says within a moment of its first byte comes as one."""
+
+    def back(self, far, near):
+        with contextlib.suppress(OSError):
+            far.settimeout(0.1)
+            got = b""
+            until = None
+            while until is None or time.monotonic() < until:
+                with contextlib.suppress(socket.timeout):
+                    more = far.recv(65536)
+                    until = until or time.monotonic() + 0.1
+                    if not more:
+                        break
+                    got += more
+            far.settimeout(None)
+            self.carry(far, near, got)
+
+
+@pytest.mark.parametrize("name", ["obfs2+obfs4", "obfs3+obfs4", "obfs4"])
+def test_who_speaks_first_is_heard_through_obfs4proxy(house, name):
+    """Its client holds what came in one read with the handshake until more comes.
+
+    A read takes 8192 bytes, and lengths are drawn, so it needs some tries.
+    """
+    target = house.add(bound(socket.SOCK_STREAM))
+
+    def gathering(address):
+        host, port = _host_port(address)
+        return "127.0.0.1:%d" % house.add(Gathering((host, port), "127.0.0.1")).port
+
+    where = mode_pair(house, name, "transparent-TCP", target, gathering)
+    for server_first in 4 * (False, True):
+        app = house.add(socket.create_connection(where, 10))
+        if not server_first:
+            app.sendall(b"first")
+        there = house.add(target.accept()[0])
+        there.settimeout(10)
+        assert server_first or there.recv(5) == b"first"
+        there.sendall(b"second")
+        assert app.recv(6) == b"second"
 
 
 @pytest.mark.parametrize("mode", ["transparent-UDP", "STUN"])

@@ -264,7 +264,7 @@ ptah_worker_free(struct ptah_worker *worker)
 	free(box);
 	if (worker->base != NULL)
 		event_base_free(worker->base);
-	for (size_t i = 0; i < PTAH_LAYERS_MAX; i++)
+	for (size_t i = 0; i <= PTAH_LAYERS_MAX; i++)
 		free(worker->scratch[i]);
 	free(worker->scratch_in);
 	free(worker->stats);

@@ -38,7 +38,7 @@ struct ptah_worker {
 	struct event_base *base; /* made with EVENT_BASE_FLAG_NOLOCK */
 	struct ptah_stats *stats; /* written by this worker only */
 	uint8_t *scratch_in;      /* twice PTAH_SCRATCH_LEN: a kept tail, and a read behind it */
-	uint8_t *scratch[PTAH_LAYERS_MAX]; /* output of layer i; made when first used */
+	uint8_t *scratch[PTAH_LAYERS_MAX + 1]; /* output of layer i, and one beside them; made when first used */
 	struct ptah_alarms *alarms; /* see loop/alarm.h; made when the first is set */
 	struct ptah_deadlines *deadlines; /* see loop/deadline.h */
 	struct ptah_deadline trim; /* when to give memory back */

@@ -18,7 +18,7 @@
 #include "relay/call.h"
 
 /* Room for what a step makes towards the side where its input comes from. */
-#define SIDE_SCRATCH (PTAH_LAYERS_MAX - 1)
+#define SIDE_SCRATCH PTAH_LAYERS_MAX
 #define ROOM_LEN (PTAH_SCRATCH_OUT_LEN - PTAH_SCRATCH_HEAD)
 /* So often in a row a step may be called that only changes its mind. */
 #define IDLE_CALLS_MOST 64

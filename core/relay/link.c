@@ -74,7 +74,7 @@ ptah_layers_new(struct ptah_link *link)
 	struct ptah_instance *instance = link->instance;
 	unsigned n = ptah_stack_height(instance);
 
-	if (n > PTAH_LAYERS_MAX - 2)
+	if (n > PTAH_LAYERS_MAX)
 		return -E2BIG;
 	link->layers = calloc(n, sizeof(*link->layers));
 	if (link->layers == NULL)

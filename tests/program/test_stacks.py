@@ -216,6 +216,24 @@ def test_datagrams_go_through_stacks(tmp_path, name, options):
                     comes_back(app, target, os.urandom(size))
 
 
+def test_a_stack_has_eight_layers_at_most(echo):
+    """Eight carry; nine are refused at once, and not when a link comes."""
+    for n in (8, 9):
+        name = "+".join(["dummy", *["shadow"] * (n - 1)])
+        options = dict(PASSWORD)
+        for _ in range(n - 1):
+            options = dict(PASSWORD, over=options)
+        with by_flags(F3S(echo.port), name, options) as s:
+            s.wait_line("SMETHODS DONE")
+            if n == 9:
+                s.wait_line(r"SMETHOD-ERROR .*too high", "err")
+                continue
+            to = "%s:%d" % s.address(name)
+            with by_flags(F3C(1), name, dict(options, serverAddress=to)) as c:
+                c.wait_done()
+                carries(c, name, s, {})
+
+
 @pytest.mark.parametrize("top, below, why", [
     ("shadow", "ghost", r'over "ghost": no such transport'),
     ("shadow", "shadow", r'over "shadow": option "password" is missing'),

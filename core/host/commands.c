@@ -34,7 +34,9 @@ const struct ptah_command ptah_commands[] = {
 	{ .name = "modules", .flags = module_flags, .run = run_modules,
 	    .help = "list the transports that are there, and those refused" },
 	{ .name = "info", .flags = module_flags, .run = run_info, .help = "print the facts and options of one",
-	    .operand = { .value = "NAME", .type = PTAH_VALUE_NAME, .help = "the transport" } },
+	    .about = "It says what the transport can stand on, and what can stand on it, of those that are there.\n"
+	    "Of a stack it prints the facts of each layer, or says why it cannot be.",
+	    .operand = { .value = "NAME", .type = PTAH_VALUE_NAME, .help = "the transport, or a stack of them, top first: a+b" } },
 	{ .name = "invite", .flags = ptah_invite_flags, .run = ptah_invite,
 	    .help = "who a server is, as lines and options to write down",
 	    .about = "It prints the bridge line of a server, the lines of both torrcs and the options of both sides.\n"

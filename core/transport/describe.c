@@ -15,9 +15,9 @@
 #include "transport/options.h"
 
 static const char *
-roles_of(const struct ptah_module *module)
+roles_of(uint32_t abilities)
 {
-	switch (module->abilities & (PTAH_CAN_CLIENT | PTAH_CAN_SERVER)) {
+	switch (abilities & (PTAH_CAN_CLIENT | PTAH_CAN_SERVER)) {
 	case PTAH_CAN_CLIENT:
 		return "client";
 	case PTAH_CAN_SERVER:
@@ -82,7 +82,7 @@ ptah_describe_modules(struct ptah_registry *registry, struct ptah_buf *out)
 		const struct ptah_registry_row *row = &rows[i];
 
 		ptah_buf_printf(out, "%-*s  %-17s  %-7s  %s\n", wide, row->name,
-		    row->module != NULL ? roles_of(row->module) : row->hidden ? "(hidden)" : "(refused)",
+		    row->module != NULL ? roles_of(row->module->abilities) : row->hidden ? "(hidden)" : "(refused)",
 		    row->module != NULL ? kind_of(row->module) : "-", row->path);
 		ptah_buf_printf(out, "%-*s    ", wide, "");
 		add_text(out, row->problem != NULL ? row->problem : row->module->summary);
@@ -121,24 +121,35 @@ describe_names(const struct ptah_module *module, const char *name, struct ptah_b
 	}
 }
 
+/* How datagrams go: does it carry streams at all, keep messages, and that only when it is told to? */
+static const char *
+messages_of(bool stream, bool messages, bool asked)
+{
+	if (!stream)
+		return "a datagram each, over UDP, and nothing else: for the UDP modes";
+	if (!messages)
+		return "framed on a stream, above it";
+	return asked ?
+	    "framed on a stream; with option messages=true a datagram each, over UDP, which client and server must both be told" :
+	    "a datagram each, over UDP; with option messages=false framed on a stream, which client and server must both be told";
+}
+
+static unsigned
+handshake_ms(const struct ptah_module *module)
+{
+	return module->handshake_ms != 0 ? module->handshake_ms : PTAH_HANDSHAKE_MS;
+}
+
 static void
 describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
 {
 	uint32_t can = module->abilities;
 	bool carrier = (can & PTAH_IS_CARRIER) != 0;
 
-	fact(out, "can be", roles_of(module));
+	fact(out, "can be", roles_of(module->abilities));
 	fact(out, "is a", carrier ? "carrier: it makes its own streams" : "codec: it turns bytes into bytes on a stream");
-	fact(out, "stack", carrier ? "others can stand on it; it stands on nothing" :
-	    "stands on any other transport, and others on it");
-	if ((can & PTAH_CAN_STREAM) == 0)
-		fact(out, "messages", "a datagram each, over UDP, and nothing else: for the UDP modes");
-	else if ((can & PTAH_CAN_MESSAGE) != 0)
-		fact(out, "messages", (can & PTAH_MESSAGES_ASKED) != 0 ?
-		    "framed on a stream; with option messages=true a datagram each, over UDP, which client and server must both be told" :
-		    "a datagram each, over UDP; with option messages=false framed on a stream, which client and server must both be told");
-	else
-		fact(out, "messages", "framed on a stream, above it");
+	fact(out, "messages", messages_of((can & PTAH_CAN_STREAM) != 0, (can & PTAH_CAN_MESSAGE) != 0,
+	    (can & PTAH_MESSAGES_ASKED) != 0));
 	fact(out, "half-close", (can & PTAH_HOLDS_EOF) != 0 ?
 	    "an EOF of the server's side goes through; a client keeps its own back (option half-close)" :
 	    (can & PTAH_CAN_HALF_CLOSE) != 0 ? "an EOF of one side goes through" :
@@ -155,8 +166,7 @@ describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
 		fact(out, "asked for", "by name only; \"*\" leaves it out");
 	if ((can & PTAH_ANSWERS_ALL) != 0)
 		fact(out, "probes", "a server answers whoever connects: who probes it knows what it is");
-	ptah_buf_printf(out, "%-12swithin %u s\n", "handshake",
-	    ((module->handshake_ms != 0 ? module->handshake_ms : PTAH_HANDSHAKE_MS) + 999) / 1000);
+	ptah_buf_printf(out, "%-12swithin %u s\n", "handshake", (handshake_ms(module) + 999) / 1000);
 }
 
 static void
@@ -194,8 +204,8 @@ describe_option(const struct ptah_option *option, struct ptah_buf *out)
 	ptah_buf_puts(out, "\n");
 }
 
-static int
-describe(const struct ptah_found *found, const char *name, struct ptah_buf *out)
+static void
+describe_facts(const struct ptah_found *found, const char *name, struct ptah_buf *out)
 {
 	const struct ptah_module *module = &found->loaded->module;
 
@@ -205,26 +215,123 @@ describe(const struct ptah_found *found, const char *name, struct ptah_buf *out)
 	fact(out, "file", found->loaded->path != NULL ? found->loaded->path : "(built in)");
 	ptah_buf_printf(out, "%-12s%u.%u\n", "ABI", module->head.major, module->head.minor);
 	describe_abilities(module, out);
-	if (found->options != NULL) {
-		char *text = ptah_json_text(found->options);
-
-		if (text == NULL)
-			return -ENOMEM;
-		fact(out, "defined with", text);
-		free(text);
-	}
 	if (module->example != NULL)
 		fact(out, "example", module->example);
-	ptah_buf_puts(out, "\noptions:\n");
+}
+
+static int
+describe_definition(const struct ptah_found *found, struct ptah_buf *out)
+{
+	char *text = found->options != NULL ? ptah_json_text(found->options) : NULL;
+
+	if (text != NULL)
+		fact(out, "defined as", text);
+	else if (found->options != NULL)
+		return -ENOMEM;
+	free(text);
+	return 0;
+}
+
+static void
+describe_options(const struct ptah_module *module, struct ptah_buf *out)
+{
 	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++)
 		describe_option(option, out);
+}
+
+/* Those that the host reads; of 'module', or of a stack (NULL). */
+static void
+describe_host_options(const struct ptah_module *module, struct ptah_buf *out)
+{
 	ptah_buf_puts(out, "  serverAddress\n      where a client connects to: host:port\n");
 	/* A module that takes part in it says so in words of its own. */
-	if (ptah_options_find(module, PTAH_CLIENT, PTAH_KEY_HALF_CLOSE) == NULL)
+	if (module == NULL || ptah_options_find(module, PTAH_CLIENT, PTAH_KEY_HALF_CLOSE) == NULL)
 		ptah_buf_puts(out, "  half-close\n      what follows when one side has said all: auto, send, hold\n");
 	ptah_buf_puts(out, "  messages\n      in the UDP modes, true: a datagram each, false: framed on a stream; the same for client and server\n"
 	    "  over\n      the transport to stand on: \"NAME\", or {\"module\": \"NAME\", ...its options}\n");
+}
+
+static int
+describe(struct ptah_registry *registry, const struct ptah_found *found, const struct ptah_stack *stack, const char *name,
+    struct ptah_buf *out)
+{
+	const struct ptah_module *module = &found->loaded->module;
+	int rc;
+
+	describe_facts(found, name, out);
+	rc = describe_definition(found, out);
+	if (rc == 0)
+		rc = ptah_describe_standing(registry, stack, out);
+	if (rc < 0)
+		return rc;
+	ptah_buf_puts(out, "\noptions:\n");
+	describe_options(module, out);
+	describe_host_options(module, out);
 	return out->rc;
+}
+
+/* ---- several on one another ------------------------------------------------- */
+
+/* What they are together. */
+static void
+describe_together(const struct ptah_stack *stack, const struct ptah_stack_can *can, struct ptah_buf *out)
+{
+	const uint32_t bottom = stack->module[stack->n - 1]->abilities;
+	unsigned longest = 0;
+
+	ptah_buf_printf(out, "%-12s%s", "stack", stack->module[0]->name);
+	for (unsigned i = 1; i < stack->n; i++)
+		ptah_buf_printf(out, "+%s", stack->module[i]->name);
+	ptah_buf_puts(out, "\n");
+	fact(out, "can be", roles_of(can->roles));
+	fact(out, "messages", messages_of(can->stream, can->messages, can->asked));
+	if ((bottom & PTAH_OWN_SOCKETS) != 0)
+		fact(out, "proxy", "cannot go through an upstream proxy");
+	for (unsigned i = 0; i < stack->n; i++)
+		longest = handshake_ms(stack->module[i]) > longest ? handshake_ms(stack->module[i]) : longest;
+	ptah_buf_printf(out, "%-12swithin %u s, all layers together\n", "handshake", (longest + 999) / 1000);
+}
+
+static int
+describe_layer(struct ptah_registry *registry, const struct ptah_stack *stack, unsigned i, struct ptah_buf *out,
+    char *why, size_t why_room)
+{
+	struct ptah_found found;
+	int rc = ptah_registry_find(registry, stack->name[i], &found, why, why_room);
+
+	if (rc < 0)
+		return rc;
+	ptah_buf_printf(out, "\nlayer %u%s:\n\n", i + 1, i == 0 ? ", the top" : i + 1 == stack->n ? ", on the wire" : "");
+	describe_facts(&found, stack->name[i], out);
+	ptah_buf_printf(out, "\noptions of %s:\n", stack->name[i]);
+	describe_options(&found.loaded->module, out);
+	ptah_json_free(found.options);
+	return out->rc;
+}
+
+static int
+describe_stack(struct ptah_registry *registry, const struct ptah_stack *stack, const struct ptah_found *found,
+    const char *name, struct ptah_buf *out, char *why, size_t why_room)
+{
+	static const struct ptah_stack none = { .n = 0 };
+	const struct ptah_stack_can can = ptah_stack_judge(stack, &none);
+	int rc = 0;
+
+	if (can.problem != PTAH_STACK_FINE) {
+		ptah_stack_say(stack, &can, why, why_room);
+		return -EINVAL;
+	}
+	fact(out, "name", name);
+	describe_together(stack, &can, out);
+	if (found != NULL)
+		rc = describe_definition(found, out);
+	if (rc == 0)
+		rc = ptah_describe_standing(registry, stack, out);
+	ptah_buf_puts(out, "\noptions of the stack (one that a layer does not know is for the one below it; over.KEY is KEY of that one):\n");
+	describe_host_options(NULL, out);
+	for (unsigned i = 0; rc == 0 && i < stack->n; i++)
+		rc = describe_layer(registry, stack, i, out, why, why_room);
+	return rc;
 }
 
 /* "did you mean": the nearest of all that could be asked for. */
@@ -250,20 +357,39 @@ say_nearest(struct ptah_registry *registry, const char *name, char *why, size_t 
 	ptah_registry_rows_free(rows, n);
 }
 
+/* Takes: nothing; 'stack' has been found. */
+static int
+describe_found(struct ptah_registry *registry, const struct ptah_stack *stack, const char *name, struct ptah_buf *out,
+    char *why, size_t why_room)
+{
+	struct ptah_found found;
+	int rc;
+
+	if (strchr(name, '+') != NULL)
+		return describe_stack(registry, stack, NULL, name, out, why, why_room);
+	rc = ptah_registry_find(registry, name, &found, why, why_room);
+	if (rc < 0)
+		return rc;
+	rc = stack->n > 1 ? describe_stack(registry, stack, &found, name, out, why, why_room) :
+	    describe(registry, &found, stack, name, out);
+	ptah_json_free(found.options);
+	return rc;
+}
+
 int
 ptah_describe_module(struct ptah_registry *registry, const char *name, struct ptah_buf *out,
     char *why, size_t why_room)
 {
-	struct ptah_found found;
-	int rc = ptah_registry_find(registry, name, &found, why, why_room);
+	struct ptah_stack stack;
+	const char *nobody;
+	int rc = ptah_stack_find(&stack, registry, name, &nobody, why, why_room);
 
 	if (rc == -ENOENT)
-		say_nearest(registry, name, why, why_room);
-	if (rc < 0)
-		return rc;
-	rc = describe(&found, name, out);
-	if (rc < 0)
+		say_nearest(registry, nobody, why, why_room);
+	if (rc == 0)
+		rc = describe_found(registry, &stack, name, out, why, why_room);
+	if (rc == -ENOMEM)
 		snprintf(why, why_room, "out of memory");
-	ptah_json_free(found.options);
+	ptah_stack_clear(&stack);
 	return rc;
 }

@@ -16,6 +16,7 @@
 #include "transport/loader.h"
 #include "transport/merge.h"
 #include "transport/registry.h"
+#include "transport/stacks.h"
 #include "transport/state.h"
 
 /* Longest "a+b+c" of names. */
@@ -225,7 +226,7 @@ build_below(struct ptah_instance *instance, const struct ptah_instance_wish *wis
 	if (over == NULL || over->type == PTAH_JSON_NULL)
 		return 0;
 	if ((instance->module->abilities & PTAH_IS_CARRIER) != 0)
-		return refuse(why, why_room, "makes its own streams, so it cannot stand over another transport");
+		return refuse(why, why_room, PTAH_STACK_OWN_STREAMS);
 	if (layer + 1 == PTAH_LAYERS_MAX)
 		return refuse(why, why_room, "option \"over\": the stack is too high");
 	rc = ptah_merge_split(over, &name, &own);

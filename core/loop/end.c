@@ -76,7 +76,8 @@ ptah_end_open(struct ptah_end *end, struct ptah_worker *worker, int fd,
 	if (event_assign(&end->read_event, worker->base, fd, EV_READ | EV_PERSIST, on_read_event, end) == -1)
 		return -ENOMEM;
 	end->fd = fd;
-	end->reading = end->finishing = end->finished = end->failed = end->broken = false;
+	end->reading = end->finishing = end->finished = end->failed = false;
+	end->broke_rc = 0;
 	end->read_kib = PTAH_SCRATCH_LEN / 1024;
 	end->worker = worker;
 	end->ops = ops;
@@ -149,7 +150,7 @@ ptah_end_read(struct ptah_end *end, uint8_t *at, size_t room)
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	return n == 0 && end->broken ? -ECONNRESET : n;
+	return n == 0 ? end->broke_rc : n;
 }
 
 /* Bytes that the kernel took, or -errno. */
@@ -164,7 +165,7 @@ send_some(struct ptah_end *end, const uint8_t *at, size_t len)
 	if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	/* After an EOF of the other side it would be EPIPE, and short memory breaks no connection. */
-	end->broken = n == -1 && errno != EPIPE && errno != ENOMEM && errno != ENOBUFS;
+	end->broke_rc = n == -1 && errno != EPIPE && errno != ENOMEM && errno != ENOBUFS ? -errno : 0;
 	return n == -1 ? -errno : n;
 }
 

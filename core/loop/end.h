@@ -36,8 +36,8 @@ struct ptah_end_ops {
 struct ptah_end {
 	int fd; /* -1: none */
 	bool reading, finishing, finished, failed;
-	bool broken; /* writing failed so, and took the error with it that reading should have met */
 	uint16_t read_kib; /* how much one read may take, in KiB */
+	int broke_rc; /* writing failed so, and took the error with it that reading should have met; or 0 */
 	struct ptah_worker *worker;
 	const struct ptah_end_ops *ops;
 	void *arg;

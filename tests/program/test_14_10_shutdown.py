@@ -207,9 +207,9 @@ def test_ipc_338_sigint_then_the_end(echo, state, how):
 
 
 PARENT = """
-import subprocess, sys, time
+import os, subprocess, sys, time
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)
-print(child.pid, flush=True)
+os.write(1, b"%d\\n" % child.pid)
 time.sleep(600)
 """
 

@@ -13,12 +13,14 @@
 #include "loop/worker.h"
 #include "plain/linger.h"
 #include "plain/socks.h"
+#include "relay/flock.h"
 #include "relay/link.h"
 
 struct ptah_client {
 	struct ptah_worker *worker;
 	struct ptah_client_how how;
 	struct ptah_listener *listener;
+	struct ptah_flock *flock;
 	struct guest *guests; /* list: those in their SOCKS handshake */
 	unsigned n_guests;
 	struct ptah_often refused, no_address, no_memory;
@@ -46,6 +48,7 @@ guest_forget(struct guest *guest)
 	if (guest->next != NULL)
 		guest->next->prev = guest->prev;
 	client->n_guests--;
+	ptah_flock_leave(client->flock);
 }
 
 /* The last of a guest, wherever it got to. */
@@ -309,6 +312,7 @@ on_accept(int fd, const struct ptah_addr *peer, void *arg)
 		guest->next->prev = guest;
 	client->guests = guest;
 	client->n_guests++;
+	ptah_flock_enter(client->flock);
 	ptah_socks_init(&guest->socks, client->how.dialect, client->how.legacy80);
 	if (!client->how.socks) {
 		begin_link(guest, (struct ptah_span){ NULL, 0 });
@@ -335,7 +339,12 @@ ptah_client_new(struct ptah_worker *worker, const struct ptah_client_how *how, i
 	}
 	client->worker = worker;
 	client->how = *how;
-	client->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, client);
+	client->flock = ptah_flock_of(worker, how->instance);
+	if (client->flock == NULL) {
+		close(listen_fd);
+	} else {
+		client->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, client);
+	}
 	if (client->listener == NULL) {
 		free(client);
 		errno = ENOMEM;
@@ -363,6 +372,7 @@ ptah_client_free(struct ptah_client *client)
 	if (client == NULL)
 		return;
 	ptah_client_shut(client, false);
+	ptah_linger_end_of(client->worker, client);
 	while (client->guests != NULL) {
 		struct guest *guest = client->guests;
 

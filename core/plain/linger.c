@@ -100,8 +100,13 @@ ptah_linger_begin(struct ptah_worker *worker, int fd, struct ptah_span words, pt
 }
 
 void
-ptah_linger_end_all(struct ptah_worker *worker)
+ptah_linger_end_of(struct ptah_worker *worker, const void *arg)
 {
-	while (worker->rooms[PTAH_ROOM_LINGER] != NULL)
-		over(worker->rooms[PTAH_ROOM_LINGER]);
+	struct ptah_linger *next;
+
+	for (struct ptah_linger *linger = worker->rooms[PTAH_ROOM_LINGER]; linger != NULL; linger = next) {
+		next = linger->next;
+		if (linger->arg == arg)
+			over(linger);
+	}
 }

@@ -23,7 +23,7 @@ typedef void ptah_lingered_fn(void *arg);
  * Takes: fd.  'fn' runs when it is closed, perhaps before this returns.
  */
 void ptah_linger_begin(struct ptah_worker *worker, int fd, struct ptah_span words, ptah_lingered_fn *fn, void *arg);
-/** Close all of this worker's now. */
-void ptah_linger_end_all(struct ptah_worker *worker);
+/** Close now all those that would tell 'arg'. */
+void ptah_linger_end_of(struct ptah_worker *worker, const void *arg);
 
 #endif

@@ -107,7 +107,7 @@ step(struct ptah_courier *courier)
 static void
 courier_free(struct ptah_courier *courier)
 {
-	struct ptah_relay *relay = ptah_relay_of(courier->worker);
+	struct ptah_flock *flock = ptah_flock_of(courier->worker, courier->instance);
 
 	for (unsigned i = 0; i < courier->n_hops; i++) {
 		struct hop *hop = &courier->hops[i];
@@ -125,13 +125,13 @@ courier_free(struct ptah_courier *courier)
 	ptah_deadline_clear(&courier->deadline);
 	if (courier->has_args)
 		ptah_args_free(&courier->args);
-	*(courier->prev != NULL ? &courier->prev->next : &relay->couriers) = courier->next;
+	*(courier->prev != NULL ? &courier->prev->next : &flock->couriers) = courier->next;
 	if (courier->next != NULL)
 		courier->next->prev = courier->prev;
-	relay->n_couriers--;
 	ptah_courier_count(courier, PTAH_STAT_LINKS_CLOSED);
 	ptah_instance_unref(courier->instance);
 	free(courier);
+	ptah_flock_leave(flock);
 }
 
 static void
@@ -258,8 +258,8 @@ hops_new(struct ptah_courier *courier)
 struct ptah_courier *
 ptah_courier_new(struct ptah_worker *worker, const struct ptah_courier_how *how, const struct ptah_courier_ops *ops, void *arg)
 {
-	struct ptah_relay *relay = ptah_relay_of(worker);
-	struct ptah_courier *courier = relay != NULL ? calloc(1, sizeof(*courier)) : NULL;
+	struct ptah_flock *flock = ptah_flock_of(worker, how->instance);
+	struct ptah_courier *courier = flock != NULL ? calloc(1, sizeof(*courier)) : NULL;
 
 	if (courier == NULL) {
 		errno = ENOMEM;
@@ -271,11 +271,11 @@ ptah_courier_new(struct ptah_worker *worker, const struct ptah_courier_how *how,
 	courier->ops = ops;
 	courier->arg = arg;
 	courier->held_end = &courier->held;
-	courier->next = relay->couriers;
+	courier->next = flock->couriers;
 	if (courier->next != NULL)
 		courier->next->prev = courier;
-	relay->couriers = courier;
-	relay->n_couriers++;
+	flock->couriers = courier;
+	ptah_flock_enter(flock);
 	ptah_courier_count(courier, PTAH_STAT_LINKS_OPENED);
 	(void)ptah_text_copy(courier->server, sizeof(courier->server), how->server != NULL ? how->server : "");
 	(void)ptah_text_copy(courier->peer, sizeof(courier->peer), how->peer != NULL ? how->peer : "");

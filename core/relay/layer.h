@@ -11,6 +11,7 @@
 #include "loop/deadline.h"
 #include "loop/end.h"
 #include "loop/worker.h"
+#include "relay/flock.h"
 #include "relay/link.h"
 #include "relay/stack.h"
 #include "relay/tail.h"
@@ -57,7 +58,7 @@ enum stage {
 
 struct ptah_link {
 	struct ptah_worker *worker;
-	struct ptah_link *prev, *next; /* all links of the worker */
+	struct ptah_link *prev, *next; /* of its flock */
 	const struct ptah_link_ops *ops;
 	void *arg;
 	struct ptah_instance *instance; /* the top's */
@@ -181,10 +182,7 @@ void ptah_drain_end_all(struct ptah_worker *worker);
 
 /** What this room keeps per worker. */
 struct ptah_relay {
-	struct ptah_link *links; /* list */
-	unsigned n_links;
-	struct ptah_courier *couriers; /* list */
-	unsigned n_couriers;
+	struct ptah_flock own; /* links of instances that name no flock */
 	struct drained **drained; /* eldest first */
 	unsigned n_drained, drained_most;
 	double drain_scale; /* of how long they live: 1 */

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "loop/worker.h"
-#include "relay/courier.h"
 #include "relay/layer.h"
 #include "stats/stats.h"
 #include "transport/stream.h"
@@ -43,7 +42,7 @@ ptah_layers_free(struct ptah_link *link, int why)
 void
 ptah_link_free(struct ptah_link *link)
 {
-	struct ptah_relay *relay = ptah_relay_of(link->worker);
+	struct ptah_flock *flock = ptah_flock_of(link->worker, link->instance);
 
 	ptah_birth_free(link);
 	ptah_layers_free(link, link->rc);
@@ -53,13 +52,13 @@ ptah_link_free(struct ptah_link *link)
 	if (link->prev != NULL)
 		link->prev->next = link->next;
 	else
-		relay->links = link->next;
+		flock->links = link->next;
 	if (link->next != NULL)
 		link->next->prev = link->prev;
-	relay->n_links--;
 	ptah_link_stat(link, PTAH_STAT_LINKS_CLOSED, 1);
 	ptah_instance_unref(link->instance);
 	free(link);
+	ptah_flock_leave(flock);
 }
 
 static void on_self_event(struct ptah_self *self, struct ptah_event *event);
@@ -112,11 +111,11 @@ struct ptah_link *
 ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_t role,
     const struct ptah_link_ops *ops, void *arg)
 {
-	struct ptah_relay *relay = ptah_relay_of(worker);
+	struct ptah_flock *flock = ptah_flock_of(worker, instance);
 	struct ptah_link *link = calloc(1, sizeof(*link));
 	struct birth *birth = calloc(1, sizeof(*birth));
 
-	if (relay == NULL || link == NULL || birth == NULL) {
+	if (flock == NULL || link == NULL || birth == NULL) {
 		free(link);
 		free(birth);
 		errno = ENOMEM;
@@ -132,11 +131,11 @@ ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_
 	link->birth = birth;
 	birth->plain_fd = -1;
 	link->born_ns = ptah_clock_now_ns();
-	link->next = relay->links;
+	link->next = flock->links;
 	if (link->next != NULL)
 		link->next->prev = link;
-	relay->links = link;
-	relay->n_links++;
+	flock->links = link;
+	ptah_flock_enter(flock);
 	ptah_link_stat(link, PTAH_STAT_LINKS_OPENED, 1);
 	if (ptah_layers_new(link) != 0) {
 		ptah_link_free(link);
@@ -359,12 +358,10 @@ ptah_links_end_all(struct ptah_worker *worker, int rc)
 {
 	struct ptah_relay *relay = worker->rooms[PTAH_ROOM_RELAY];
 
-	while (relay != NULL && relay->links != NULL)
-		ptah_link_end(relay->links, rc);
-	while (relay != NULL && relay->couriers != NULL)
-		ptah_courier_end(relay->couriers, rc);
-	if (relay != NULL)
-		ptah_drain_end_all(worker);
+	if (relay == NULL)
+		return;
+	ptah_flock_end(&relay->own, rc);
+	ptah_drain_end_all(worker);
 }
 
 unsigned
@@ -372,7 +369,7 @@ ptah_links_count(const struct ptah_worker *worker)
 {
 	const struct ptah_relay *relay = worker->rooms[PTAH_ROOM_RELAY];
 
-	return relay != NULL ? relay->n_links + relay->n_couriers : 0;
+	return relay != NULL ? relay->own.n : 0;
 }
 
 void

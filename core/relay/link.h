@@ -111,9 +111,9 @@ void ptah_link_plain_failed(struct ptah_link *link, int rc);
 /** End it; on_failed or on_closed run before this returns.  Not from inside an op of this link. */
 void ptah_link_end(struct ptah_link *link, int rc);
 
-/** All links of this worker end now, those of messages (relay/courier.h) too. */
+/** All links of this worker's own flock (relay/flock.h) end now, and all rejected peers that are being drained. */
 void ptah_links_end_all(struct ptah_worker *worker, int rc);
-/** How many there are on this worker (rejected peers that are being drained do not count). */
+/** How many that flock has. */
 unsigned ptah_links_count(const struct ptah_worker *worker);
 /** How many rejected peers this worker may keep open; past it one of the eldest goes.  Before the first link; default PTAH_REJECTED_MOST. */
 #define PTAH_REJECTED_MOST 4096u

@@ -319,6 +319,7 @@ open_on_main(void *arg)
 		.workers = parent->workers,
 		.n_workers = parent->n_workers,
 		.dial_how = parent->dial_how,
+		.flocks = parent->flocks,
 		.on_arrive = on_arrive,
 	};
 	char why[PTAH_WHY_TEXT];

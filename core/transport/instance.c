@@ -164,6 +164,7 @@ copy_wish(struct ptah_instance *instance, const struct ptah_instance_wish *wish)
 	instance->state_folder = wish->state_folder;
 	instance->look = wish->look;
 	instance->dial_how = wish->dial_how;
+	instance->flocks = wish->flocks;
 	instance->on_arrive = wish->on_arrive;
 	instance->n_workers = wish->n_workers;
 	instance->workers = calloc(wish->n_workers, sizeof(struct ptah_worker *));

@@ -28,6 +28,7 @@ struct ptah_opening;
 struct ptah_stopping;
 struct ptah_state;
 struct ptah_state_look;
+struct ptah_flock;
 struct ptah_instance;
 
 /** How long a home may take to be ready. */
@@ -70,6 +71,7 @@ struct ptah_instance {
 	/* Server: what a method line says once the instance is ready. */
 	char *advertise;                  /* NULL: the bound address */
 	struct ptah_json *bridge_args;    /* object of strings, or NULL */
+	struct ptah_flock *flocks;        /* where its links belong, by worker (relay/flock.h); NULL: to their worker */
 	atomic_uint refs;
 	void *arg;                        /* of whoever opened it */
 
@@ -106,6 +108,7 @@ struct ptah_instance_wish {
 	struct ptah_worker *const *workers; /* workers[i]->index is i */
 	unsigned n_workers;
 	const struct ptah_dial_how *dial_how; /* for the dials of carriers; lent for the life of the instance; NULL: directly */
+	struct ptah_flock *flocks;       /* lent for the life of its links, one for each worker; NULL: see ptah_instance */
 	ptah_arrive_fn *on_arrive;       /* server; may be NULL if no carrier is to be opened */
 };
 

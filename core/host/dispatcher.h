@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * host/dispatcher.h: a plan at work: workers, instances, listeners, links.
+ * host/dispatcher.h: a plan at work over a crew: instances, listeners, links.
  *
- * Knows nothing of lines, streams and signals: whoever starts it hears how
- * each service fared and says when to end.
+ * Several may work over one crew; each drains and ends alone, with the links
+ * that are its own.  Knows nothing of lines, streams and signals: whoever starts
+ * it hears how each service fared and says when to end.
  *
- * Threads: the one of the loop that it was given.
+ * Threads: the one of the crew's loop.
  */
 #ifndef PTAH_HOST_DISPATCHER_H
 #define PTAH_HOST_DISPATCHER_H
@@ -13,12 +14,11 @@
 #include "base/addr.h"
 #include "base/kv.h"
 #include "config/plan.h"
+#include "host/crew.h"
 
 struct ptah_dispatcher;
-struct ptah_stats;
-struct ptah_worker;
 
-/** All but on_status() run on the loop's thread; in list order, each service once. */
+/** All run on the loop's thread; of services in list order, each once. */
 struct ptah_dispatcher_says {
 	/**
 	 * A transport listens on 'bound'; a server is to be announced as 'address' with these bridge arguments.
@@ -30,32 +30,34 @@ struct ptah_dispatcher_says {
 	void (*on_method_error)(const char *name, const char *text, void *arg);
 	/** That was the last of them.  May run from inside ptah_dispatcher_start(). */
 	void (*on_ready)(void *arg);
-	/** A module has a STATUS line for the parent.  On any thread. */
-	void (*on_status)(const char *text, size_t len, void *arg);
 	/** After ptah_dispatcher_drain(): the last link has ended. */
 	void (*on_drained)(void *arg);
+	/** After ptah_dispatcher_end(): nothing of it runs any more; ptah_dispatcher_free() is in order, from inside this too. */
+	void (*on_ended)(void *arg);
 };
 
 /**
- * Start all services of the plan; "*" is filled in first.  'descriptors': how many there may be.
- * Lends: all, for the dispatcher's life; 'loop' runs on this thread.
- * Gives: a dispatcher for ptah_dispatcher_stop().
- * Fails: NULL and errno: nothing can start.
+ * Start all services of the plan; "*" is filled in first.
+ * Lends: all, for the dispatcher's life.
+ * Gives: a dispatcher for ptah_dispatcher_end() and then ptah_dispatcher_free().
+ * Fails: NULL and errno (ENOMEM); nothing was begun.
  */
-struct ptah_dispatcher *ptah_dispatcher_start(struct ptah_plan *plan, struct ptah_worker *loop,
-    unsigned descriptors, const struct ptah_dispatcher_says *says, void *arg);
+struct ptah_dispatcher *ptah_dispatcher_start(struct ptah_crew *crew, struct ptah_plan *plan,
+    const struct ptah_dispatcher_says *says, void *arg);
 
 /** Take no new connections; links go on. */
 void ptah_dispatcher_drain(struct ptah_dispatcher *dispatcher);
 
-/**
- * End all links, let modules clean up, end the workers, free all; runs the
- * loop meanwhile.  NULL is fine.
- * Fails: -ETIMEDOUT: something hangs after 'limit_ms'; nothing is freed, and all that is left to do is to leave.
- */
-int ptah_dispatcher_stop(struct ptah_dispatcher *dispatcher, unsigned limit_ms);
+/** End its links, and let its modules clean up until then.  Once. */
+void ptah_dispatcher_end(struct ptah_dispatcher *dispatcher, uint64_t until_ns);
 
-/** Sum of all workers' counters. */
-void ptah_dispatcher_stats(const struct ptah_dispatcher *dispatcher, struct ptah_stats *sum);
+/** It has ended.  NULL is fine. */
+void ptah_dispatcher_free(struct ptah_dispatcher *dispatcher);
+
+/**
+ * End it, run the loop until that is done, and free it.  NULL is fine.
+ * Fails: -ETIMEDOUT: something hangs; nothing is freed.
+ */
+int ptah_dispatcher_stop(struct ptah_dispatcher *dispatcher, uint64_t until_ns);
 
 #endif

@@ -209,12 +209,6 @@ ptah_door_shut(struct ptah_door *door, bool drain)
 		ptah_msgserver_shut(door->msgserver);
 }
 
-unsigned
-ptah_door_waiting(const struct ptah_door *door)
-{
-	return door->client ? ptah_client_waiting(door->client) : 0;
-}
-
 void
 ptah_door_clear(struct ptah_door *door)
 {

@@ -73,8 +73,6 @@ int ptah_door_open(struct ptah_door *door, const struct ptah_doors *doors, struc
 int ptah_door_arrive(struct ptah_door *door, const struct ptah_arrival *arrival);
 /** Let nothing new in; with 'drain', nothing but what stands in the queue. */
 void ptah_door_shut(struct ptah_door *door, bool drain);
-/** Applications that are not links yet. */
-unsigned ptah_door_waiting(const struct ptah_door *door);
 /** Its links must have ended. */
 void ptah_door_clear(struct ptah_door *door);
 

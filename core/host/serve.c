@@ -12,10 +12,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "config/plan.h"
 #include "host/commands.h"
+#include "host/crew.h"
 #include "host/dispatcher.h"
 #include "host/generate.h"
 #include "host/process.h"
@@ -33,6 +35,7 @@ struct serve {
 	struct ptah_ipc ipc;
 	struct ptah_worker *loop; /* of the main thread */
 	struct event *on_end, *on_other, *on_stdin;
+	struct ptah_crew *crew;
 	struct ptah_dispatcher *dispatcher;
 	bool started;  /* DONE is said */
 	bool draining; /* a first SIGINT came */
@@ -169,7 +172,6 @@ static const struct ptah_dispatcher_says says = {
 	.on_method = on_method,
 	.on_method_error = on_method_error,
 	.on_ready = on_ready,
-	.on_status = on_status,
 	.on_drained = on_drained,
 };
 
@@ -204,9 +206,9 @@ on_other_signal(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while (ptah_process_next_signal(fd) != 0)
 		;
-	if (!s->dispatcher)
+	if (!s->crew)
 		return;
-	ptah_dispatcher_stats(s->dispatcher, &sum);
+	ptah_crew_stats(s->crew, &sum);
 	for (int i = 0; i < PTAH_STAT_N && len < sizeof(text); i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%llu",
 		    ptah_stats_name((enum ptah_stat)i), (unsigned long long)sum.at[i]);
@@ -342,8 +344,22 @@ start(struct serve *s, pid_t parent)
 	s->loop = ptah_worker_new(0);
 	if (!s->loop || watch_signals(s) != 0 || watch_stdin(s) != 0)
 		return EX_SOFTWARE;
-	s->dispatcher = ptah_dispatcher_start(&s->plan, s->loop, descriptors, &says, s);
-	return s->dispatcher ? EX_OK : EX_SOFTWARE;
+
+	const struct ptah_crew_how how = {
+		.n_workers = s->plan.workers, .peer_timeout_s = s->plan.peer_timeout_s,
+		.module_path = s->plan.module_path, .module_dir = s->plan.module_dir,
+		.replay_folder = s->plan.replay_state ? s->plan.state_dir : NULL,
+		.descriptors = descriptors, .serves = s->plan.role == PTAH_ROLE_SERVER,
+		.on_status = on_status, .arg = s,
+	};
+
+	s->crew = ptah_crew_start(&how, s->loop);
+	if (s->crew)
+		s->dispatcher = ptah_dispatcher_start(s->crew, &s->plan, &says, s);
+	if (!s->dispatcher)
+		return EX_SOFTWARE;
+	ptah_crew_set_quota(s->crew);
+	return EX_OK;
 }
 
 static void
@@ -356,8 +372,10 @@ free_event(struct event *event)
 static void
 finish(struct serve *s, int rc)
 {
+	uint64_t until_ns = ptah_clock_now_ns() + CLEAN_UP_MS * PTAH_NS_PER_MS;
+
 	s->ending = true;
-	if (ptah_dispatcher_stop(s->dispatcher, CLEAN_UP_MS) != 0) {
+	if (ptah_dispatcher_stop(s->dispatcher, until_ns) != 0 || ptah_crew_stop(s->crew, until_ns) != 0) {
 		/* Threads of ours still run, so nothing may be freed under them. */
 		ptah_warn(AREA_HOST, "a module does not end: leaving without it");
 		_exit(rc);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "host/crew.h"
 #include "loop/worker.h"
 #include "wire/listen.h"
 
@@ -84,19 +85,15 @@ listen_everywhere(struct ptah_service_run *run, const int *fds)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < run->how.n_workers; i++) {
-		struct ptah_worker *worker = run->how.workers[i];
+	for (unsigned i = 0; i < run->how.crew->n_workers; i++) {
+		struct ptah_worker *worker = run->how.crew->workers[i];
 
 		if (fds[i] == -1 && !ptah_doors_take_arrivals(&run->doors))
 			continue;
-		if (rc != 0) {
-			if (fds[i] != -1)
-				close(fds[i]);
-		} else if (!*run->how.running) {
-			rc = ptah_door_open(&run->places[i].door, &run->doors, worker, fds[i]);
-		} else {
+		if (rc == 0)
 			rc = send_listen_letter(run, worker, fds[i]);
-		}
+		else if (fds[i] != -1)
+			close(fds[i]);
 	}
 	return rc;
 }
@@ -144,7 +141,7 @@ listen_also(struct ptah_service_run *run)
 
 		for (unsigned k = 0; k < PTAH_WORKERS_MAX; k++)
 			fds[k] = -1;
-		rc = ptah_listen_open(&service->also[i], fds, run->how.n_workers, &bound);
+		rc = ptah_listen_open(&service->also[i], fds, run->how.crew->n_workers, &bound);
 		if (rc == 0)
 			rc = listen_everywhere(run, fds);
 	}
@@ -162,7 +159,7 @@ announce(struct ptah_service_run *run, const int *fds)
 	if (!is_client(run))
 		rc = ptah_instance_bridge_args(run->instance, text, add_bridge_arg, run, why, sizeof(why));
 	if (rc != 0) {
-		for (unsigned i = 0; i < run->how.n_workers; i++)
+		for (unsigned i = 0; i < run->how.crew->n_workers; i++)
 			if (fds[i] != -1)
 				close(fds[i]);
 	} else {
@@ -214,7 +211,7 @@ on_carrier_listening(int rc, const char *bound, void *arg)
 	run->listening_rc = rc;
 	if (rc == 0)
 		(void)ptah_addr_parse(&run->bound, bound);
-	(void)ptah_worker_send(run->how.loop, &run->listening, on_carrier_listens, run);
+	(void)ptah_worker_send(run->how.crew->loop, &run->listening, on_carrier_listens, run);
 }
 
 static int
@@ -262,7 +259,7 @@ ptah_service_listen(struct ptah_service_run *run)
 	}
 	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
 		fds[i] = -1;
-	rc = ptah_doors_bind(&run->doors, &service->listen, fds, run->how.n_workers, &run->bound);
+	rc = ptah_doors_bind(&run->doors, &service->listen, fds, run->how.crew->n_workers, &run->bound);
 	if (rc != 0)
 		fail(run, "cannot listen on %s: %s", ptah_addr_format(&service->listen, text),
 		    strerror(-rc));
@@ -276,6 +273,7 @@ go_on(struct ptah_service_run *run)
 {
 	char *why = run->ready_reason;
 
+	run->heard = true;
 	run->ready_reason = NULL;
 	if (run->ready_rc == 0 && !*run->how.stopping)
 		settle(run, PTAH_SERVICE_READY);
@@ -287,11 +285,15 @@ go_on(struct ptah_service_run *run)
 static void
 on_ready_letter(struct ptah_worker *loop, void *arg)
 {
+	struct ptah_service_run *run = arg;
+
 	(void)loop;
-	go_on(arg);
+	go_on(run);
+	if (run->is_stopped)
+		run->stopped(run->stopped_arg);
 }
 
-/* On the home's worker, or from inside ptah_instance_open(). */
+/* On the home's worker, or from inside ptah_instance_open(), and then it cannot go on before that is over. */
 static void
 on_ready(struct ptah_instance *instance, int rc, const char *reason, void *arg)
 {
@@ -300,10 +302,10 @@ on_ready(struct ptah_instance *instance, int rc, const char *reason, void *arg)
 	(void)instance;
 	run->ready_rc = rc;
 	run->ready_reason = reason ? strdup(reason) : NULL;
-	if (run->opening)
-		run->is_ready = true;
+	if (pthread_equal(run->opener, pthread_self()))
+		run->heard = true;
 	else
-		(void)ptah_worker_send(run->how.loop, &run->ready, on_ready_letter, run);
+		(void)ptah_worker_send(run->how.crew->loop, &run->ready, on_ready_letter, run);
 }
 
 static void
@@ -316,45 +318,43 @@ open_instance(struct ptah_service_run *run)
 		.options = run->how.service->options, .state_folder = plan->state_dir,
 		.bind = is_client(run) ? NULL : ptah_addr_format(&run->how.service->listen, bind),
 		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5, .datagrams = ptah_mode_is_udp(plan->mode),
-		.workers = run->how.workers, .n_workers = run->how.n_workers,
-		.dial_how = run->how.dial, .on_arrive = on_arrive,
+		.workers = run->how.crew->workers, .n_workers = run->how.crew->n_workers,
+		.dial_how = run->how.dial, .flocks = run->how.flocks, .on_arrive = on_arrive,
 	};
 	char why[4200] = "";
 
-	/* No worker runs yet, so nobody but this call can say "ready" while it lasts. */
-	run->opening = true;
-	run->instance = ptah_instance_open(run->how.registry, &wish, on_ready, run, why, sizeof(why));
-	run->opening = false;
+	run->opener = pthread_self();
+	run->instance = ptah_instance_open(run->how.crew->registry, &wish, on_ready, run, why, sizeof(why));
 	if (!run->instance && errno == ENOENT) {
 		ptah_warn(AREA_HOST, "there is no transport \"%s\", so it is left out; `ptah modules` lists what there is", run->name);
 		settle(run, PTAH_SERVICE_ABSENT);
 	} else if (!run->instance) {
 		fail(run, "%s", why[0] ? why : strerror(errno));
 	} else {
-		run->instance->arg = run;
 		run->doors = (struct ptah_doors){
-			.plan = plan, .instance = run->instance, .dial = run->how.dial, .quota = run->how.quota,
+			.plan = plan, .instance = run->instance, .dial = run->how.dial, .quota = &run->how.crew->quota,
 		};
-		if (run->is_ready)
+		if (run->heard)
 			go_on(run);
 	}
 }
 
 int
-ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *how)
+ptah_service_init(struct ptah_service_run *run, const struct ptah_service_how *how)
 {
 	run->how = *how;
 	run->name = how->service->name;
-	run->places = calloc(how->n_workers, sizeof(*run->places));
-	if (!run->places) {
-		ptah_service_clear(run);
-		return -ENOMEM;
-	}
-	if (how->service->refused)
-		fail(run, "%s", how->service->refused);
+	run->places = calloc(how->crew->n_workers, sizeof(*run->places));
+	return run->places ? 0 : -ENOMEM;
+}
+
+void
+ptah_service_open(struct ptah_service_run *run)
+{
+	if (run->how.service->refused)
+		fail(run, "%s", run->how.service->refused);
 	else
 		open_instance(run);
-	return 0;
 }
 
 /* --- the end ------------------------------------------------------------------------- */
@@ -377,20 +377,8 @@ ptah_service_close(struct ptah_service_run *run)
 	if (run->closing)
 		return;
 	run->closing = true;
-	for (unsigned i = 0; i < run->how.n_workers; i++) {
-		struct ptah_worker *worker = run->how.workers[i];
-
-		if (!*run->how.running)
-			ptah_service_shut_here(run, worker, false);
-		else
-			(void)ptah_worker_send(worker, &run->places[i].close, on_close_letter, run);
-	}
-}
-
-unsigned
-ptah_service_waiting(const struct ptah_service_run *run, const struct ptah_worker *worker)
-{
-	return ptah_door_waiting(&run->places[worker->index].door);
+	for (unsigned i = 0; i < run->how.crew->n_workers; i++)
+		(void)ptah_worker_send(run->how.crew->workers[i], &run->places[i].close, on_close_letter, run);
 }
 
 void
@@ -405,7 +393,10 @@ on_stopped_letter(struct ptah_worker *loop, void *arg)
 	struct ptah_service_run *run = arg;
 
 	(void)loop;
-	run->stopped(run->stopped_arg);
+	run->is_stopped = true;
+	/* A home that was stopped before it was ready has yet to be heard of. */
+	if (run->heard)
+		run->stopped(run->stopped_arg);
 }
 
 /* On a worker, or from inside ptah_instance_stop(). */
@@ -414,7 +405,7 @@ on_stopped(void *arg)
 {
 	struct ptah_service_run *run = arg;
 
-	(void)ptah_worker_send(run->how.loop, &run->ended, on_stopped_letter, run);
+	(void)ptah_worker_send(run->how.crew->loop, &run->ended, on_stopped_letter, run);
 }
 
 void

@@ -9,6 +9,8 @@
 #ifndef PTAH_HOST_SERVICE_H
 #define PTAH_HOST_SERVICE_H
 
+#include <pthread.h>
+
 #include "base/addr.h"
 #include "base/kv.h"
 #include "config/plan.h"
@@ -18,7 +20,8 @@
 #include "wire/dial.h"
 #include "wire/listen.h"
 
-struct ptah_registry;
+struct ptah_crew;
+struct ptah_flock;
 struct ptah_service_run;
 
 #define PTAH_SERVICE_WAITS 0   /* its module is not ready yet */
@@ -31,13 +34,9 @@ struct ptah_service_run;
 struct ptah_service_how {
 	const struct ptah_plan *plan;
 	const struct ptah_service *service;
-	struct ptah_registry *registry;
-	struct ptah_worker *loop; /* of the main thread */
-	struct ptah_worker *const *workers;
-	unsigned n_workers;
-	struct ptah_quota *quota;
+	struct ptah_crew *crew;
+	struct ptah_flock *flocks; /* of its links, by worker */
 	const struct ptah_dial_how *dial;
-	const bool *running;  /* are the workers' threads there? */
 	const bool *stopping; /* it is too late to listen */
 	void (*on_settled)(void *arg); /* the state is not WAITS any more; also from inside ptah_service_open() */
 	void *arg;
@@ -59,7 +58,9 @@ struct ptah_service_run {
 	struct ptah_kv bridge_args;  /* server */
 	/* Its own. */
 	struct ptah_instance *instance;
-	bool opening, is_ready;
+	pthread_t opener;
+	bool heard;       /* that it is ready, or is not */
+	bool is_stopped;  /* and so nothing is waited for but that */
 	int ready_rc, listening_rc;
 	char *ready_reason;
 	bool closing;
@@ -71,25 +72,26 @@ struct ptah_service_run {
 };
 
 /**
- * Open the instance; it may listen once its state is READY.
- * Gives: *run, for ptah_service_stop() and ptah_service_clear().
- * Fails: -ENOMEM; that a transport does not start is no failure.
+ * Make what it needs of memory; nothing is begun.
+ * Gives: *run, for ptah_service_clear(), but not if this call fails.
+ * Fails: -ENOMEM.
  */
-int ptah_service_open(struct ptah_service_run *run, const struct ptah_service_how *how);
+int ptah_service_init(struct ptah_service_run *run, const struct ptah_service_how *how);
+
+/** Open the instance; it may listen once its state is READY.  From here on ptah_service_stop() comes before the rest. */
+void ptah_service_open(struct ptah_service_run *run);
 
 /** Listen, from READY on: who of two that want one port is first has it. */
 void ptah_service_listen(struct ptah_service_run *run);
 /** Stop listening, on all workers. */
 void ptah_service_close(struct ptah_service_run *run);
 void ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain);
-/** Applications that are not links yet. */
-unsigned ptah_service_waiting(const struct ptah_service_run *run, const struct ptah_worker *worker);
 /** Its links on this worker must have ended. */
 void ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker);
 
 /** Let the module clean up; 'done' runs on the main thread.  All links must have ended. */
 void ptah_service_stop(struct ptah_service_run *run, uint64_t until_ns, void (*done)(void *arg), void *arg);
-/** The workers must have ended. */
+/** It was stopped, or never opened. */
 void ptah_service_clear(struct ptah_service_run *run);
 
 #endif

@@ -122,7 +122,8 @@ spilled_most(const struct ptah_quota *quota)
 static bool
 quota_take(struct ptah_quota *quota)
 {
-	if (atomic_fetch_add_explicit(&quota->used, 1, memory_order_relaxed) < quota->most)
+	if (atomic_fetch_add_explicit(&quota->used, 1, memory_order_relaxed) <
+	    atomic_load_explicit(&quota->most, memory_order_relaxed))
 		return true;
 	ptah_quota_release(quota);
 	return false;

@@ -22,8 +22,7 @@ struct ptah_listener;
 
 /** How many connections may be open at once in the process, and what they may hold. */
 struct ptah_quota {
-	atomic_uint used;
-	unsigned most;
+	atomic_uint used, most;
 	size_t spilled_most; /* bytes that all stalled links of one worker may hold before new ones wait; 0: PTAH_SPILLED_MOST */
 };
 

@@ -44,7 +44,6 @@
 #include "plain/client.h"
 #include "plain/datagram.h"
 #include "plain/extor.h"
-#include "plain/linger.h"
 #include "plain/peers.h"
 #include "plain/server.h"
 #include "plain/udpclient.h"
@@ -416,7 +415,6 @@ house_close(struct house *h)
 		if (h->server != NULL)
 			ptah_server_shut(h->server, false);
 		ptah_links_end_all(h->worker, 0);
-		ptah_linger_end_all(h->worker);
 		ptah_client_free(h->client);
 		ptah_server_free(h->server);
 		ptah_udpclient_free(h->udpclient);
@@ -931,6 +929,7 @@ run_house(const struct scenario *s, enum faults_kind kind, long n)
 struct master {
 	struct ptah_plan plan;
 	struct ptah_worker *loop;
+	struct ptah_crew *crew;
 	struct ptah_dispatcher *dispatcher;
 	struct ptah_addr bound;
 	bool ready, has_method;
@@ -1018,7 +1017,16 @@ run_dispatcher(const struct scenario *s, enum faults_kind kind, long n)
 		wrong("no plan, and no reason");
 	}
 	if (rc == 0) {
-		m.dispatcher = ptah_dispatcher_start(&m.plan, m.loop, 1000, &says, &m);
+		const struct ptah_crew_how how = {
+			.n_workers = m.plan.workers, .peer_timeout_s = m.plan.peer_timeout_s,
+			.module_path = m.plan.module_path, .descriptors = 1000,
+		};
+
+		m.crew = ptah_crew_start(&how, m.loop);
+		rc = m.crew == NULL ? -errno : 0;
+	}
+	if (rc == 0) {
+		m.dispatcher = ptah_dispatcher_start(m.crew, &m.plan, &says, &m);
 		rc = m.dispatcher == NULL ? -errno : 0;
 	}
 	if (m.dispatcher != NULL) {
@@ -1043,9 +1051,12 @@ run_dispatcher(const struct scenario *s, enum faults_kind kind, long n)
 			close(fd);
 			faults_off = false;
 		}
-		if (ptah_dispatcher_stop(m.dispatcher, LIMIT_S * 1000) != 0)
-			wrong("the dispatcher does not stop");
 	}
+	uint64_t until = ptah_clock_now_ns() + LIMIT_S * PTAH_NS_PER_S;
+	if (ptah_dispatcher_stop(m.dispatcher, until) != 0)
+		wrong("the dispatcher does not stop");
+	if (ptah_crew_stop(m.crew, until) != 0)
+		wrong("the crew does not stop");
 	refused = faults_disarm();
 	if (rc < 0 && !refused)
 		wrong("does not start: %s", strerror(-rc));

@@ -91,3 +91,54 @@ class HttpServer(http.server.ThreadingHTTPServer):
     def close(self):
         self.shutdown()
         self.server_close()
+
+
+def receive(s, size):
+    """So many bytes, or an error that says how many there were."""
+    s.settimeout(30)
+    got = bytearray()
+    while len(got) < size:
+        part = s.recv(min(size - len(got), 65536))
+        if not part:
+            raise AssertionError("ended after %d of %d bytes"
+                % (len(got), size))
+        got += part
+    return bytes(got)
+
+
+class Target:
+    """Takes one connection, and does with it what 'act' says; without that it
+    sends, says EOF if it has sent anything, and reads to the end."""
+
+    def __init__(self, send=b"", act=None):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.send, self.act, self.got = send, act or Target.send_and_read, b""
+        self.ended = threading.Event()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        try:
+            s, _ = self.listener.accept()
+        except OSError:
+            return
+        with s:
+            s.settimeout(30)
+            self.act(self, s)
+        self.ended.set()
+
+    def send_and_read(self, s):
+        s.sendall(self.send)
+        if self.send:
+            s.shutdown(socket.SHUT_WR)
+        self.read_on(s)
+
+    def read_on(self, s):
+        while True:
+            part = s.recv(65536)
+            if not part:
+                return
+            self.got += part
+
+    def close(self):
+        self.listener.close()

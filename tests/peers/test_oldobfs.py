@@ -15,7 +15,7 @@ from conftest import need
 from curling import download, ten_by_ten, upload
 from household import wait_for
 from pair import Client, Server, program_path
-from servers import HttpServer, digest, payload
+from servers import HttpServer, Target, digest, payload, receive
 
 TRANSPORTS = ["obfs3", "obfs2"]
 PAIRS = [("ptah", "obfs4proxy"), ("obfs4proxy", "ptah"), ("ptah", "ptah")]
@@ -70,46 +70,6 @@ def test_a_hundred_connections_ten_at_once(house, transport, client, server):
     ten_by_ten(lambda n, i: download(pair.how(), pair.server.host,
         pair.server.port, 20000 + n * 1000 + i, 10 * n + i))
     assert web.n_accepted == 100
-
-
-def receive(s, size):
-    s.settimeout(30)
-    got = bytearray()
-    while len(got) < size:
-        part = s.recv(min(size - len(got), 65536))
-        assert part, "ended after %d of %d bytes" % (len(got), size)
-        got += part
-    return bytes(got)
-
-
-class Target:
-    """Takes one connection; reads to its end, or sends and closes."""
-
-    def __init__(self, send=b""):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.send, self.got = send, b""
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        try:
-            s, _ = self.listener.accept()
-        except OSError:
-            return
-        with s:
-            s.settimeout(30)
-            s.sendall(self.send)
-            if self.send:
-                s.shutdown(socket.SHUT_WR)
-            while True:
-                part = s.recv(65536)
-                if not part:
-                    break
-                self.got += part
-
-    def close(self):
-        self.listener.close()
 
 
 CLOSES = (1, 4097, 20000, 300001, 2000003)
@@ -176,31 +136,6 @@ def test_obfs_121_obfs4proxy_has_no_shared_secret(house):
 QUICK = 10  # seconds; a held EOF would take 60
 
 
-class Conversation(Target):
-    """Takes one connection, and does with it what 'act' says."""
-
-    def __init__(self, act):
-        self.act, self.ended = act, threading.Event()
-        super().__init__()
-
-    def run(self):
-        try:
-            s, _ = self.listener.accept()
-        except OSError:
-            return
-        with s:
-            s.settimeout(30)
-            self.act(self, s)
-        self.ended.set()
-
-    def read_on(self, s):
-        while True:
-            part = s.recv(65536)
-            if not part:
-                return
-            self.got += part
-
-
 def read_to_end(s, seconds=QUICK):
     s.settimeout(seconds)
     got = bytearray()
@@ -235,7 +170,7 @@ def test_both_done_ends_the_link_at_once(house, transport, client):
         s.sendall(payload(30000, 2))
         s.shutdown(socket.SHUT_WR)
         target.read_on(s)
-    target = house.add(Conversation(answer))
+    target = house.add(Target(act=answer))
     pair = Pair(house, transport, client, "ptah", target.port)
     with pair.connect() as s:
         s.sendall(payload(20000, 1))
@@ -252,7 +187,7 @@ def test_what_comes_after_the_targets_end_arrives(house, transport):
         s.sendall(payload(30000, 2))
         s.shutdown(socket.SHUT_WR)
         target.read_on(s)
-    target = house.add(Conversation(first))
+    target = house.add(Target(act=first))
     pair = Pair(house, transport, "ptah", "ptah", target.port)
     with pair.connect() as s:
         assert digest(read_to_end(s)) == digest(payload(30000, 2))
@@ -268,7 +203,7 @@ def test_half_close_send_says_an_eof_at_once(house, transport):
     def echo(target, s):
         target.read_on(s)
         s.sendall(target.got)
-    target = house.add(Conversation(echo))
+    target = house.add(Target(act=echo))
     pair = Pair(house, transport, "ptah", "ptah", target.port)
     with pair.connect(b"half-close=send") as s:
         s.sendall(payload(300001, 1))

@@ -12,8 +12,7 @@ from conftest import need
 from curling import download, login, ten_by_ten, upload
 from household import wait_for
 from pair import Client, Server, program_path, socks_args
-from servers import HttpServer, digest, payload
-from test_oldobfs import Target, receive
+from servers import HttpServer, Target, digest, payload, receive
 
 CLIENTS = ["obfs4proxy", "ptah"]
 # A message holds 1427 bytes, a burst 32768.

@@ -51,6 +51,20 @@ void ptah_lives_free(struct ptah_instance *instance);
 /** Open the lives of all layers; 'on_ready' as in ptah_instance_open().  -ENOMEM, and then nothing was begun. */
 int ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *arg);
 
+/** Has this module a life on each worker?  Has any layer of a stack such lives, or a home? */
+bool ptah_lives_has(const struct ptah_module *module);
+bool ptah_lives_any(const struct ptah_instance *top);
+
+/** Room for the end of an instance, made when it begins.  Gives: one for free(), or ptah_instance_stop().  NULL: ENOMEM. */
+struct ptah_stopping *ptah_stopping_new(void);
+
+/** Tell whoever waits for it, once, that the home is ready (0), or why it is not. */
+void ptah_home_settle(struct ptah_home *home, int rc, const char *reason);
+/** No hook runs after this.  Fine if it is closed. */
+void ptah_home_close(struct ptah_home *home);
+/** It is over: if its end was asked for, close it and go on to the worker lives. */
+void ptah_home_ended(struct ptah_home *home);
+
 /** What the home says in host->ready() and host->home_done(); from inside its hooks. */
 void ptah_home_ready(struct ptah_home *home, int rc, const char *advertise, const char *bridge_args,
     const char *reason);

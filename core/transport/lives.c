@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "transport/announce.h"
 #include "transport/child.h"
@@ -30,20 +29,8 @@ struct ptah_opening {
 	char *reason;
 };
 
-/* How far the end of an instance has come. */
-struct ptah_stopping {
-	struct ptah_instance *top; /* a reference */
-	struct ptah_instance *at;  /* the layer that is ending */
-	uint64_t deadline_ns;
-	struct ptah_letter letter; /* to a home */
-	atomic_uint waiting;
-	void (*done)(void *arg);
-	void *arg;
-};
-
 static void deliver_home(struct ptah_self *self, struct ptah_event *event);
 static void deliver_worker(struct ptah_self *self, struct ptah_event *event);
-static void home_has_ended(struct ptah_home *home);
 
 static const struct ptah_self_ops home_ops = { .deliver = deliver_home };
 static const struct ptah_self_ops worker_ops = { .deliver = deliver_worker };
@@ -54,8 +41,8 @@ has_home(const struct ptah_module *module)
 	return module->home_open != NULL;
 }
 
-static bool
-has_lives(const struct ptah_module *module)
+bool
+ptah_lives_has(const struct ptah_module *module)
 {
 	return module->worker_open != NULL || module->worker_size > 0;
 }
@@ -114,7 +101,7 @@ ptah_lives_make(struct ptah_instance *instance)
 {
 	int rc = has_home(instance->module) ? make_home(instance) : 0;
 
-	if (rc == 0 && has_lives(instance->module))
+	if (rc == 0 && ptah_lives_has(instance->module))
 		rc = make_workers(instance);
 	return rc;
 }
@@ -171,8 +158,8 @@ opened(struct ptah_opening *opening, int rc, const char *reason)
 		tell_ready(opening->top->home_worker, opening);
 }
 
-static void
-home_is_ready(struct ptah_home *home, int rc, const char *reason)
+void
+ptah_home_settle(struct ptah_home *home, int rc, const char *reason)
 {
 	struct ptah_opening *opening = home->waiting;
 
@@ -194,7 +181,7 @@ on_ready_limit(struct ptah_deadline *deadline, void *arg)
 
 	(void)deadline;
 	snprintf(reason, sizeof(reason), "was not ready within %u s", PTAH_READY_MS / 1000);
-	home_is_ready(arg, -ETIMEDOUT, reason);
+	ptah_home_settle(arg, -ETIMEDOUT, reason);
 }
 
 static int
@@ -231,7 +218,7 @@ ptah_home_ready(struct ptah_home *home, int rc, const char *advertise, const cha
 		if (rc < 0)
 			reason = why;
 	}
-	home_is_ready(home, rc < 0 ? rc : 0, reason);
+	ptah_home_settle(home, rc < 0 ? rc : 0, reason);
 }
 
 void
@@ -239,9 +226,9 @@ ptah_home_child_told(struct ptah_home *home, int rc, const char *reason)
 {
 	home->n_opening--;
 	if (rc < 0)
-		home_is_ready(home, rc, reason);
+		ptah_home_settle(home, rc, reason);
 	else if (home->said)
-		home_is_ready(home, 0, NULL);
+		ptah_home_settle(home, 0, NULL);
 }
 
 static struct ptah_start
@@ -289,9 +276,9 @@ open_home(struct ptah_worker *worker, void *arg)
 	if (start.proxy != NULL)
 		explicit_bzero(proxy, sizeof(proxy));
 	if (rc < 0)
-		home_is_ready(home, rc, NULL);
+		ptah_home_settle(home, rc, NULL);
 	else if (!home->told && ptah_deadline_set(worker, &home->limit, PTAH_READY_MS, on_ready_limit, home) < 0)
-		home_is_ready(home, -ENOMEM, NULL);
+		ptah_home_settle(home, -ENOMEM, NULL);
 }
 
 static void
@@ -304,7 +291,7 @@ open_worker_life(struct ptah_worker *worker, void *arg)
 	for (struct ptah_instance *layer = opening->top; rc == 0 && layer != NULL; layer = layer->below) {
 		struct ptah_worker_life *life;
 
-		if (!has_lives(layer->module))
+		if (!ptah_lives_has(layer->module))
 			continue;
 		life = &layer->lives[worker->index];
 		life->open = true;
@@ -321,19 +308,19 @@ open_worker_life(struct ptah_worker *worker, void *arg)
 static bool
 any_lives(const struct ptah_instance *layer)
 {
-	for (; layer != NULL; layer = layer->below)
-		if (has_lives(layer->module))
-			return true;
-	return false;
+	while (layer != NULL && !ptah_lives_has(layer->module))
+		layer = layer->below;
+	return layer != NULL;
 }
 
-static bool
-any_home(const struct ptah_instance *layer)
+bool
+ptah_lives_any(const struct ptah_instance *top)
 {
-	for (; layer != NULL; layer = layer->below)
-		if (has_home(layer->module))
-			return true;
-	return false;
+	const struct ptah_instance *layer = top;
+
+	while (layer != NULL && !has_home(layer->module))
+		layer = layer->below;
+	return layer != NULL || any_lives(top);
 }
 
 static struct ptah_opening *
@@ -357,12 +344,12 @@ ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *arg)
 	struct ptah_opening *opening;
 	unsigned n = any_lives(top) ? top->n_workers : 0;
 
-	if (n == 0 && !any_home(top)) {
+	if (!ptah_lives_any(top)) {
 		ptah_instance_forget_secrets(top);
 		on_ready(top, 0, NULL, arg);
 		return 0;
 	}
-	top->stopping = calloc(1, sizeof(*top->stopping));
+	top->stopping = ptah_stopping_new();
 	opening = top->stopping != NULL ? opening_new(top, on_ready, arg) : NULL;
 	if (opening == NULL)
 		return -ENOMEM;
@@ -387,8 +374,8 @@ ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *arg)
 
 /* ---- events of a home ------------------------------------------------------ */
 
-static void
-close_home(struct ptah_home *home)
+void
+ptah_home_close(struct ptah_home *home)
 {
 	struct ptah_instance *instance = home->self.instance;
 
@@ -423,10 +410,10 @@ deliver_home(struct ptah_self *self, struct ptah_event *event)
 		return;
 	/* Its links live on without it; what they mail is dropped. */
 	ptah_error_rc(AREA_MODULE, rc, "%s: its home failed", self->instance->name);
-	close_home(home);
+	ptah_home_close(home);
 	if (!home->told)
-		home_is_ready(home, rc, NULL);
-	home_has_ended(home);
+		ptah_home_settle(home, rc, NULL);
+	ptah_home_ended(home);
 }
 
 static void
@@ -478,172 +465,6 @@ ptah_instance_tell_plain(struct ptah_instance *carrier, uint64_t cookie, int rc)
 	/* After the workers' end nobody is left to hear it. */
 	if (posted != -ESHUTDOWN)
 		ptah_error_rc(AREA_MODULE, posted, "%s: its home is not told of a plain end", carrier->name);
-}
-
-/* ---- death ---------------------------------------------------------------- */
-
-static void stop_layer(struct ptah_stopping *stopping);
-
-static void
-next_layer(struct ptah_stopping *stopping)
-{
-	stopping->at = stopping->at->below;
-	if (stopping->at != NULL) {
-		stop_layer(stopping);
-		return;
-	}
-	/* Ours goes first, so that whoever waits gives up the last one. */
-	void (*done)(void *arg) = stopping->done;
-	void *arg = stopping->arg;
-	ptah_instance_unref(stopping->top);
-	free(stopping);
-	done(arg);
-}
-
-static void
-life_is_closed(struct ptah_stopping *stopping)
-{
-	if (atomic_fetch_sub(&stopping->waiting, 1) == 1)
-		next_layer(stopping);
-}
-
-static void
-close_worker_life(struct ptah_worker *worker, void *arg)
-{
-	struct ptah_stopping *stopping = arg;
-	struct ptah_instance *layer = stopping->at;
-	struct ptah_worker_life *life = &layer->lives[worker->index];
-
-	if (life->open) {
-		life->open = false;
-		if (layer->module->worker_close != NULL)
-			layer->module->worker_close(life->self.state);
-		ptah_self_end(&life->self);
-	}
-	life_is_closed(stopping);
-}
-
-static void
-stop_workers(struct ptah_stopping *stopping)
-{
-	struct ptah_instance *layer = stopping->at;
-	unsigned n = has_lives(layer->module) ? layer->n_workers : 0;
-
-	atomic_store(&stopping->waiting, n + 1);
-	for (unsigned i = 0; i < n; i++) {
-		int rc = ptah_worker_send(layer->workers[i], &layer->lives[i].letter, close_worker_life, stopping);
-
-		if (rc < 0) {
-			ptah_error_rc(AREA_MODULE, rc, "%s: cannot close its life on worker %u", layer->name, i);
-			atomic_fetch_sub(&stopping->waiting, 1);
-		}
-	}
-	life_is_closed(stopping);
-}
-
-/* If its end was asked for, go on to the worker lives. */
-static void
-home_has_ended(struct ptah_home *home)
-{
-	struct ptah_stopping *stopping = home->stop;
-
-	if (stopping == NULL)
-		return;
-	home->stop = NULL;
-	close_home(home);
-	if (home->n_children > 0)
-		home->left = stopping;
-	else
-		stop_workers(stopping);
-}
-
-void
-ptah_home_child_gone(struct ptah_home *home)
-{
-	struct ptah_stopping *stopping = home->left;
-
-	if (--home->n_children > 0 || stopping == NULL)
-		return;
-	home->left = NULL;
-	stop_workers(stopping);
-}
-
-static void
-on_stop_limit(evutil_socket_t fd, short what, void *arg)
-{
-	struct ptah_home *home = arg;
-
-	(void)fd;
-	if ((what & EV_TIMEOUT) != 0)
-		ptah_info(AREA_MODULE, "%s: its home did not finish in time", home->self.instance->name);
-	home_has_ended(home);
-}
-
-/* This is said inside of a hook, and 'close' must not run there: let the loop come round. */
-void
-ptah_home_done(struct ptah_home *home)
-{
-	if (home->stop != NULL && home->stop_limit != NULL)
-		event_active(home->stop_limit, EV_READ, 0);
-}
-
-static void
-stop_home(struct ptah_worker *worker, void *arg)
-{
-	struct ptah_stopping *stopping = arg;
-	struct ptah_home *home = stopping->at->home;
-	uint64_t now = ptah_clock_now_ns();
-	uint64_t left = stopping->deadline_ns > now ? stopping->deadline_ns - now : 0;
-	struct timeval tv = { (time_t)(left / PTAH_NS_PER_S), (suseconds_t)(left % PTAH_NS_PER_S / 1000) };
-	struct ptah_event event = { .what = PTAH_EV_STOP, .deadline_ns = stopping->deadline_ns };
-
-	home->stop = stopping;
-	if (!home->told)
-		home_is_ready(home, -ECANCELED, "was stopped");
-	if (home->open && stopping->at->module->home_event != NULL && left > 0)
-		home->stop_limit = evtimer_new(worker->base, on_stop_limit, home);
-	if (home->stop_limit == NULL || evtimer_add(home->stop_limit, &tv) == -1) {
-		home_has_ended(home);
-		return;
-	}
-	deliver_home(&home->self, &event);
-}
-
-static void
-stop_layer(struct ptah_stopping *stopping)
-{
-	struct ptah_instance *layer = stopping->at;
-	int rc;
-
-	if (layer->home == NULL) {
-		stop_workers(stopping);
-		return;
-	}
-	rc = ptah_worker_send(layer->home_worker, &stopping->letter, stop_home, stopping);
-	if (rc < 0) {
-		ptah_error_rc(AREA_MODULE, rc, "%s: cannot close its home", layer->name);
-		stop_workers(stopping);
-	}
-}
-
-void
-ptah_instance_stop(struct ptah_instance *instance, uint64_t deadline_ns, void (*done)(void *arg), void *arg)
-{
-	struct ptah_stopping *stopping;
-
-	if (!any_lives(instance) && !any_home(instance)) {
-		done(arg);
-		return;
-	}
-	/* Made when it was opened, so that it can end without memory. */
-	stopping = instance->stopping;
-	instance->stopping = NULL;
-	stopping->top = ptah_instance_ref(instance);
-	stopping->at = instance;
-	stopping->deadline_ns = deadline_ns;
-	stopping->done = done;
-	stopping->arg = arg;
-	stop_layer(stopping);
 }
 
 /* ---- listening ------------------------------------------------------------- */

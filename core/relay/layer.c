@@ -206,8 +206,7 @@ take(struct run *run, const struct ptah_side *from, const struct ptah_side *to, 
 	struct layer *layer = run->layer;
 	const int i = run->i, s = run->s, o = !s;
 
-	run->in.at += from->eaten;
-	run->in.len -= from->eaten;
+	run->in = ptah_span_from(run->in, from->eaten);
 	run->made += to->made;
 	layer->starved[o] = layer->starved[o] || (to->more != 0 && !layer->finished[o]);
 	layer->starved[s] = layer->starved[s] || (from->more != 0 && !layer->finished[s]);

@@ -12,6 +12,9 @@
 /* Links that wait at once, at most. */
 #define ASKING_MAX 16384u
 
+/* A server's identity lies in one folder and no other.  A client has none, so it may take the next. */
+#define CLIENT_FOLDERS_MAX 64u
+
 void
 exec_say(const struct exec_home *home, uint32_t level, const char *format, ...)
 {
@@ -105,11 +108,9 @@ copy_start(struct exec_home *home, const struct ptah_start *start)
 		home->proxy = strdup(start->proxy);
 	if (start->bind != NULL)
 		home->bind = strdup(start->bind);
-	if (asprintf(&home->folder, "%s/exec-%s", start->folder, start->name) == -1)
-		home->folder = NULL;
 	home->out = calloc(1, sizeof(*home->out));
 	home->err = calloc(1, sizeof(*home->err));
-	if (home->name == NULL || home->folder == NULL || home->out == NULL || home->err == NULL ||
+	if (home->name == NULL || home->out == NULL || home->err == NULL ||
 	    (start->proxy != NULL && home->proxy == NULL) || (start->bind != NULL && home->bind == NULL))
 		return -ENOMEM;
 	return 0;
@@ -132,16 +133,6 @@ look_at_program(const struct exec_home *home, char *why, size_t room)
 	return -ENOEXEC;
 }
 
-/* The state folder itself is made with the first state. */
-static int
-make_folder(const struct exec_home *home, const char *state, char *why, size_t room)
-{
-	if ((mkdir(state, 0700) == 0 || errno == EEXIST) && (mkdir(home->folder, 0700) == 0 || errno == EEXIST))
-		return 0;
-	snprintf(why, room, "cannot make its state folder %s: %s", home->folder, strerror(errno));
-	return -EACCES;
-}
-
 static int
 make_program(struct exec_home *home, const struct ptah_start *start, const char **why)
 {
@@ -149,7 +140,7 @@ make_program(struct exec_home *home, const struct ptah_start *start, const char 
 		.conf = home->conf,
 		.name = home->name,
 		.settings = start->settings,
-		.folder = home->folder,
+		.folder = home->folder.path,
 		.proxy = home->proxy,
 		.bind = home->bind,
 		.orport = home->is_server ? home->orport : NULL,
@@ -179,7 +170,7 @@ prepare(struct exec_home *home, const struct ptah_start *start, char *text, size
 	if (rc == 0)
 		rc = look_at_program(home, text, room);
 	if (rc == 0)
-		rc = make_folder(home, start->folder, text, room);
+		rc = exec_folder_take(&home->folder, start->folder, start->name, home->is_server ? 1 : CLIENT_FOLDERS_MAX, text, room);
 	if (rc == 0 && home->is_server)
 		rc = exec_visits_open(home, &why);
 	if (rc == 0)
@@ -288,5 +279,5 @@ exec_home_close(void *opaque)
 	free(home->proxy);
 	free(home->bind);
 	free(home->name);
-	free(home->folder);
+	exec_folder_clear(&home->folder);
 }

@@ -13,6 +13,7 @@
 #include <sodium.h>
 
 #include "exec.h"
+#include "folder.h"
 #include "lines.h"
 #include "orport.h"
 #include "program.h"
@@ -44,7 +45,8 @@ struct exec_home {
 	const struct ptah_host *host;
 	struct ptah_self *self;
 	int is_server, told; /* told: the host knows whether we are ready */
-	char *name, *folder, *proxy, *bind;
+	char *name, *proxy, *bind;
+	struct exec_folder folder;
 	struct exec_program program;
 
 	/* The program. */

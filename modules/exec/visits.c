@@ -40,7 +40,7 @@ exec_visits_open(struct exec_home *home, const char **why)
 	if (home->cookie == NULL)
 		return -ENOMEM;
 	home->host->random(home->self, home->cookie, EXEC_COOKIE_LEN);
-	if ((size_t)snprintf(home->cookie_path, sizeof(home->cookie_path), "%s/extended_orport_auth_cookie", home->folder) >=
+	if ((size_t)snprintf(home->cookie_path, sizeof(home->cookie_path), "%s/extended_orport_auth_cookie", home->folder.path) >=
 	    sizeof(home->cookie_path)) {
 		*why = "the path of the state folder is too long";
 		return -ENAMETOOLONG;

@@ -196,6 +196,63 @@ def test_web_133_134_what_real_programs_say_of_it(house):
             start="eager"), "snowflake", proxy="socks5://127.0.0.1:9", name="no-proxy")
 
 
+def each_one(process, words, *names):
+    """The method line of each, and what it says but the name."""
+    process.wait_text(words[0] + "S DONE\n", 20)
+    said = {}
+    for line in process.text().splitlines():
+        word = line.split(" ", 2)
+        if word[0] in words:
+            said[word[1]] = (word[0], word[2])
+    assert set(said) == set(names), process.text()
+    return said
+
+
+def test_two_services_on_one_program(house):
+    """A server's folder is its own program's alone: the second is told so, and a name of its own helps."""
+    need("curl", "obfs4proxy")
+    program = {"exec": program_path("obfs4proxy"), "name": "obfs4"}
+    command = ["/usr/bin/env", "PTAH_MODULE_PATH=%s:%s" % (
+        folder_of(house, one=program, other=program),
+        module_env()["PTAH_MODULE_PATH"]), program_path("ptah")]
+    web = house.add(HttpServer())
+
+    def start(side, called, words):
+        env = dict(module_env(), TOR_PT_MANAGED_TRANSPORT_VER="1",
+            TOR_PT_STATE_LOCATION=house.path(side + "-state"), **words)
+        return house.start(called, command, env)
+
+    def server(called, *names):
+        return start("server", called, {"TOR_PT_SERVER_TRANSPORTS": ",".join(names),
+            "TOR_PT_SERVER_BINDADDR": ",".join(n + "-127.0.0.1:0" for n in names),
+            "TOR_PT_ORPORT": "127.0.0.1:%d" % web.port})
+
+    names = ("obfs2+one", "obfs3+one")
+    process = server("alike", *names)
+    said = each_one(process, ("SMETHOD", "SMETHOD-ERROR"), *names)
+    assert sorted(said[n][0] for n in names) == ["SMETHOD", "SMETHOD-ERROR"]
+    why = next(text for word, text in said.values() if word == "SMETHOD-ERROR")
+    assert "exec-one is in use" in why and "NAME.json" in why, why
+    process.stop()
+
+    names = ("obfs2+one", "obfs3+other")
+    servers = each_one(server("server", *names), ("SMETHOD",), *names)
+    names = ("obfs2+one", "obfs3+one")
+    clients = each_one(start("client", "client",
+        {"TOR_PT_CLIENT_TRANSPORTS": ",".join(names)}), ("CMETHOD",), *names)
+    certs = set()
+    for far, near in zip(("obfs2+one", "obfs3+other"), names):
+        where, args = servers[far][1].split(" ")
+        args = split_args(args[len("ARGS:"):])
+        certs.add(dict(args)["cert"])
+        for size in (1, 100000):
+            download(["--socks5", clients[near][1].split(" ")[1]]
+                + login(socks_args(args)), *_host_port(where), size, size)
+    assert len(certs) == 2
+    assert sorted(os.listdir(house.path("server-state"))) == ["exec-one", "exec-other"]
+    assert sorted(os.listdir(house.path("client-state"))) == ["exec-one", "exec-one.2"]
+
+
 BINDING = b"\x00\x01\x00\x00\x21\x12\xa4\x42twelve bytes"
 
 

@@ -149,6 +149,30 @@ def test_web_139_what_the_program_inherits(tmp_path):
             assert "NoNewPrivs:\t1" in f.read()
 
 
+def test_two_programs_of_one_name_have_a_folder_each(tmp_path):
+    """Below one optimizer, and of two processes: a client's takes the next."""
+    odd = Odd(tmp_path, "fine")
+    member = {"name": "exec", "config": dict(odd.conf, serverAddress="127.0.0.1:9")}
+    start = F3C(1, transport="optimizer", state=tmp_path,
+        options=harness.options(transports=[member, member]))
+
+    def folders(n):
+        return {one["env"]["TOR_PT_STATE_LOCATION"] for one in odd.wait_noted("env", n)}
+
+    def named(*numbers):
+        return {str(tmp_path / ("exec-exec" + n)) + "/" for n in numbers}
+
+    with Ptah(start) as p:
+        p.wait_done()
+        assert folders(2) == named("", ".2")
+        with odd.run() as other:
+            other.wait_done()
+            assert folders(3) == named("", ".2", ".3")
+    with odd.run() as p:
+        p.wait_done()
+        assert odd.wait_noted("env", 4)[3]["env"]["TOR_PT_STATE_LOCATION"] in named("")
+
+
 def test_a_terminal_is_not_for_the_program(tmp_path):
     """Neither what is typed there, nor a Ctrl-C."""
     odd = Odd(tmp_path, "fine")

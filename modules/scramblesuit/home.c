@@ -173,6 +173,7 @@ tell_keys(struct scramble_home *home, uint64_t to)
 static int
 open_client(struct scramble_home *home)
 {
+	static const char elsewhere[] = "scramblesuit_" TICKETS " is in use elsewhere: tickets are not kept for the next start";
 	char *text = malloc(SCRAMBLE_STORE_TEXT_MAX);
 	long n;
 	int rc = 0;
@@ -183,6 +184,8 @@ open_client(struct scramble_home *home)
 	if (n >= 0) {
 		rc = scramble_store_read(&home->store, text, (size_t)n, home->host->wall_s(home->self));
 		sodium_memzero(text, (size_t)n);
+	} else if (n == -EBUSY) {
+		home->host->log(home->self, PTAH_LOG_LEVEL_INFO, elsewhere, strlen(elsewhere));
 	} else if (n != -ENOENT) {
 		rc = (int)n;
 	}
@@ -252,7 +255,7 @@ give_ticket(struct scramble_home *home, uint64_t to, struct ptah_span server)
 		home->answers = answer;
 		return;
 	}
-	if (found == 1 && rc == -ENOENT) /* there is no file */
+	if (found == 1 && (rc == -ENOENT || rc == -EBUSY)) /* it is in no file: we have none, or another has ours */
 		mail(home, to, answer->body, sizeof(answer->body));
 	else
 		mail(home, to, &none, 1);

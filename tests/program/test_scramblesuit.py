@@ -182,6 +182,18 @@ class Recorded:
         return bytes(self.tap.flights[n])
 
 
+def test_tickets_that_another_has_are_not_missed(tmp_path, bridge):
+    """Of two clients with one state folder the second keeps its own in memory."""
+    folder = tmp_path / "client"
+    with Recorded(folder, bridge) as first:
+        first.link()
+        with Recorded(folder, bridge) as second:
+            for _ in range(3):
+                second.link()
+            first.link()
+        assert first.tickets()
+
+
 def test_obfs_126_a_recorded_handshake_across_a_restart(tmp_path, echo):
     """Of both kinds; with -replayState, for one process does not know another's."""
     state = tmp_path / "bridge"

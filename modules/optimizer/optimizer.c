@@ -93,12 +93,17 @@ static void
 read_state(struct optimizer_home *home)
 {
 	static const char damaged[] = STATE " is damaged: what was learned is forgotten";
+	static const char elsewhere[] = STATE " is in use elsewhere: what is learned is not kept";
 	char *text = malloc(OPTIMIZER_TEXT_ROOM);
 	long n = text != NULL ? home->host->state_get(home->self, STATE,
 	    (struct ptah_room){ (uint8_t *)text, OPTIMIZER_TEXT_ROOM }) : -ENOMEM;
 
-	home->has_state = n != -ENOENT || home->host->state_put(home->self, STATE, (struct ptah_span){ NULL, 0 }, 0) == 0;
-	if ((n > 0 && optimizer_read(home->ranking, text, (size_t)n) < 0) || (n < 0 && n != -ENOENT))
+	int made = n == -ENOENT ? home->host->state_put(home->self, STATE, (struct ptah_span){ NULL, 0 }, 0) : 0;
+
+	home->has_state = made == 0 && n != -EBUSY;
+	if (n == -EBUSY || made == -EBUSY)
+		home->host->log(home->self, PTAH_LOG_LEVEL_INFO, elsewhere, strlen(elsewhere));
+	else if ((n > 0 && optimizer_read(home->ranking, text, (size_t)n) < 0) || (n < 0 && n != -ENOENT))
 		home->host->log(home->self, PTAH_LOG_LEVEL_WARN, damaged, strlen(damaged));
 	free(text);
 }

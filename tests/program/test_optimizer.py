@@ -260,3 +260,17 @@ def test_web_124_a_damaged_file_is_ignored(tmp_path, bridges, text):
         assert went_to(p, bridges) == 1
     poll(lambda: json.load(open(state_of(tmp_path)[0]))["dials"] == 2,
         what="a good state file again")
+
+
+def test_one_below_another_leaves_its_state_alone(tmp_path, bridges):
+    """Two of one name cannot both keep it: the second says so, and works."""
+    inner = {"name": "optimizer", "config": options_of(bridges[:1], "track")}
+    options = {"strategy": "first", "transports": [inner]}
+    for _ in range(2):
+        with running(tmp_path, options) as p:
+            assert went_to(p, bridges) == 0
+            p.wait_line(r"optimizer\.json is in use elsewhere")
+            assert not [line for line in p.err_lines if "damaged" in line]
+            state = tmp_path / "optimizer_optimizer.json"
+            poll(lambda: state.exists() and state.stat().st_size > 0,
+                what="what was learned")

@@ -34,6 +34,9 @@ bool ptah_keyread_fits(struct ptah_keyreader *reader, const struct ptah_key *key
 /** It is not what the row asks for: say what that is. */
 void ptah_keyread_misfit(struct ptah_keyreader *reader, const struct ptah_key *key, const struct ptah_json *value);
 
+/** An IP address with a port; IPv6 in brackets, for "::1:443" could be meant in two ways.  -EINVAL. */
+int ptah_keyread_addr(struct ptah_addr *addr, const char *text);
+
 /* What the rows are read with. */
 ptah_key_fn ptah_keyread_flag, ptah_keyread_number, ptah_keyread_word, ptah_keyread_level, ptah_keyread_role,
     ptah_keyread_framing, ptah_keyread_family, ptah_keyread_path, ptah_keyread_paths, ptah_keyread_ip,

@@ -28,6 +28,19 @@ ptah_keyread_number(struct ptah_keyreader *reader, const struct ptah_key *key, c
 		*(unsigned *)to = (unsigned)number;
 }
 
+/* An IPv6 address without brackets, as Tor once wrote them? */
+static bool
+is_bare_ipv6(const char *text)
+{
+	return text[0] != '[' && strchr(text, ':') != strrchr(text, ':');
+}
+
+int
+ptah_keyread_addr(struct ptah_addr *addr, const char *text)
+{
+	return is_bare_ipv6(text) ? -EINVAL : ptah_addr_parse(addr, text);
+}
+
 /* Its place among the words, or -1 and a fault. */
 static int
 word_of(struct ptah_keyreader *reader, const struct ptah_key *key, const struct ptah_json *value)
@@ -142,7 +155,7 @@ ptah_keyread_ip(struct ptah_keyreader *reader, const struct ptah_key *key, const
 void
 ptah_keyread_target(struct ptah_keyreader *reader, const struct ptah_key *key, const struct ptah_json *value, void *to)
 {
-	if (ptah_dest_parse(to, value->text, false) != 0)
+	if (is_bare_ipv6(value->text) || ptah_dest_parse(to, value->text, false) != 0)
 		ptah_keyread_misfit(reader, key, value);
 	else
 		reader->plan->has_target = true;
@@ -154,7 +167,7 @@ ptah_keyread_extorport(struct ptah_keyreader *reader, const struct ptah_key *key
 {
 	struct ptah_addr addr;
 
-	if (ptah_addr_parse(&addr, value->text) != 0 || ptah_addr_port(&addr) == 0) {
+	if (ptah_keyread_addr(&addr, value->text) != 0 || ptah_addr_port(&addr) == 0) {
 		ptah_keyread_misfit(reader, key, value);
 		return;
 	}
@@ -227,7 +240,7 @@ ptah_keyread_metrics(struct ptah_keyreader *reader, const struct ptah_key *key, 
 		set_text(reader, strdup(value->text), to);
 		return;
 	}
-	if (ptah_addr_parse(&addr, value->text) != 0 || !ptah_addr_is_loopback(&addr))
+	if (ptah_keyread_addr(&addr, value->text) != 0 || !ptah_addr_is_loopback(&addr))
 		ptah_keyread_misfit(reader, key, value);
 	else
 		reader->file->metrics = addr;

@@ -71,7 +71,7 @@ take_inherited(const struct draft *d, const struct ptah_json *value)
 static void
 take_listen(const struct draft *d, const struct ptah_json *value, struct ptah_addr *to)
 {
-	if (value->type != PTAH_JSON_STRING || ptah_addr_parse(to, value->text) != 0) {
+	if (value->type != PTAH_JSON_STRING || ptah_keyread_addr(to, value->text) != 0) {
 		struct ptah_key key = ptah_key_whole(ptah_key_find(ptah_keys_service, "listen"));
 
 		memset(to, 0, sizeof(*to));

@@ -109,7 +109,7 @@ ptah_asked_read(struct ptah_asked *out, const struct ptah_command *command, int 
 		else
 			rc = check_word(command, &command->operand, out->operand = argv[i]);
 	}
-	if (rc != 0 || !command->operand.value || out->operand)
+	if (rc != 0 || !command->operand.value || command->operand.optional || out->operand)
 		return rc;
 	(void)ptah_asked_synopsis(&synopsis, command);
 	rc = ptah_asked_wrong(command->name, "%s is missing: %s", command->operand.value, synopsis.at ? (const char *)synopsis.at : command->name);
@@ -124,7 +124,7 @@ ptah_asked_synopsis(struct ptah_buf *out, const struct ptah_command *command)
 {
 	ptah_buf_printf(out, "ptah %s", command->name);
 	if (command->operand.value)
-		ptah_buf_printf(out, " %s", command->operand.value);
+		ptah_buf_printf(out, command->operand.optional ? " [%s]" : " %s", command->operand.value);
 	for (const struct ptah_ask *ask = command->flags; ask && ask->name; ask++)
 		ptah_buf_printf(out, " %s--%s%s%s%s", ask->required ? "" : "[", ask->name, ask->value ? " " : "",
 		    ask->value ? ask->value : "", ask->required ? "" : "]");

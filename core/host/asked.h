@@ -23,7 +23,8 @@ struct ptah_ask {
 	const char *help;
 	int type;                 /* PTAH_VALUE_ of config/flag.h: what the shells offer */
 	const char *const *words; /* of a WORD, NULL at the end: anything else is refused */
-	bool required;            /* for the synopsis; who runs says what is missing */
+	bool required;            /* a flag, for the synopsis; who runs says what is missing */
+	bool optional;            /* the operand may be left out */
 };
 
 struct ptah_asked {

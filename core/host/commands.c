@@ -10,8 +10,10 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "config/flag.h"
+#include "config/schema.h"
 #include "config/source.h"
 #include "config/usage.h"
+#include "host/checkfile.h"
 #include "host/checkmodule.h"
 #include "host/completions.h"
 #include "host/invite.h"
@@ -23,6 +25,8 @@
 static ptah_command_fn run_modules, run_info, run_manual, run_completions;
 
 enum { MODULE_DIR };
+
+static const char *const pages[] = { "ptah", "ptah-conf", NULL };
 
 static const struct ptah_ask module_flags[] = {
 	[MODULE_DIR] = { .name = "moduleDir", .value = "FOLDER", .type = PTAH_VALUE_FOLDER,
@@ -42,6 +46,13 @@ const struct ptah_command ptah_commands[] = {
 	    .about = "It prints the bridge line of a server, the lines of both torrcs and the options of both sides.\n"
 	    "It reads the identity that is there, or makes one.",
 	    .operand = { .value = "TRANSPORT", .type = PTAH_VALUE_NAME, .help = "the server's" } },
+	{ .name = "check", .flags = ptah_checkfile_flags, .run = ptah_checkfile_command,
+	    .help = "is this configuration of ptah run right?",
+	    .about = "It says all that is wrong with the file, a line each: file, line, column, path in it, and what it is.\n"
+	    "It loads the modules that the file names, asks them about their options, and starts nothing.\n"
+	    "The exit status is 0 when nothing is wrong but what is called a warning, 78 when something is.",
+	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .optional = true,
+	    .help = "the configuration; see man ptah-conf" } },
 	{ .name = "check-module", .flags = ptah_check_module_flags, .run = ptah_check_module_command,
 	    .help = "does a module keep to the contract?",
 	    .about = "It puts a module, whoever wrote it, through all that the contract asks of it, and prints a table.\n"
@@ -52,7 +63,9 @@ const struct ptah_command ptah_commands[] = {
 	    .help = "write a folder to begin a transport in",
 	    .about = "It builds against the installed ptah, and works at once: make && make check && make install.",
 	    .operand = { .value = "NAME", .type = PTAH_VALUE_TEXT, .help = "the transport's, and the folder's" } },
-	{ .name = "manual", .run = run_manual, .help = "print the manual page's source: ptah manual | man -l -" },
+	{ .name = "manual", .run = run_manual, .help = "print a manual page's source: ptah manual | man -l -",
+	    .operand = { .value = "PAGE", .type = PTAH_VALUE_WORD, .words = pages, .optional = true,
+	    .help = "which, without one ptah" } },
 	{ .name = "completions", .run = run_completions, .help = "print what a shell needs to complete ptah's words",
 	    .operand = { .value = "SHELL", .type = PTAH_VALUE_WORD, .words = ptah_completions_shells, .help = "which" } },
 	{ .name = NULL },
@@ -104,8 +117,10 @@ ptah_command_usage(int fd)
 
 	ptah_buf_puts(&out, "usage: ptah [FLAG...]    under a parent program, such as Tor\n");
 	for (const struct ptah_command *command = ptah_commands; command->name; command++) {
-		const char *operand = command->operand.value ? command->operand.value : "";
+		char operand[64] = "";
 
+		if (command->operand.value)
+			snprintf(operand, sizeof(operand), command->operand.optional ? "[%s]" : "%s", command->operand.value);
 		ptah_buf_printf(&out, "       ptah %s %s%*s%s\n", command->name, operand,
 		    (int)(21 - strlen(command->name) - strlen(operand)), "", command->help);
 	}
@@ -181,9 +196,11 @@ run_manual(const struct ptah_asked *asked, char *envp[])
 {
 	struct ptah_buf out = { 0 };
 
-	(void)asked;
 	(void)envp;
-	(void)ptah_manual(&out, ptah_commands);
+	if (asked->operand && strcmp(asked->operand, "ptah-conf") == 0)
+		(void)ptah_confmanual_print(&out);
+	else
+		(void)ptah_manual(&out, ptah_commands);
 	return print(&out);
 }
 

@@ -219,7 +219,9 @@ static const char tail[] =
     ".It 70\n"
     "Something inside failed.\n"
     ".It 78\n"
-    "No version of the protocol in common (VERSION-ERROR); as a plugin of Shadowsocks, a variable or an option is wrong.\n"
+    "No version of the protocol in common (VERSION-ERROR); as a plugin of Shadowsocks, a variable or an option is wrong; for\n"
+    ".Cm check ,\n"
+    "something in the file is.\n"
     ".El\n"
     ".Sh EXAMPLES\n"
     "In the torrc of a client, and in that of a bridge:\n"
@@ -244,6 +246,7 @@ static const char tail[] =
     "    --state /var/lib/tor/pt_state\n"
     ".Ed\n"
     ".Sh SEE ALSO\n"
+    ".Xr ptah-conf 5 ,\n"
     ".Xr ptah-module 7\n"
     ".Sh SECURITY\n"
     "Options with secrets belong in the file of\n"
@@ -258,7 +261,8 @@ ptah_manual(struct ptah_buf *out, const struct ptah_command *commands)
 {
 	ptah_buf_puts(out, head);
 	for (const struct ptah_command *command = commands; command->name; command++)
-		ptah_buf_printf(out, ".Nm\n.Cm %s%s%s\n", command->name, command->operand.value ? " Ar " : "",
+		ptah_buf_printf(out, ".Nm\n.Cm %s%s%s\n", command->name, !command->operand.value ? "" :
+		    command->operand.optional ? " Op Ar " : " Ar ",
 		    command->operand.value ? command->operand.value : "");
 	ptah_buf_puts(out, description);
 	for (const struct ptah_command *command = commands; command->name; command++)

@@ -167,7 +167,7 @@ copy_wish(struct ptah_instance *instance, const struct ptah_instance_wish *wish)
 	instance->flocks = wish->flocks;
 	instance->on_arrive = wish->on_arrive;
 	instance->n_workers = wish->n_workers;
-	instance->workers = calloc(wish->n_workers, sizeof(struct ptah_worker *));
+	instance->workers = calloc(wish->n_workers + 1, sizeof(struct ptah_worker *));
 	while (instance->module->counters != NULL && instance->module->counters[n] != NULL)
 		n++;
 	instance->n_counters = (unsigned)n;
@@ -175,6 +175,8 @@ copy_wish(struct ptah_instance *instance, const struct ptah_instance_wish *wish)
 	instance->bind = wish->bind != NULL ? strdup(wish->bind) : NULL;
 	if (instance->workers == NULL || instance->counters == NULL || (wish->bind != NULL && instance->bind == NULL))
 		return -ENOMEM;
+	if (wish->n_workers == 0) /* it is only tried */
+		return 0;
 	memcpy(instance->workers, wish->workers, wish->n_workers * sizeof(struct ptah_worker *));
 	instance->home_worker = instance->workers[ptah_registry_turn(instance->registry) % wish->n_workers];
 	return 0;
@@ -342,9 +344,9 @@ choose_messages(struct ptah_instance *top, bool has_proxy, char *why, size_t why
 	return 0;
 }
 
-struct ptah_instance *
-ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wish *wish,
-    ptah_ready_fn *on_ready, void *arg, char *why, size_t why_room)
+/* A whole stack, configured but not open. */
+static struct ptah_instance *
+assemble(struct ptah_registry *registry, const struct ptah_instance_wish *wish, char *why, size_t why_room)
 {
 	struct ptah_instance *instance = NULL;
 	struct ptah_json *options;
@@ -370,14 +372,23 @@ ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wi
 		return NULL;
 	}
 	instance = build(registry, wish, name, options, 0, why, why_room);
-	if (instance == NULL)
-		return NULL;
-	instance->arg = arg;
-	if (wish->datagrams && (rc = choose_messages(instance, wish->has_proxy, why, why_room)) < 0) {
+	if (instance != NULL && wish->datagrams && (rc = choose_messages(instance, wish->has_proxy, why, why_room)) < 0) {
 		ptah_instance_unref(instance);
 		errno = -rc;
 		return NULL;
 	}
+	return instance;
+}
+
+struct ptah_instance *
+ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wish *wish,
+    ptah_ready_fn *on_ready, void *arg, char *why, size_t why_room)
+{
+	struct ptah_instance *instance = assemble(registry, wish, why, why_room);
+
+	if (instance == NULL)
+		return NULL;
+	instance->arg = arg;
 	if (ptah_lives_open(instance, on_ready, arg) < 0) {
 		ptah_instance_unref(instance);
 		(void)out_of_memory(why, why_room);
@@ -385,6 +396,24 @@ ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wi
 		return NULL;
 	}
 	return instance;
+}
+
+int
+ptah_instance_try(struct ptah_registry *registry, const struct ptah_instance_wish *wish, struct ptah_tried *tried,
+    char *why, size_t why_room)
+{
+	struct ptah_instance *instance = assemble(registry, wish, why, why_room);
+
+	if (instance == NULL)
+		return -errno;
+	const struct ptah_module *bottom = ptah_instance_bottom(instance)->module;
+
+	*tried = (struct ptah_tried){ .messages = instance->messages, .homeless = wish->role == PTAH_CLIENT &&
+		instance->server[0] == '\0' && (bottom->abilities & PTAH_NO_ADDRESS) == 0 && bottom->endpoint == NULL };
+	for (const struct ptah_instance *layer = instance; layer != NULL; layer = layer->below)
+		tried->spawns = tried->spawns || (layer->module->abilities & PTAH_SPAWNS) != 0;
+	ptah_instance_unref(instance);
+	return 0;
 }
 
 struct ptah_instance *

@@ -127,6 +127,20 @@ typedef void ptah_ready_fn(struct ptah_instance *instance, int rc, const char *r
 struct ptah_instance *ptah_instance_open(struct ptah_registry *registry, const struct ptah_instance_wish *wish,
     ptah_ready_fn *on_ready, void *arg, char *why, size_t why_room);
 
+/** What ptah_instance_try() learns of a stack. */
+struct ptah_tried {
+	bool messages; /* its links would carry messages */
+	bool spawns;   /* one of its layers starts programs */
+	bool homeless; /* client: it would have to dial a server, and its options name none */
+};
+
+/**
+ * Do all that ptah_instance_open() does before anything is opened, and undo it; the wish needs no workers.
+ * Fails: as that does.
+ */
+int ptah_instance_try(struct ptah_registry *registry, const struct ptah_instance_wish *wish, struct ptah_tried *tried,
+    char *why, size_t why_room);
+
 /**
  * Server, ready and bound: settle what the method line says in instance->bridge_args, asking the module's
  * bridge_args() if its home gave none.

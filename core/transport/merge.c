@@ -185,12 +185,14 @@ ptah_merge_stack(struct ptah_json *options, const char *names)
 	size_t len = plus != NULL ? (size_t)(plus - names) : strlen(names);
 	char *name = strndup(names, len);
 	struct ptah_json *below = ptah_json_new(PTAH_JSON_OBJECT), *merged = NULL;
-	const struct ptah_json *old = ptah_json_get(options, PTAH_KEY_OVER);
+	const struct ptah_json *old = ptah_json_get(options, PTAH_KEY_OVER), *said = ptah_json_get(old, KEY_MODULE);
 	int rc = -ENOMEM;
 
 	if (name == NULL || below == NULL)
 		goto out;
-	if (ptah_json_set(below, KEY_MODULE, ptah_json_new_text(PTAH_JSON_STRING, name)) < 0)
+	/* Where it is said already, the value that says so stays: it may know where it stands in a file. */
+	if ((said == NULL || said->type != PTAH_JSON_STRING || strcmp(said->text, name) != 0) &&
+	    ptah_json_set(below, KEY_MODULE, ptah_json_new_text(PTAH_JSON_STRING, name)) < 0)
 		goto out;
 	merged = ptah_merge(old != NULL && old->type == PTAH_JSON_OBJECT ? old : NULL, below);
 	if (merged == NULL)

@@ -291,15 +291,29 @@ read_option(struct ptah_filled *out, const struct ptah_option *option, const str
 	return rc;
 }
 
+int
+ptah_options_try(const struct ptah_option *option, const struct ptah_json *value, char *why, size_t why_room)
+{
+	struct ptah_option alone = *option;
+	struct ptah_filled into = { 0 };
+	int rc = -ENOMEM;
+
+	alone.offset = 0;
+	into.values = ptah_chunk_add(&into.chunks, ptah_check_value_size(&alone));
+	if (into.values != NULL)
+		rc = read_option(&into, &alone, value, why, why_room);
+	ptah_filled_clear(&into);
+	return rc;
+}
+
 bool
 ptah_option_is_for(const struct ptah_option *option, uint32_t role)
 {
 	return (option->flags & (role == PTAH_CLIENT ? PTAH_SERVER_ONLY : PTAH_CLIENT_ONLY)) == 0;
 }
 
-/* What was said of this option by its name or an alias, or NULL. */
-static const struct ptah_json *
-said_of(const struct ptah_option *option, const struct ptah_json *options)
+const struct ptah_json *
+ptah_options_said(const struct ptah_option *option, const struct ptah_json *options)
 {
 	const struct ptah_json *said = options != NULL ? ptah_json_get(options, option->name) : NULL;
 
@@ -312,7 +326,7 @@ static int
 fill_one(struct ptah_filled *out, const struct ptah_option *option, const struct ptah_json *options,
     const struct ptah_option **missing, char *why, size_t why_room)
 {
-	const struct ptah_json *said = said_of(option, options);
+	const struct ptah_json *said = ptah_options_said(option, options);
 	struct ptah_json *def;
 	int rc;
 
@@ -348,7 +362,7 @@ missing_either(const struct ptah_module *module, uint32_t role, bool link, const
 	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++) {
 		if ((option->flags & PTAH_EITHER) == 0 || !is_of(option, link, role))
 			continue;
-		if (said_of(option, options) != NULL)
+		if (ptah_options_said(option, options) != NULL)
 			return NULL;
 		if (first == NULL)
 			first = option;

@@ -25,8 +25,9 @@ def ptah(*words, rc=0):
 
 
 def commands():
-    """Name and operand of each subcommand, as --help lists them."""
-    rows = re.findall(r"^       ptah ([a-z][a-z-]*) ([A-Z]*)",
+    """Name and operand of each subcommand, as --help lists them: in brackets
+    where it may be left out."""
+    rows = re.findall(r"^       ptah ([a-z][a-z-]*) (\[[A-Z]+\]|[A-Z]*)",
                       ptah("--help").stderr, re.M)
     assert len(rows) > 4, rows
     return dict(rows)
@@ -72,7 +73,9 @@ def test_the_parser_takes_what_help_tells_and_nothing_else():
                 assert "takes no value" in ptah(name, "--%s=1" % flag, rc=64).stderr
         said = ptah(name, "--no-such-flag", rc=64).stderr
         assert '"--no-such-flag" is none of its flags' in said
-        if operand:
+        if operand.startswith("["):
+            assert "one word too many" in ptah(name, "ptah", "word", rc=64).stderr
+        elif operand:
             assert "%s is missing: ptah %s" % (operand, name) in \
                 ptah(name, rc=64).stderr
         else:
@@ -82,6 +85,7 @@ def test_the_parser_takes_what_help_tells_and_nothing_else():
 def test_the_manual_page_has_all_of_it():
     page = ptah("manual").stdout
     for name, operand in commands().items():
+        operand = operand.strip("[]")
         begin = page.index(".It Cm %s%s\n" % (name, " Ar " + operand if operand else ""))
         part = page[begin:page.find(".It Cm", begin + 1)]
         told = set(re.findall(r"^\.It Fl \\-(\S+)", part, re.M))

@@ -10,7 +10,7 @@ import pytest
 import harness
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-PAGES = ["ptah.1", "ptah-module.7"]
+PAGES = ["ptah.1", "ptah-conf.5", "ptah-module.7"]
 
 
 def page(name):
@@ -25,8 +25,9 @@ def ptah(*words):
 
 
 def test_page_is_what_the_program_prints():
-    """core/host/ptah.1 is made by "ptah manual" and was not left behind."""
-    assert ptah("manual").stdout == page("ptah.1")
+    """The pages that "ptah manual" makes were not left behind."""
+    assert ptah("manual").stdout == ptah("manual", "ptah").stdout == page("ptah.1")
+    assert ptah("manual", "ptah-conf").stdout == page("ptah-conf.5")
 
 
 def test_help_and_page_name_the_same_flags():

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/checkfile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "config/ports.h"
+#include "config/schema.h"
+#include "transport/judge.h"
+#include "transport/registry.h"
+
+/* One service on the bench. */
+struct bench {
+	const struct ptah_runfile *file;
+	struct ptah_faults *faults;
+	const struct ptah_json *json; /* the service in the file */
+	int rc;
+};
+
+/* ---- one service ------------------------------------------------------------------------ */
+
+static const struct ptah_json *
+first_of(const struct ptah_json *object, const char *const keys[])
+{
+	const struct ptah_json *value = NULL;
+
+	for (; !value && *keys; keys++)
+		value = ptah_json_get(object, *keys);
+	return value;
+}
+
+static void
+on_fault(const struct ptah_json *value, bool key, const char *text, void *arg)
+{
+	/* What stands not in this file came from the file of options, or from the name of a transport. */
+	static const char *const all[] = { "options", "optionsFile", "stack", "transport", NULL };
+	static const char *const elsewhere[] = { "optionsFile", "transport", "stack", NULL };
+	struct bench *bench = arg;
+
+	if (!value)
+		value = first_of(bench->json, all);
+	else if (value->at == 0)
+		value = first_of(bench->json, elsewhere);
+	if (bench->rc == 0)
+		bench->rc = ptah_runfile_fault(bench->file, bench->faults, key ? PTAH_FAULT_KEY : 0, value, NULL, "%s", text);
+}
+
+static void
+check_isolation(struct bench *bench, const struct ptah_plan *plan, const struct ptah_judged *judged)
+{
+	if (bench->rc == 0 && plan->isolate && judged->tried.spawns)
+		bench->rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_KEY,
+		    ptah_json_get(bench->json, "isolate"), NULL, "\"%s\" starts programs, which a service that is isolated "
+		    "may not do: leave this out", plan->services[0].name);
+}
+
+static void
+check_secret(struct bench *bench, const struct ptah_judged *judged)
+{
+	if (bench->rc == 0 && judged->secret && bench->file->exposed)
+		bench->rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_WARNING, judged->secret, NULL,
+		    "this is a secret, and everybody may read the file: chmod o-r it, or put the secret into optionsFile");
+}
+
+/* Which kind of port a service listens on. */
+static int
+kind_of(const struct ptah_plan *plan, bool judged_well, const struct ptah_judged *judged)
+{
+	if (plan->mode != PTAH_MODE_UDP && plan->mode != PTAH_MODE_STUN)
+		return PTAH_PORT_TCP;
+	if (plan->role == PTAH_ROLE_CLIENT)
+		return PTAH_PORT_UDP;
+	if (!judged_well)
+		return PTAH_PORT_UNKNOWN;
+	return judged->tried.messages ? PTAH_PORT_UDP : PTAH_PORT_TCP;
+}
+
+static int
+check_service(const struct ptah_runfile *file, const struct ptah_plan *plan, struct ptah_registry *registry,
+    struct ptah_faults *faults, int *kind)
+{
+	const struct ptah_service *service = &plan->services[0];
+	char bind[PTAH_ADDR_TEXT];
+	const struct ptah_instance_wish wish = {
+		.name = service->name, .role = (uint32_t)plan->role, .options = service->options,
+		.state_folder = plan->state_dir,
+		.bind = plan->role == PTAH_ROLE_CLIENT ? NULL : ptah_addr_format(&service->listen, bind),
+		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5,
+		.datagrams = plan->mode == PTAH_MODE_UDP || plan->mode == PTAH_MODE_STUN,
+	};
+	struct bench bench = { .file = file, .faults = faults, .json = ptah_runfile_service(file, plan->label) };
+	struct ptah_judged judged = { 0 };
+
+	*kind = kind_of(plan, false, &judged);
+	if (plan->role == 0 || !service->name || !service->options)
+		return 0;
+
+	int rc = ptah_judge(registry, &wish, on_fault, &bench, &judged);
+
+	if (rc >= 0)
+		*kind = kind_of(plan, rc == 0, &judged);
+	if (rc == 0)
+		check_isolation(&bench, plan, &judged);
+	if (rc >= 0)
+		check_secret(&bench, &judged);
+	ptah_json_free(judged.secret);
+	return rc < 0 ? rc : bench.rc;
+}
+
+int
+ptah_checkfile(const struct ptah_runfile *file, struct ptah_registry *registry, struct ptah_faults *faults)
+{
+	int *kinds = calloc(file->n_plans + 1, sizeof(*kinds));
+	int rc = kinds ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < file->n_plans; i++)
+		if (file->plans[i]->n_services == 1)
+			rc = check_service(file, file->plans[i], registry, faults, &kinds[i]);
+	if (rc == 0)
+		rc = ptah_ports_check(file, kinds, faults);
+	free(kinds);
+	ptah_faults_sort(faults);
+	return rc == 0 && faults->n_errors > 0 ? -EINVAL : rc;
+}
+
+/* ---- ptah check --------------------------------------------------------------------------- */
+
+enum flag { MODULE_DIR, SCHEMA };
+
+const struct ptah_ask ptah_checkfile_flags[] = {
+	[MODULE_DIR] = { .name = "moduleDir", .value = "FOLDER", .type = PTAH_VALUE_FOLDER,
+	    .help = "look for modules here, and not in the moduleDir of the file" },
+	[SCHEMA] = { .name = "schema", .help = "print the JSON Schema of such files, for editors, and look at no file" },
+	{ .name = NULL },
+};
+
+static int
+print(struct ptah_buf *out)
+{
+	bool written = out->rc == 0 && ptah_write_full(STDOUT_FILENO, out->at, out->len) == (ssize_t)out->len;
+
+	ptah_buf_wipe(out);
+	return written ? EX_OK : EX_OSERR;
+}
+
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void
+report(const struct ptah_runfile *file, const char *path, const struct ptah_faults *faults, struct ptah_buf *out)
+{
+	for (size_t i = 0; i < faults->n; i++) {
+		(void)ptah_fault_print(&faults->at[i], path, out);
+		ptah_buf_puts(out, "\n");
+	}
+	if (faults->n < faults->n_errors + faults->n_warnings)
+		ptah_buf_printf(out, "%s: and more, which are not shown\n", path);
+	if (faults->n_errors > 0)
+		ptah_buf_printf(out, "%s: %zu error%s, %zu warning%s\n", path, faults->n_errors, plural(faults->n_errors),
+		    faults->n_warnings, plural(faults->n_warnings));
+	else
+		ptah_buf_printf(out, "%s: fine: %zu service%s, %zu warning%s\n", path, file->n_plans, plural(file->n_plans),
+		    faults->n_warnings, plural(faults->n_warnings));
+}
+
+static int
+check(const char *path, const char *module_dir, char *envp[], struct ptah_runfile *file, struct ptah_faults *faults)
+{
+	int rc = ptah_runfile_read(file, path, envp, faults);
+
+	if (rc != 0 && rc != -EINVAL)
+		return rc;
+
+	struct ptah_registry *registry = ptah_registry_new(file->module_path, module_dir ? module_dir : file->module_dir);
+
+	if (!registry)
+		return -errno;
+	rc = ptah_checkfile(file, registry, faults);
+	ptah_registry_free(registry);
+	return rc;
+}
+
+int
+ptah_checkfile_command(const struct ptah_asked *asked, char *envp[])
+{
+	struct ptah_faults faults = { 0 };
+	struct ptah_runfile file = { 0 };
+	struct ptah_buf out = { 0 };
+	int rc;
+
+	if (asked->value[SCHEMA]) {
+		(void)ptah_schema_print(&out);
+		return print(&out);
+	}
+	if (!asked->operand) {
+		(void)ptah_asked_wrong("check", "FILE is missing: ptah check FILE");
+		return EX_USAGE;
+	}
+	rc = check(asked->operand, asked->value[MODULE_DIR], envp, &file, &faults);
+	if (rc == 0 || rc == -EINVAL)
+		report(&file, asked->operand, &faults, &out);
+	else
+		fprintf(stderr, "ptah: check: %s\n", strerror(-rc));
+	ptah_runfile_clear(&file);
+	ptah_faults_clear(&faults);
+	if (rc != 0 && rc != -EINVAL)
+		return EX_OSERR;
+
+	int printed = print(&out);
+
+	return printed == EX_OK && rc != 0 ? EX_CONFIG : printed;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/judge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "transport/loader.h"
+#include "transport/merge.h"
+#include "transport/options.h"
+#include "transport/registry.h"
+
+struct judge {
+	struct ptah_registry *registry;
+	const struct ptah_instance_wish *wish;
+	ptah_judge_fn *fn;
+	void *arg;
+	struct ptah_judged *judged;
+	bool heard;
+	bool hopeless; /* what a module would say of all its options together is not worth asking */
+};
+
+static void
+say(struct judge *j, const struct ptah_json *value, bool key, const char *text)
+{
+	j->heard = true;
+	j->hopeless = j->hopeless || !key;
+	j->fn(value, key, text, j->arg);
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+/* The nearest of the names that there are, for free(); NULL if none is near. */
+static char *
+nearest_name(struct ptah_registry *registry, const char *name)
+{
+	struct ptah_registry_row *rows;
+	const char **known, *near = NULL;
+	char *copy = NULL;
+	size_t n, used = 0;
+
+	if (ptah_registry_list(registry, &rows, &n) != 0)
+		return NULL;
+	known = calloc(n + 1, sizeof(*known));
+	for (size_t i = 0; known != NULL && i < n; i++)
+		if (rows[i].problem == NULL)
+			known[used++] = rows[i].name;
+	if (known != NULL)
+		near = ptah_text_nearest(name, known);
+	if (near != NULL)
+		copy = strdup(near);
+	free(known);
+	ptah_registry_rows_free(rows, n);
+	return copy;
+}
+
+static void
+say_absent(struct judge *j, const char *name, const struct ptah_json *at, int rc, const char *why)
+{
+	char *near = rc == -ENOENT ? nearest_name(j->registry, name) : NULL;
+	char text[PTAH_WHY_TEXT + 200];
+
+	if (rc != -ENOENT)
+		snprintf(text, sizeof(text), "transport \"%.64s\": %s", name, why);
+	else
+		snprintf(text, sizeof(text), "there is no transport \"%.64s\"%s%.64s%s", name,
+		    near != NULL ? "; did you mean \"" : ": ", near != NULL ? near : "ptah modules lists those that there are",
+		    near != NULL ? "\"?" : "");
+	say(j, at, false, text);
+	free(near);
+}
+
+/* ---- one layer ---------------------------------------------------------------------------- */
+
+static int
+keep_secret(struct judge *j, const struct ptah_option *option, const struct ptah_json *value)
+{
+	if ((option->flags & PTAH_SECRET) == 0 || value->at == 0 || j->judged->secret != NULL)
+		return 0;
+	j->judged->secret = ptah_json_copy(value);
+	return j->judged->secret != NULL ? 0 : -ENOMEM;
+}
+
+/* Must it be there by now?  What a connection may bring, it may lack. */
+static bool
+is_due(const struct judge *j, const struct ptah_option *option)
+{
+	return (option->flags & PTAH_LINK) == 0 || j->wish->role == PTAH_SERVER || j->wish->alone;
+}
+
+static void
+say_missing(struct judge *j, const char *name, const struct ptah_option *option)
+{
+	char why[PTAH_WHY_TEXT], text[PTAH_WHY_TEXT + 80];
+
+	ptah_options_say_missing(option, why, sizeof(why));
+	snprintf(text, sizeof(text), "%.64s: %s", name, why);
+	say(j, NULL, false, text);
+}
+
+static int
+judge_options(struct judge *j, const char *name, const struct ptah_module *module, const struct ptah_json *options)
+{
+	const struct ptah_option *either = NULL;
+	bool either_said = false;
+	char why[PTAH_WHY_TEXT];
+
+	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++) {
+		const struct ptah_json *value = ptah_options_said(option, options);
+
+		if (!ptah_option_is_for(option, j->wish->role))
+			continue;
+		if ((option->flags & PTAH_EITHER) != 0) {
+			either_said = either_said || value != NULL;
+			either = either != NULL || !is_due(j, option) ? either : option;
+		}
+		if (value == NULL) {
+			if ((option->flags & PTAH_REQUIRED) != 0 && option->def == NULL && is_due(j, option))
+				say_missing(j, name, option);
+			continue;
+		}
+
+		int rc = ptah_options_try(option, value, why, sizeof(why));
+
+		if (rc == -EINVAL)
+			say(j, value, false, why);
+		if (rc == -ENOMEM || keep_secret(j, option, value) != 0)
+			return -ENOMEM;
+	}
+	if (either != NULL && !either_said)
+		say_missing(j, name, either);
+	return 0;
+}
+
+/* The host's own keys, but for one that the module has, too, and which was judged as its own. */
+static void
+judge_host_keys(struct judge *j, const struct ptah_module *module, const struct ptah_json *options)
+{
+	int half_close, messages;
+	char server[PTAH_DEST_TEXT], why[PTAH_WHY_TEXT];
+	const char *const keys[] = { PTAH_KEY_SERVER, PTAH_KEY_HALF_CLOSE };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const struct ptah_json *value = ptah_json_get(options, keys[i]);
+		struct ptah_json one = { .type = PTAH_JSON_OBJECT, .n = 1, .keys = (char *[]){ (char *)keys[i] },
+			.items = (struct ptah_json *[]){ (struct ptah_json *)value } };
+
+		if (value != NULL && ptah_options_find(module, j->wish->role, keys[i]) == NULL &&
+		    ptah_options_host(&one, &half_close, server, why, sizeof(why)) != 0)
+			say(j, value, false, why);
+	}
+	if (ptah_options_messages(options, &messages, why, sizeof(why)) != 0)
+		say(j, ptah_json_get(options, PTAH_KEY_MESSAGES), false, why);
+}
+
+/* Keys that no layer took. */
+static void
+judge_unknown(struct judge *j, const char *name, const struct ptah_module *module, const struct ptah_json *options)
+{
+	char why[PTAH_WHY_TEXT], text[PTAH_WHY_TEXT + 80];
+
+	if ((module->abilities & PTAH_PASSES_OPTIONS) != 0)
+		return;
+	for (size_t i = 0; i < options->n; i++) {
+		const char *key = options->keys[i];
+
+		if (ptah_options_is_host(key) || ptah_options_find(module, j->wish->role, key) != NULL)
+			continue;
+		ptah_options_say_unknown(module, j->wish->role, key, why, sizeof(why));
+		snprintf(text, sizeof(text), "%.64s: %s", name, why);
+		say(j, options->items[i], true, text);
+	}
+}
+
+static int judge_layer(struct judge *j, const char *name, const struct ptah_json *at, struct ptah_json *options,
+    unsigned layer);
+
+static int
+judge_below(struct judge *j, const struct ptah_module *module, const struct ptah_json *options,
+    const struct ptah_json *over, unsigned layer)
+{
+	struct ptah_json *own = NULL, *below;
+	const char *name;
+	int rc = ptah_merge_split(over, &name, &own);
+
+	if (rc == -EINVAL) {
+		say(j, over, false, "option \"over\": write \"NAME\" or {\"module\": \"NAME\", ...options}");
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	below = ptah_merge_below(module, options, own);
+	ptah_json_free(own);
+	if (below == NULL)
+		return -ENOMEM;
+	return judge_layer(j, name, over->type == PTAH_JSON_OBJECT ? ptah_json_get(over, "module") : over, below,
+	    layer + 1);
+}
+
+/* A layer and those below it.  Takes: options.  'at': where its name stands. */
+static int
+judge_layer(struct judge *j, const char *name, const struct ptah_json *at, struct ptah_json *options, unsigned layer)
+{
+	struct ptah_found found = { 0 };
+	struct ptah_json *whole = NULL;
+	char why[PTAH_WHY_TEXT] = "";
+	int rc = ptah_registry_find(j->registry, name, &found, why, sizeof(why));
+
+	if (rc < 0 && rc != -ENOMEM) {
+		say_absent(j, name, at, rc, why);
+		rc = 0;
+		goto out;
+	}
+	whole = rc == 0 ? ptah_merge(found.options, options) : NULL;
+	if (whole == NULL) {
+		rc = -ENOMEM;
+		goto out;
+	}
+
+	const struct ptah_module *module = &found.loaded->module;
+	const struct ptah_json *over = ptah_json_get(whole, PTAH_KEY_OVER);
+
+	judge_host_keys(j, module, whole);
+	rc = judge_options(j, name, module, whole);
+	if (over != NULL && over->type == PTAH_JSON_NULL)
+		over = NULL;
+	if (over == NULL)
+		judge_unknown(j, name, module, whole);
+	else if (rc == 0 && layer + 1 < PTAH_LAYERS_MAX)
+		rc = judge_below(j, module, whole, over, layer);
+out:
+	ptah_json_free(whole);
+	ptah_json_free(found.options);
+	ptah_json_free(options);
+	return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+/* What a module says of its options together, and how the layers go together. */
+static int
+try_whole(struct judge *j)
+{
+	char why[PTAH_WHY_TEXT] = "";
+	int rc = ptah_instance_try(j->registry, j->wish, &j->judged->tried, why, sizeof(why));
+
+	if (rc < 0 && rc != -ENOMEM) {
+		say(j, NULL, false, why);
+		rc = 0;
+	} else if (rc == 0 && j->wish->alone && j->judged->tried.homeless) {
+		say(j, NULL, false, "no server to connect to: give \"" PTAH_KEY_SERVER "\": \"HOST:PORT\"");
+	}
+	return rc;
+}
+
+int
+ptah_judge(struct ptah_registry *registry, const struct ptah_instance_wish *wish, ptah_judge_fn *fn, void *arg,
+    struct ptah_judged *judged)
+{
+	struct judge j = { .registry = registry, .wish = wish, .fn = fn, .arg = arg, .judged = judged };
+	struct ptah_json *options = wish->options != NULL ? ptah_json_copy(wish->options) :
+	    ptah_json_new(PTAH_JSON_OBJECT);
+	char *name = strdup(wish->name), *plus = name != NULL ? strchr(name, '+') : NULL;
+	int rc = options != NULL && name != NULL ? 0 : -ENOMEM;
+
+	memset(judged, 0, sizeof(*judged));
+	if (rc == 0 && plus != NULL) {
+		*plus = '\0';
+		rc = ptah_merge_stack(options, plus + 1);
+	}
+	if (rc == 0) {
+		rc = judge_layer(&j, name, NULL, options, 0);
+		options = NULL;
+	}
+	if (rc == 0 && !j.hopeless)
+		rc = try_whole(&j);
+	ptah_json_free(options);
+	free(name);
+	return rc < 0 ? rc : j.heard;
+}

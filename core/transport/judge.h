@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * transport/judge.h: all that is wrong with the options of a stack, before anything of it is opened.
+ *
+ * Where ptah_instance_open() stops at the first, and takes an unknown key
+ * with a warning, whoever checks a file wants to hear of each.
+ *
+ * Threads: the main thread.
+ */
+#ifndef PTAH_TRANSPORT_JUDGE_H
+#define PTAH_TRANSPORT_JUDGE_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "transport/instance.h"
+
+/**
+ * Hears of one fault.  'value': what of the options it is about, or a copy of that (base/json.h: it knows its place);
+ * NULL: all of them.  'key': not the value is wrong, but that it is there.
+ */
+typedef void ptah_judge_fn(const struct ptah_json *value, bool key, const char *text, void *arg);
+
+struct ptah_judged {
+	struct ptah_tried tried;   /* when nothing is wrong */
+	struct ptah_json *secret;  /* a copy of the first value that is a secret, for ptah_json_free(); NULL: none */
+};
+
+/**
+ * Judge a stack by the wish for it, which needs no workers.
+ * Gives: *judged.
+ * Returns 0, 1 when 'fn' has heard of something, or -ENOMEM.
+ */
+int ptah_judge(struct ptah_registry *registry, const struct ptah_instance_wish *wish, ptah_judge_fn *fn, void *arg,
+    struct ptah_judged *judged);
+
+#endif

@@ -231,7 +231,7 @@ class TorNetwork:
         self._wait_log("bridge", r"Registered server transport '%s'"
             % self.transport, 30)
 
-    def _arguments(self):
+    def arguments(self):
         """Take the arguments given, else those that the server announced."""
         if self.bridge_args is not None:
             return self.bridge_args
@@ -245,7 +245,7 @@ class TorNetwork:
         self._start("client", self._torrc("client", CLIENT,
             transport=self.transport, program=self.client_program,
             ptport=self.ptport, fingerprint=self.bridge_fingerprint,
-            args=self._arguments()))
+            args=self.arguments()))
         found = self._wait_log("client",
             r"Opened Socks listener connection \(ready\) on "
             r"127\.0\.0\.1:(\d+)", 30)

@@ -52,6 +52,9 @@ end_link(struct ptah_exchange *exchange, struct ptah_exchange_link *link)
 		exchange->n_lost++;
 		exchange->lost_rc = rc;
 	}
+	/* A stranger may be answered, and forgotten at once. */
+	if (link->party->sent.len > 0 && ptah_buf_add(&exchange->stray, link->party->sent.at, link->party->sent.len) < 0)
+		ptah_trial_na("no memory for a message");
 	ptah_party_free(link->party, rc);
 	free(link);
 }
@@ -65,6 +68,7 @@ ptah_exchange_close(struct ptah_exchange *exchange)
 	exchange->client = NULL;
 	for (int who = 0; who < 2; who++)
 		ptah_buf_clear(&exchange->log[who]);
+	ptah_buf_clear(&exchange->stray);
 }
 
 /* ---- the server's links ----------------------------------------------------------- */
@@ -282,7 +286,7 @@ ptah_exchange_fetch(struct ptah_exchange *exchange, int who, struct ptah_buf *ou
 	for (struct ptah_exchange_link *link = exchange->links; link != NULL; link = link->next)
 		if (take_from(&link->party->sent, 0, out))
 			return true;
-	return false;
+	return take_from(&exchange->stray, 0, out);
 }
 
 /* One turn of a party of 'who'. */
@@ -309,6 +313,7 @@ ptah_exchange_step(struct ptah_exchange *exchange)
 			moved = true;
 		}
 	}
+	moved = carry(exchange, PTAH_AT_SERVER, &exchange->stray) || moved;
 	return ptah_lab_deliver(exchange->lab) || moved;
 }
 

@@ -31,6 +31,7 @@ struct ptah_exchange {
 	uint32_t number, last_id;
 	struct ptah_party *client;
 	struct ptah_exchange_link *links; /* the server's */
+	struct ptah_buf stray;            /* what links of the server's have sent that are gone */
 	/* The network: how many of what is under way are lost, and whether the rest comes in order. */
 	unsigned lose_one_in;             /* 0: none */
 	bool shuffle;

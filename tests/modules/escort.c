@@ -241,7 +241,7 @@ escort_unwrap(void *link, const struct ptah_msg *msg)
 		return take_data(mine, msg);
 	if (mine->is_server)
 		return type == HELLO && has_cookie ? take_hello(mine, msg) : PTAH_REJECT;
-	if (memcmp(msg->body.at + 1, mine->session, sizeof(mine->session)) != 0 || mine->is_open)
+	if (msg->body.len < HEAD_LEN || memcmp(msg->body.at + 1, mine->session, sizeof(mine->session)) != 0 || mine->is_open)
 		return PTAH_GO;
 	if (type == COOKIE && has_cookie) {
 		memcpy(mine->cookie, msg->body.at + HEAD_LEN, COOKIE_LEN);

@@ -72,7 +72,7 @@ parcel_unwrap(void *link, const struct ptah_msg *msg)
 	struct ptah_msg out = *msg;
 
 	if (msg->body.len < MARK_LEN)
-		return -EPROTO;
+		return PTAH_REJECT;
 	out.side = PTAH_SIDE_PLAIN;
 	out.body.at += MARK_LEN;
 	out.body.len -= MARK_LEN;

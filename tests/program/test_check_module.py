@@ -63,6 +63,15 @@ def test_shadow_keeps_messages_with_addresses(row, keys):
     assert verdicts == {row: "pass"}, whole
 
 
+@pytest.mark.parametrize("name", ["escort", "parcel"])
+def test_messages_with_a_cookie_or_only_a_mark_pass(name):
+    """A server that answers a stranger and forgets it, and one that opens for all."""
+    path = os.path.join(harness.TEST_MODULES, name + ".so")
+    for row in ("messages", "bad-messages"):
+        verdicts, whole = rows(path, "--row", row, "--options", "{}")
+        assert verdicts == {row: "pass"}, whole
+
+
 def test_module_without_an_example_is_told_so():
     """exec runs whatever program it is told to: it cannot have an example."""
     _, whole = rows(shipped("exec"), "--row", "example")

@@ -12,20 +12,18 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/logline.h"
 #include "base/scrub.h"
-#include "base/text.h"
 
 #define OUTPUTS 4
 #define LEVEL_MASK 0xff
 
-/* A line as its caller wrote it, and as it may have grown by scrubbing. */
+/* A line as its caller wrote it. */
 #define RAW_LINE 4096
-#define LINE 6144
 
 static struct {
 	pthread_mutex_t lock; /* of all but the atomics */
@@ -41,6 +39,9 @@ static struct {
 
 /* An output that logs would wait for itself. */
 static _Thread_local bool in_output;
+
+/* What the line of this thread is about. */
+static _Thread_local const char *event_now, *service_now;
 
 bool
 ptah_log_hears(int level)
@@ -62,7 +63,7 @@ clean(char *text, size_t len)
 static void
 hand_out(int level, const char *area, const char *raw, size_t len, bool cut)
 {
-	char whole[LINE], plain[LINE];
+	char whole[PTAH_LOG_LINE], plain[PTAH_LOG_LINE];
 	size_t n;
 
 	if (cut)
@@ -119,6 +120,33 @@ ptah_log(int level, const char *area, const char *format, ...)
 	say(level, area, "", format, args);
 	va_end(args);
 	errno = saved;
+}
+
+void
+ptah_event(int level, const char *area, const char *event, const char *service, const char *format, ...)
+{
+	int saved = errno;
+	va_list args;
+
+	event_now = event;
+	service_now = service;
+	va_start(args, format);
+	say(level, area, "", format, args);
+	va_end(args);
+	event_now = service_now = NULL;
+	errno = saved;
+}
+
+const char *
+ptah_log_event(void)
+{
+	return event_now;
+}
+
+const char *
+ptah_log_service(void)
+{
+	return service_now;
 }
 
 void
@@ -211,46 +239,15 @@ ptah_log_unsafe(bool show_addresses)
 	atomic_store_explicit(&sink.unsafe, show_addresses, memory_order_relaxed);
 }
 
-/* One line, one write. */
-static void
-write_line(int fd, const char *head, const char *text, size_t len)
-{
-	char line[LINE + 128];
-	size_t head_len = strlen(head);
-
-	if (head_len > sizeof(line) - 1)
-		return;
-	len = ptah_text_utf8_cut(text, len, sizeof(line) - 1 - head_len);
-	memcpy(line, head, head_len);
-	memcpy(line + head_len, text, len);
-	line[head_len + len] = '\n';
-	/* A log that cannot be written is not worth more than this try. */
-	(void)!ptah_write_full(fd, line, head_len + len + 1);
-}
-
-void
-ptah_log_to_stderr(int level, const char *area, const char *text, size_t len, void *arg)
-{
-	(void)level;
-	(void)area;
-	(void)arg;
-	write_line(STDERR_FILENO, "ptah: ", text, len);
-}
-
 static void
 to_file(int level, const char *area, const char *text, size_t len, void *arg)
 {
 	static const char *const names[] = { "", "ERROR", "WARN", "INFO", "INFO", "DEBUG" };
-	char head[96], date[32];
-	struct timespec now;
-	struct tm utc;
+	char head[96], date[PTAH_LOG_TIME];
 
 	(void)arg;
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(head, sizeof(head), "%s.%03ldZ %s %s: ", date, now.tv_nsec / 1000000, names[level], area);
-	write_line(sink.file, head, text, len);
+	snprintf(head, sizeof(head), "%s %s %s: ", ptah_log_time(date), names[level], area);
+	ptah_log_write(sink.file, head, text, len);
 }
 
 int

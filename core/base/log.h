@@ -40,6 +40,13 @@ void ptah_log(int level, const char *area, const char *format, ...)
 void ptah_log_rc(int level, const char *area, int rc, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/**
+ * A line that machines wait for: 'event' names what happened, in words of [a-z-] that stay the same from one version to
+ * the next; 'service' is the label of the service that it happened to.  Either may be NULL.
+ */
+void ptah_event(int level, const char *area, const char *event, const char *service, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
 /** Would anything hear this level?  Ask before work that only the log needs. */
 bool ptah_log_hears(int level);
 
@@ -83,8 +90,20 @@ int ptah_log_add(int level, ptah_log_output_fn *output, void *arg);
 void ptah_log_remove(ptah_log_output_fn *output, void *arg);
 void ptah_log_unsafe(bool show_addresses);
 
-/** Outputs of our own: "ptah: text" lines on a descriptor; a file with time stamps, mode 0600. */
-void ptah_log_to_stderr(int level, const char *area, const char *text, size_t len, void *arg);
+/** For an output, while it runs: what its line is about (ptah_event()); NULL: nobody said. */
+const char *ptah_log_event(void);
+const char *ptah_log_service(void);
+
+/* Outputs of our own. */
+
+/** "ptah: text" on stderr. */
+ptah_log_output_fn ptah_log_to_stderr;
+/** "<4>area: text" on stderr: the priority is for journald and others that read it (sd-daemon(3)). */
+ptah_log_output_fn ptah_log_to_journal;
+/** One JSON object on stderr: time, level, area, event ("log" where the line has none), service, text. */
+ptah_log_output_fn ptah_log_to_json;
+
+/** A file with time stamps, mode 0600. */
 int ptah_log_file_open(const char *path, int level);
 void ptah_log_file_close(void);
 

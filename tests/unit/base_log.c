@@ -383,6 +383,103 @@ speaks_on_stderr_with_its_name(void **state)
 	close(fds[1]);
 }
 
+/* What an output writes on stderr for the lines of 'fn'. */
+static void
+on_stderr(ptah_log_output_fn *output, void (*fn)(void), char *out, size_t room)
+{
+	int fds[2], saved = dup(2);
+	ssize_t n;
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(dup2(fds[1], 2), 2);
+	assert_int_equal(ptah_log_add(PTAH_LOG_DEBUG, output, NULL), 0);
+	fn();
+	ptah_log_remove(output, NULL);
+	dup2(saved, 2);
+	close(saved);
+	close(fds[1]);
+	n = read(fds[0], out, room - 1);
+	assert_true(n >= 0);
+	out[n] = '\0';
+	close(fds[0]);
+}
+
+static void
+one_line_of_each_level(void)
+{
+	ptah_error("test", "e");
+	ptah_warn("test", "w");
+	ptah_notice("test", "n");
+	ptah_info("test", "i");
+	ptah_debug("test", "d");
+}
+
+static void
+says_priorities_to_the_journal(void **state)
+{
+	char out[200];
+
+	(void)state;
+	on_stderr(ptah_log_to_journal, one_line_of_each_level, out, sizeof(out));
+	assert_string_equal(out, "<3>test: e\n<4>test: w\n<5>test: n\n<6>test: i\n<7>test: d\n");
+}
+
+static void
+hard_lines(void)
+{
+	ptah_event(PTAH_LOG_WARN, "test", "service-failed", "bridge", "it said \"no\" to 192.0.2.1\\\n\t \xff");
+	ptah_log(PTAH_LOG_INFO, "test", "nothing more");
+}
+
+/* Cut off the time, which is another each time. */
+static const char *
+behind_time(const char *line)
+{
+	const char *at = strstr(line, "\"level\"");
+
+	assert_int_equal(strncmp(line, "{\"time\":\"20", 11), 0);
+	assert_non_null(at);
+	return at;
+}
+
+static void
+says_events_as_json(void **state)
+{
+	char out[1000], *next;
+
+	(void)state;
+	on_stderr(ptah_log_to_json, hard_lines, out, sizeof(out));
+	next = strchr(out, '\n');
+	assert_non_null(next);
+	*next++ = '\0';
+	assert_string_equal(behind_time(out), "\"level\":\"warn\",\"area\":\"test\",\"event\":\"service-failed\","
+	    "\"service\":\"bridge\",\"text\":\"it said \\\"no\\\" to [scrubbed]\\\\   \xef\xbf\xbd\"}");
+	assert_string_equal(behind_time(next), "\"level\":\"info\",\"area\":\"test\",\"event\":\"log\","
+	    "\"text\":\"nothing more\"}\n");
+}
+
+static void
+a_long_line(void)
+{
+	char text[4000];
+
+	memset(text, '"', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	ptah_info("test", "%s", text);
+}
+
+static void
+keeps_a_long_line_whole_as_json(void **state)
+{
+	static char out[20000];
+	size_t len;
+
+	(void)state;
+	on_stderr(ptah_log_to_json, a_long_line, out, sizeof(out));
+	len = strlen(out);
+	assert_true(len > 2 * 3999 && strcmp(out + len - 5, "\\\"\"}\n") == 0);
+}
+
 int
 main(void)
 {
@@ -398,6 +495,9 @@ main(void)
 		cmocka_unit_test(reads_level_words),
 		cmocka_unit_test(writes_whole_lines_to_a_private_file),
 		cmocka_unit_test(speaks_on_stderr_with_its_name),
+		cmocka_unit_test(says_priorities_to_the_journal),
+		cmocka_unit_test(says_events_as_json),
+		cmocka_unit_test(keeps_a_long_line_whole_as_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,15 +4,18 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "host/remember.h"
 #include "relay/link.h"
 #include "relay/through.h"
 #include "stats/stats.h"
 #include "transport/registry.h"
+#include "wire/place.h"
 
 /* Where there are many descriptors, these are kept for names, state and second attempts to connect. */
 #define DESCRIPTORS_KEPT 64u
@@ -172,7 +175,8 @@ ptah_crew_start(const struct ptah_crew_how *how, struct ptah_worker *loop)
 	}
 	crew->loop = loop;
 	crew->how = *how;
-	rc = make_registry(crew);
+	crew->places = ptah_places_new(how->n_workers);
+	rc = crew->places ? make_registry(crew) : -ENOMEM;
 	if (rc == 0)
 		rc = make_workers(crew);
 	if (rc == 0)
@@ -242,6 +246,7 @@ ptah_crew_stop(struct ptah_crew *crew, uint64_t until_ns)
 	for (unsigned i = 0; i < crew->n_workers; i++)
 		ptah_worker_free(crew->workers[i]);
 	ptah_registry_free(crew->registry);
+	ptah_places_free(crew->places);
 	ptah_deadline_clear(&crew->look);
 	free(crew->workers);
 	free(crew->letters);
@@ -254,4 +259,18 @@ ptah_crew_stats(const struct ptah_crew *crew, struct ptah_stats *sum)
 {
 	for (unsigned i = 0; i < crew->n_workers; i++)
 		ptah_stats_sum(sum, crew->workers[i]->stats);
+}
+
+void
+ptah_crew_log_stats(const struct ptah_crew *crew)
+{
+	struct ptah_stats sum = { 0 };
+	char text[1024] = "";
+	size_t len = 0;
+
+	ptah_crew_stats(crew, &sum);
+	for (int i = 0; i < PTAH_STAT_N && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%llu",
+		    ptah_stats_name((enum ptah_stat)i), (unsigned long long)sum.at[i]);
+	ptah_notice(AREA_HOST, "counters:%s", text);
 }

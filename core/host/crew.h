@@ -17,6 +17,7 @@
 #include "transport/child.h"
 #include "wire/listen.h"
 
+struct ptah_places;
 struct ptah_registry;
 struct ptah_remember;
 struct ptah_stats;
@@ -41,6 +42,7 @@ struct ptah_crew {
 	unsigned n_workers;
 	struct ptah_registry *registry;
 	struct ptah_quota quota;
+	struct ptah_places *places;
 	/* Its own. */
 	struct ptah_crew_how how;
 	struct ptah_hands hands;
@@ -69,7 +71,8 @@ bool ptah_crew_run_until(struct ptah_crew *crew, const bool *over, uint64_t unti
  */
 int ptah_crew_stop(struct ptah_crew *crew, uint64_t until_ns);
 
-/** Sum of all workers' counters. */
+/** Sum of all workers' counters; and a line of the log with them. */
 void ptah_crew_stats(const struct ptah_crew *crew, struct ptah_stats *sum);
+void ptah_crew_log_stats(const struct ptah_crew *crew);
 
 #endif

@@ -240,6 +240,8 @@ ptah_dispatcher_drain(struct ptah_dispatcher *d)
 	if (d->draining || d->stopping)
 		return;
 	d->draining = true;
+	for (size_t i = 0; i < d->n_services; i++)
+		ptah_service_leave(&d->services[i]);
 	for (unsigned i = 0; i < d->crew->n_workers; i++)
 		(void)ptah_worker_send(d->crew->workers[i], &d->parts[i].drain, drain_here, &d->parts[i]);
 }

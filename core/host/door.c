@@ -17,6 +17,7 @@
 #include "plain/udpserver.h"
 #include "transport/instance.h"
 #include "wire/listen.h"
+#include "wire/place.h"
 #include "wire/udp.h"
 
 static bool
@@ -56,21 +57,44 @@ make_shared(struct ptah_doors *doors, unsigned n)
 	return doors->peers && (doors->strangers || !knows_strangers) && (doors->roster || !keyed) ? 0 : -ENOMEM;
 }
 
+static int
+take_place(struct ptah_doors *doors, bool udp, const struct ptah_addr *addr)
+{
+	const struct ptah_plan *plan = doors->plan;
+	const struct ptah_place_want want = { .udp = udp, .addr = addr, .name = plan->label, .bounds = &plan->bounds };
+
+	if (plan->activation)
+		return ptah_place_take_adopted(doors->places, plan->activation, udp, &doors->place);
+	return ptah_place_take(doors->places, &want, &doors->place);
+}
+
 int
 ptah_doors_bind(struct ptah_doors *doors, const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound)
 {
 	/* A server that frames them has streams on its wire. */
-	if (!doors->instance->messages && !(is_client(doors) && ptah_mode_is_udp(doors->plan->mode)))
-		return ptah_listen_open(addr, fds, n, bound);
+	bool udp = doors->instance->messages || (is_client(doors) && ptah_mode_is_udp(doors->plan->mode));
+	int rc = udp ? make_shared(doors, n) : 0;
 
-	int rc = make_shared(doors, n);
+	if (rc == 0 && !doors->plan->label)
+		return (udp ? ptah_udp_listen : ptah_listen_open)(addr, fds, n, bound);
+	if (rc == 0)
+		rc = take_place(doors, udp, addr);
+	return rc == 0 ? ptah_place_share(doors->place, fds, bound) : rc;
+}
 
-	return rc == 0 ? ptah_udp_listen(addr, fds, n, bound) : rc;
+bool
+ptah_doors_leave(struct ptah_doors *doors)
+{
+	struct ptah_place *place = doors->place;
+
+	doors->place = NULL;
+	return ptah_place_drop(place);
 }
 
 void
 ptah_doors_clear(struct ptah_doors *doors)
 {
+	(void)ptah_doors_leave(doors);
 	ptah_limit_unref(doors->peers);
 	ptah_limit_unref(doors->strangers);
 	ptah_roster_unref(doors->roster);

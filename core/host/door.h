@@ -23,6 +23,8 @@ struct ptah_instance;
 struct ptah_limit;
 struct ptah_msgclient;
 struct ptah_msgserver;
+struct ptah_place;
+struct ptah_places;
 struct ptah_quota;
 struct ptah_roster;
 struct ptah_server;
@@ -30,13 +32,15 @@ struct ptah_udpclient;
 struct ptah_udpserver;
 struct ptah_worker;
 
-/** What all doors of a service share.  The first four are lent. */
+/** What all doors of a service share.  The first five are lent. */
 struct ptah_doors {
 	const struct ptah_plan *plan;
 	struct ptah_instance *instance;
 	const struct ptah_dial_how *dial;
 	struct ptah_quota *quota;
+	struct ptah_places *places;   /* of plans that have a label */
 	/* Its own, made when it binds. */
+	struct ptah_place *place;     /* NULL: it has left it, or binds by itself, as under a parent */
 	struct ptah_limit *peers;     /* UDP */
 	struct ptah_limit *strangers; /* server of messages: those that it does not know yet */
 	struct ptah_roster *roster;   /* server of messages whose bottom layer has a key */
@@ -61,6 +65,8 @@ struct ptah_door {
 int ptah_doors_bind(struct ptah_doors *doors, const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound);
 /** May one open without a socket?  A server's: a carrier brings it streams. */
 bool ptah_doors_take_arrivals(const struct ptah_doors *doors);
+/** Leave the place: who is still to be let in must be let in by the doors.  False: another service goes on there. */
+bool ptah_doors_leave(struct ptah_doors *doors);
 /** Each must have been cleared. */
 void ptah_doors_clear(struct ptah_doors *doors);
 

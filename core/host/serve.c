@@ -24,7 +24,6 @@
 #include "ipc/log.h"
 #include "ipc/message.h"
 #include "loop/worker.h"
-#include "stats/stats.h"
 
 /* Modules may take this long to clean up (ipc.md 13). */
 #define CLEAN_UP_MS 2000
@@ -198,21 +197,13 @@ on_end_signal(evutil_socket_t fd, short what, void *arg)
 static void
 on_other_signal(evutil_socket_t fd, short what, void *arg)
 {
-	struct serve *s = arg;
-	struct ptah_stats sum = { 0 };
-	char text[1024] = "";
-	size_t len = 0;
+	const struct serve *s = arg;
 
 	(void)what;
 	while (ptah_process_next_signal(fd) != 0)
 		;
-	if (!s->crew)
-		return;
-	ptah_crew_stats(s->crew, &sum);
-	for (int i = 0; i < PTAH_STAT_N && len < sizeof(text); i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%llu",
-		    ptah_stats_name((enum ptah_stat)i), (unsigned long long)sum.at[i]);
-	ptah_notice(AREA_HOST, "counters:%s", text);
+	if (s->crew)
+		ptah_crew_log_stats(s->crew);
 }
 
 /* What comes is thrown away; only the end counts. */

@@ -333,6 +333,7 @@ open_instance(struct ptah_service_run *run)
 	} else {
 		run->doors = (struct ptah_doors){
 			.plan = plan, .instance = run->instance, .dial = run->how.dial, .quota = &run->how.crew->quota,
+			.places = run->how.crew->places,
 		};
 		if (run->heard)
 			go_on(run);
@@ -362,7 +363,13 @@ ptah_service_open(struct ptah_service_run *run)
 void
 ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain)
 {
-	ptah_door_shut(&run->places[worker->index].door, drain);
+	ptah_door_shut(&run->places[worker->index].door, drain && run->is_last);
+}
+
+void
+ptah_service_leave(struct ptah_service_run *run)
+{
+	run->is_last = ptah_doors_leave(&run->doors);
 }
 
 static void

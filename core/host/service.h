@@ -64,6 +64,7 @@ struct ptah_service_run {
 	int ready_rc, listening_rc;
 	char *ready_reason;
 	bool closing;
+	bool is_last;     /* nobody goes on where it listens */
 	struct ptah_letter ready, listening, ended; /* to the main thread, each once */
 	void (*stopped)(void *arg);
 	void *stopped_arg;
@@ -83,6 +84,8 @@ void ptah_service_open(struct ptah_service_run *run);
 
 /** Listen, from READY on: who of two that want one port is first has it. */
 void ptah_service_listen(struct ptah_service_run *run);
+/** Before it is drained: leave the address to another service, or let in who waits there already. */
+void ptah_service_leave(struct ptah_service_run *run);
 /** Stop listening, on all workers. */
 void ptah_service_close(struct ptah_service_run *run);
 void ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain);

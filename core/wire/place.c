@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "wire/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop/worker.h"
+#include "wire/listen.h"
+#include "wire/udp.h"
+
+struct ptah_place {
+	struct ptah_place **back, *next;
+	unsigned refs, n_workers;
+	bool udp, adopted;
+	char *name;
+	struct ptah_addr wanted, bound;
+	char interface[IFNAMSIZ];
+	int family;
+	unsigned n; /* of the sockets; worker i has number i % n */
+	int fds[PTAH_WORKERS_MAX];
+};
+
+struct ptah_places {
+	struct ptah_place *first;
+	unsigned n_workers;
+};
+
+struct ptah_places *
+ptah_places_new(unsigned n)
+{
+	struct ptah_places *places = calloc(1, sizeof(*places));
+
+	if (places != NULL)
+		places->n_workers = n;
+	return places;
+}
+
+static struct ptah_place *
+place_new(struct ptah_places *places, const char *name)
+{
+	struct ptah_place *place = calloc(1, sizeof(*place));
+
+	if (place == NULL)
+		return NULL;
+	place->name = strdup(name);
+	if (place->name == NULL) {
+		free(place);
+		return NULL;
+	}
+	place->refs = 1;
+	place->n_workers = places->n_workers;
+	place->next = places->first;
+	place->back = &places->first;
+	if (place->next != NULL)
+		place->next->back = &place->next;
+	places->first = place;
+	return place;
+}
+
+static void
+place_free(struct ptah_place *place)
+{
+	*place->back = place->next;
+	if (place->next != NULL)
+		place->next->back = place->back;
+	for (unsigned i = 0; i < place->n; i++)
+		close(place->fds[i]);
+	free(place->name);
+	free(place);
+}
+
+void
+ptah_places_free(struct ptah_places *places)
+{
+	if (places == NULL)
+		return;
+	while (places->first != NULL)
+		place_free(places->first);
+	free(places);
+}
+
+/* ---- by address --------------------------------------------------------------- */
+
+static bool
+is_wanted(const struct ptah_place *place, const struct ptah_place_want *want)
+{
+	return !place->adopted && place->udp == want->udp && ptah_addr_equal(&place->wanted, want->addr) &&
+	    (ptah_addr_port(want->addr) != 0 || strcmp(place->name, want->name) == 0) &&
+	    strcmp(place->interface, want->bounds->interface) == 0 && place->family == want->bounds->family;
+}
+
+int
+ptah_place_take(struct ptah_places *places, const struct ptah_place_want *want, struct ptah_place **out)
+{
+	struct ptah_place *place = places->first;
+	int rc;
+
+	while (place != NULL && !is_wanted(place, want))
+		place = place->next;
+	if (place != NULL) {
+		place->refs++;
+		*out = place;
+		return 0;
+	}
+	place = place_new(places, want->name);
+	if (place == NULL)
+		return -ENOMEM;
+	place->udp = want->udp;
+	place->wanted = *want->addr;
+	memcpy(place->interface, want->bounds->interface, sizeof(place->interface));
+	place->family = want->bounds->family;
+	rc = (want->udp ? ptah_udp_listen : ptah_listen_open)(want->addr, place->fds, places->n_workers, &place->bound);
+	if (rc < 0) {
+		place_free(place);
+		return rc;
+	}
+	place->n = places->n_workers;
+	*out = place;
+	return 0;
+}
+
+/* ---- by name -------------------------------------------------------------------- */
+
+static struct ptah_place *
+find_adopted(const struct ptah_places *places, const char *name)
+{
+	struct ptah_place *place = places->first;
+
+	while (place != NULL && !(place->adopted && strcmp(place->name, name) == 0))
+		place = place->next;
+	return place;
+}
+
+static int
+adopt(struct ptah_places *places, const char *name, int fd)
+{
+	struct ptah_place *place;
+	int type, rc, flags = fcntl(fd, F_GETFL);
+	socklen_t len = sizeof(type);
+
+	if (find_adopted(places, name) != NULL)
+		return -EEXIST;
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1)
+		return -errno;
+	place = place_new(places, name);
+	if (place == NULL)
+		return -ENOMEM;
+	place->adopted = true;
+	place->udp = type == SOCK_DGRAM;
+	rc = ptah_addr_of_socket(&place->bound, fd);
+	if (rc == 0)
+		place->fds[place->n++] = fd;
+	else
+		place_free(place);
+	return rc;
+}
+
+int
+ptah_places_adopt(struct ptah_places *places, const char *name, int fd)
+{
+	int rc = adopt(places, name, fd);
+
+	if (rc < 0)
+		close(fd);
+	return rc;
+}
+
+int
+ptah_place_take_adopted(struct ptah_places *places, const char *name, bool udp, struct ptah_place **out)
+{
+	struct ptah_place *place = find_adopted(places, name);
+
+	if (place == NULL)
+		return -ENOENT;
+	if (place->udp != udp)
+		return -EPROTOTYPE;
+	place->refs++;
+	*out = place;
+	return 0;
+}
+
+/* ---- what takers have -------------------------------------------------------------- */
+
+int
+ptah_place_share(const struct ptah_place *place, int *fds, struct ptah_addr *bound)
+{
+	for (unsigned i = 0; i < place->n_workers; i++) {
+		fds[i] = fcntl(place->fds[i % place->n], F_DUPFD_CLOEXEC, 0);
+		if (fds[i] == -1) {
+			int rc = -errno;
+
+			while (i > 0)
+				close(fds[--i]);
+			return rc;
+		}
+	}
+	*bound = place->bound;
+	return 0;
+}
+
+bool
+ptah_place_drop(struct ptah_place *place)
+{
+	if (place == NULL)
+		return true;
+	if (--place->refs > 0)
+		return false;
+	place_free(place);
+	return true;
+}

@@ -19,6 +19,7 @@
 #include "host/invite.h"
 #include "host/kit.h"
 #include "host/manual.h"
+#include "host/run.h"
 #include "transport/describe.h"
 #include "transport/registry.h"
 
@@ -35,6 +36,11 @@ static const struct ptah_ask module_flags[] = {
 };
 
 const struct ptah_command ptah_commands[] = {
+	{ .name = "run", .flags = ptah_run_flags, .run = ptah_run_command, .help = "run the services of a file",
+	    .about = "It stays in the foreground and writes its log to standard error.\n"
+	    "SIGHUP reads the file again, SIGINT ends it with the last link, SIGTERM at once; SIGUSR1 logs counters.\n"
+	    "The exit status is 0 when it was asked to end, 78 when the file cannot be used, 69 when none of its services starts.",
+	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .help = "the configuration, JSON with comments", .required = true } },
 	{ .name = "modules", .flags = module_flags, .run = run_modules,
 	    .help = "list the transports that are there, and those refused" },
 	{ .name = "info", .flags = module_flags, .run = run_info, .help = "print the facts and options of one",

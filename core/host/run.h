@@ -50,7 +50,7 @@ struct ptah_run_row {
 /** "starts", "serves", "failed", "drains", "ends". */
 const char *ptah_run_state_name(int state);
 
-/** Each row, in the order of the file, old plans behind the new one; anything but 0 ends it, and is what this returns. */
+/** Each row, in the order of the file, old plans last; anything but 0 ends it, and is what this returns. */
 int ptah_run_each(const struct ptah_run *run, int (*fn)(const struct ptah_run_row *row, void *arg), void *arg);
 
 const struct ptah_crew *ptah_run_crew(const struct ptah_run *run);
@@ -65,7 +65,7 @@ struct ptah_run_reload {
 
 /**
  * Read the file again, and begin to do what it says.  'words', which may be NULL, gets a line for each fault.
- * Fails: -EINVAL: the file has errors, and nothing is changed; -EBUSY: it ends already; -ENOMEM.
+ * Fails: -EINVAL: the file has errors, and nothing is changed; -EBUSY: it is not ready yet, or ends; -ENOMEM.
  */
 int ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_buf *words);
 

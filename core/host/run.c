@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/run.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/checkfile.h"
+#include "host/crew.h"
+#include "host/process.h"
+#include "host/tenant.h"
+#include "transport/registry.h"
+
+/* What still lives when it is to end may take this long. */
+#define END_MS 3000
+
+const struct ptah_ask ptah_run_flags[] = {
+	{ .name = NULL },
+};
+
+struct ptah_run {
+	const char *path;
+	char **envp;
+	struct ptah_runfile file; /* in force */
+	struct ptah_signals signals;
+	struct ptah_worker *loop;
+	struct ptah_crew *crew;
+	struct event *on_end, *on_other;
+	struct ptah_tenant *tenants; /* in the order of the file; then those whose time is over */
+	struct ptah_run_watcher *watchers;
+	bool changing; /* a start or a reload is under way */
+	bool ready;    /* the start is over */
+	bool busy;     /* who is whose heir is not settled yet */
+	bool again;    /* SIGHUP came before it was ready */
+	bool draining, ending, over;
+	int rc;
+};
+
+/* --- who asks, and who watches ------------------------------------------------------ */
+
+const char *
+ptah_run_state_name(int state)
+{
+	static const char *const names[] = {
+		[PTAH_RUN_STARTS] = "starts", [PTAH_RUN_SERVES] = "serves", [PTAH_RUN_FAILED] = "failed",
+		[PTAH_RUN_DRAINS] = "drains", [PTAH_RUN_ENDS] = "ends",
+	};
+
+	return names[state];
+}
+
+int
+ptah_run_each(const struct ptah_run *run, int (*fn)(const struct ptah_run_row *row, void *arg), void *arg)
+{
+	int rc = 0;
+
+	for (const struct ptah_tenant *tenant = run->tenants; tenant && rc == 0; tenant = tenant->next) {
+		const struct ptah_tenant *heir = tenant->heir;
+		const struct ptah_run_row row = {
+			.label = tenant->plan->label, .plan = tenant->plan, .state = tenant->state, .since = tenant->since,
+			.bound = tenant->bound, .address = tenant->address, .bridge_args = tenant->bridge_args,
+			.reason = heir && heir->state == PTAH_RUN_FAILED ? heir->reason : tenant->reason,
+			.dispatcher = tenant->state != PTAH_RUN_FAILED ? tenant->dispatcher : NULL,
+		};
+
+		rc = fn(&row, arg);
+	}
+	return rc;
+}
+
+const struct ptah_crew *
+ptah_run_crew(const struct ptah_run *run)
+{
+	return run->crew;
+}
+
+const struct ptah_runfile *
+ptah_run_file(const struct ptah_run *run)
+{
+	return &run->file;
+}
+
+void
+ptah_run_watch(struct ptah_run *run, struct ptah_run_watcher *watcher)
+{
+	watcher->next = run->watchers;
+	run->watchers = watcher;
+}
+
+static void
+tell(struct ptah_run *run, int event)
+{
+	for (struct ptah_run_watcher *watcher = run->watchers; watcher; watcher = watcher->next)
+		watcher->on_event(run, event, watcher->arg);
+}
+
+/* --- the list ------------------------------------------------------------------------- */
+
+/* The tenant of this label that is the newest, and not on its way out. */
+static struct ptah_tenant *
+newest(const struct ptah_run *run, const char *label)
+{
+	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
+		if (strcmp(tenant->plan->label, label) == 0)
+			return tenant->state < PTAH_RUN_DRAINS ? tenant : NULL;
+	return NULL;
+}
+
+static void
+unlist(struct ptah_run *run, struct ptah_tenant *gone)
+{
+	struct ptah_tenant **at = &run->tenants;
+
+	while (*at != gone)
+		at = &(*at)->next;
+	*at = gone->next;
+	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
+		if (tenant->heir == gone)
+			tenant->heir = NULL;
+}
+
+/* Who is about to serve where this one does? */
+static struct ptah_tenant *
+who_wants(const struct ptah_run *run, const struct ptah_tenant *old)
+{
+	const struct ptah_addr *addr = &old->plan->services[0].listen;
+
+	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
+		if (tenant->state == PTAH_RUN_STARTS && ptah_addr_port(addr) != 0 &&
+		    ptah_addr_equal(addr, &tenant->plan->services[0].listen))
+			return tenant;
+	return NULL;
+}
+
+/* It is not wanted any more; but its address may be, and must not be closed before it is taken over. */
+static void
+let_go(const struct ptah_run *run, struct ptah_tenant *tenant)
+{
+	tenant->heir = tenant->state == PTAH_RUN_SERVES ? who_wants(run, tenant) : NULL;
+	if (!tenant->heir)
+		ptah_tenant_drain(tenant, run->file.drain_s);
+}
+
+/* The heir serves, or has failed: then those of another label have nobody to wait for. */
+static void
+inherit(struct ptah_run *run, const struct ptah_tenant *heir)
+{
+	bool serves = heir->state == PTAH_RUN_SERVES;
+	struct ptah_tenant *next;
+
+	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = next) {
+		next = tenant->next;
+		if (tenant->heir != heir)
+			continue;
+		if (serves || strcmp(tenant->plan->label, heir->plan->label) != 0)
+			let_go(run, tenant);
+		else
+			ptah_warn(AREA_HOST, "%s goes on as it was before: what the file says now does not start", tenant->plan->label);
+	}
+}
+
+static void
+look_whether_settled(struct ptah_run *run)
+{
+	size_t n = 0, n_serving = 0;
+
+	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next) {
+		if (tenant->state == PTAH_RUN_STARTS)
+			return;
+		n++;
+		n_serving += tenant->state == PTAH_RUN_SERVES;
+	}
+	if (!run->changing || run->busy)
+		return;
+	run->changing = false;
+	if (run->ready) {
+		tell(run, PTAH_RUN_EV_RELOADED);
+		return;
+	}
+	run->ready = true;
+	ptah_crew_set_quota(run->crew);
+	if (n > 0 && n_serving == 0) {
+		run->rc = EX_UNAVAILABLE;
+		ptah_run_end(run, "no service of the file starts");
+	} else {
+		ptah_notice(AREA_HOST, "ready: %zu of %zu services serve", n_serving, n);
+		tell(run, PTAH_RUN_EV_READY);
+		if (run->again)
+			(void)ptah_run_reload(run, NULL, NULL);
+	}
+}
+
+static void
+on_state(struct ptah_tenant *tenant, void *arg)
+{
+	struct ptah_run *run = arg;
+
+	/* One that has failed at once is not in the list yet, and is looked at when it is. */
+	if (!run->busy && !run->draining && (tenant->state == PTAH_RUN_SERVES || tenant->state == PTAH_RUN_FAILED))
+		inherit(run, tenant);
+	tell(run, PTAH_RUN_EV_SERVICE);
+	look_whether_settled(run);
+}
+
+static void
+on_gone(struct ptah_tenant *tenant, void *arg)
+{
+	struct ptah_run *run = arg;
+
+	unlist(run, tenant);
+	ptah_tenant_free(tenant);
+	run->over = !run->tenants && (run->draining || run->ending);
+	if (run->over)
+		ptah_run_end(run, "the last link has ended");
+}
+
+static const struct ptah_tenant_says says = { .on_state = on_state, .on_gone = on_gone };
+
+/* --- what the file says ------------------------------------------------------------------ */
+
+static void
+log_faults(const struct ptah_run *run, const struct ptah_faults *faults, struct ptah_buf *words)
+{
+	for (size_t i = 0; i < faults->n; i++) {
+		const struct ptah_fault *fault = &faults->at[i];
+		struct ptah_buf line = { 0 };
+
+		if (ptah_fault_print(fault, run->path, &line) == 0) {
+			ptah_log(fault->warning ? PTAH_LOG_WARN : PTAH_LOG_ERROR, AREA_CONFIG, "%.*s", (int)line.len, (const char *)line.at);
+			if (words)
+				ptah_buf_printf(words, "%.*s\n", (int)line.len, (const char *)line.at);
+		}
+		ptah_buf_clear(&line);
+	}
+}
+
+/* What modules have to say to it.  Before there is a crew they are looked for and forgotten again. */
+static int
+check_file(const struct ptah_run *run, const struct ptah_runfile *file, struct ptah_faults *faults)
+{
+	struct ptah_registry *registry = run->crew ? run->crew->registry :
+	    ptah_registry_new(file->module_path, file->module_dir);
+	int rc = registry ? ptah_checkfile(file, registry, faults) : -errno;
+
+	if (!run->crew)
+		ptah_registry_free(registry);
+	return rc;
+}
+
+/* The file, whole and without an error. */
+static int
+read_file(struct ptah_run *run, struct ptah_runfile *file, struct ptah_run_reload *how, struct ptah_buf *words)
+{
+	struct ptah_faults faults = { 0 };
+	int rc = ptah_runfile_read(file, run->path, run->envp, &faults);
+
+	if (rc == 0 || rc == -EINVAL)
+		rc = check_file(run, file, &faults);
+	ptah_runfile_forget(file);
+	how->n_errors = faults.n_errors;
+	how->n_warnings = faults.n_warnings;
+	log_faults(run, &faults, words);
+	ptah_faults_clear(&faults);
+	if (rc < 0)
+		ptah_runfile_clear(file);
+	return rc;
+}
+
+static bool
+are_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* What is one for the process stays as it was at the start. */
+static void
+warn_of_process(const struct ptah_runfile *now, const struct ptah_runfile *then)
+{
+	const struct {
+		const char *key;
+		bool same;
+	} rows[] = {
+		{ "workers", now->workers == then->workers },
+		{ "moduleDir", are_same(now->module_dir, then->module_dir) },
+		{ "stateDir", are_same(now->state_dir, then->state_dir) },
+		{ "replayState", now->replay_state == then->replay_state },
+		{ "peerTimeout", now->peer_timeout_s == then->peer_timeout_s },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!rows[i].same)
+			ptah_warn(AREA_HOST, "%s has changed: that takes effect when ptah is started anew", rows[i].key);
+}
+
+/* --- a change ------------------------------------------------------------------------------ */
+
+/* The one that serves this label: it, or who it could not replace. */
+static struct ptah_tenant *
+serving(const struct ptah_run *run, struct ptah_tenant *tenant)
+{
+	struct ptah_tenant *old = run->tenants;
+
+	if (!tenant || tenant->state == PTAH_RUN_SERVES)
+		return tenant;
+	while (old && !(old->heir == tenant && strcmp(old->plan->label, tenant->plan->label) == 0))
+		old = old->next;
+	return old;
+}
+
+/* A plan of the new file: somebody who is there already, or a new tenant.  Takes: plan. */
+static struct ptah_tenant *
+settle_plan(struct ptah_run *run, struct ptah_plan *plan, struct ptah_run_reload *how)
+{
+	struct ptah_tenant *now = newest(run, plan->label), *old = serving(run, now), *tenant;
+	bool is_new = !now;
+
+	if (now && now->state == PTAH_RUN_STARTS && are_same(now->plan->fingerprint, plan->fingerprint)) {
+		how->n_same++;
+		ptah_plan_free(plan);
+		return now;
+	}
+	if (now && now != old)
+		ptah_tenant_end(now); /* it never served */
+	if (old && are_same(old->plan->fingerprint, plan->fingerprint)) {
+		old->heir = NULL;
+		how->n_same++;
+		ptah_plan_free(plan);
+		return old;
+	}
+	tenant = ptah_tenant_start(run->crew, plan, &says, run);
+	if (!tenant) {
+		ptah_error_rc(AREA_HOST, -errno, "a service cannot start");
+		return old;
+	}
+	*(is_new ? &how->n_new : &how->n_changed) += 1;
+	if (old)
+		old->heir = tenant;
+	return tenant;
+}
+
+/* Do what the plans say.  Takes: them. */
+static void
+change(struct ptah_run *run, struct ptah_runfile *file, struct ptah_run_reload *how)
+{
+	struct ptah_tenant *list = NULL, **end = &list, *next;
+
+	run->changing = run->busy = true;
+	while (file->n_plans > 0) {
+		struct ptah_tenant *tenant = settle_plan(run, ptah_runfile_take(file, 0), how);
+		struct ptah_tenant **at = &run->tenants;
+
+		if (!tenant)
+			continue;
+		while (*at && *at != tenant)
+			at = &(*at)->next;
+		if (*at)
+			*at = tenant->next;
+		tenant->next = NULL;
+		*end = tenant;
+		end = &tenant->next;
+	}
+	*end = run->tenants;
+	run->tenants = list;
+	/* What is left over and has no heir is not in the file any more. */
+	for (struct ptah_tenant *tenant = *end; tenant; tenant = next) {
+		next = tenant->next;
+		if (tenant->state >= PTAH_RUN_DRAINS || tenant->heir)
+			continue;
+		how->n_gone += tenant->state != PTAH_RUN_FAILED;
+		let_go(run, tenant);
+	}
+	run->busy = false;
+	for (const struct ptah_tenant *tenant = list; tenant; tenant = tenant->next)
+		if (tenant->state == PTAH_RUN_SERVES || tenant->state == PTAH_RUN_FAILED)
+			inherit(run, tenant);
+	look_whether_settled(run);
+}
+
+int
+ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_buf *words)
+{
+	struct ptah_run_reload ours = { 0 };
+	struct ptah_runfile file = { 0 };
+	int rc;
+
+	if (!run->ready || run->draining || run->ending)
+		return -EBUSY;
+	tell(run, PTAH_RUN_EV_RELOADING);
+	rc = read_file(run, &file, &ours, words);
+	if (rc < 0) {
+		ptah_error(AREA_HOST, "%s is not taken: nothing has changed", run->path);
+		tell(run, PTAH_RUN_EV_RELOADED);
+	} else {
+		warn_of_process(&file, &run->file);
+		ptah_runfile_clear(&run->file);
+		run->file = file;
+		change(run, &run->file, &ours);
+		ptah_notice(AREA_HOST, "%s is read again: %zu services are new, %zu changed, %zu gone, %zu as they were", run->path,
+		    ours.n_new, ours.n_changed, ours.n_gone, ours.n_same);
+	}
+	if (how)
+		*how = ours;
+	return rc;
+}
+
+void
+ptah_run_drain(struct ptah_run *run, unsigned limit_s)
+{
+	struct ptah_tenant *next;
+
+	if (run->ending)
+		return;
+	ptah_notice(AREA_HOST, "no new links; waiting for the last one");
+	run->draining = true;
+	tell(run, PTAH_RUN_EV_DRAINING);
+	if (!run->tenants)
+		ptah_run_end(run, "there is nothing to wait for");
+	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = next) {
+		next = tenant->next;
+		tenant->heir = NULL;
+		ptah_tenant_drain(tenant, limit_s > 0 ? limit_s : run->file.drain_s);
+	}
+}
+
+void
+ptah_run_end(struct ptah_run *run, const char *why)
+{
+	if (run->ending)
+		return;
+	run->ending = true;
+	ptah_notice(AREA_HOST, "ending: %s", why);
+	tell(run, PTAH_RUN_EV_ENDING);
+	ptah_worker_break(run->loop);
+}
+
+/* --- what comes from outside ------------------------------------------------------------------ */
+
+static void
+on_end_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct ptah_run *run = arg;
+	int number;
+
+	(void)what;
+	while ((number = ptah_process_next_signal(fd)) != 0) {
+		if (number == SIGHUP && ptah_run_reload(run, NULL, NULL) == -EBUSY)
+			run->again = !run->draining && !run->ending;
+		else if (number == SIGINT && !run->draining)
+			ptah_run_drain(run, 0);
+		else if (number != SIGHUP)
+			ptah_run_end(run, number == SIGINT ? "SIGINT" : "SIGTERM");
+	}
+}
+
+static void
+on_other_signal(evutil_socket_t fd, short what, void *arg)
+{
+	const struct ptah_run *run = arg;
+
+	(void)what;
+	while (ptah_process_next_signal(fd) != 0)
+		;
+	ptah_crew_log_stats(run->crew);
+}
+
+static int
+watch_signals(struct ptah_run *run)
+{
+	struct event_base *base = run->loop->base;
+
+	run->on_end = event_new(base, run->signals.end, EV_READ | EV_PERSIST, on_end_signal, run);
+	run->on_other = event_new(base, run->signals.other, EV_READ | EV_PERSIST, on_other_signal, run);
+	return run->on_end && run->on_other && event_add(run->on_end, NULL) == 0 && event_add(run->on_other, NULL) == 0 ?
+	    0 : -ENOMEM;
+}
+
+/* --- birth and death ----------------------------------------------------------------------------- */
+
+static int
+open_log(const struct ptah_runfile *file)
+{
+	ptah_log_unsafe(file->log_unsafe);
+	if (!file->log_file)
+		return ptah_log_add(file->log_level, ptah_log_to_stderr, NULL);
+	return ptah_log_file_open(file->log_file, file->log_level);
+}
+
+static int
+start_crew(struct ptah_run *run)
+{
+	const struct ptah_runfile *file = &run->file;
+	unsigned n = ptah_process_processors();
+	const struct ptah_crew_how how = {
+		.n_workers = file->workers > 0 ? file->workers : n < 8 ? n : 8, .peer_timeout_s = file->peer_timeout_s,
+		.module_path = file->module_path, .module_dir = file->module_dir,
+		.replay_folder = file->replay_state ? file->state_dir : NULL,
+		.descriptors = ptah_process_raise_descriptors(), .serves = true,
+	};
+
+	run->crew = ptah_crew_start(&how, run->loop);
+	return run->crew ? 0 : -errno;
+}
+
+/* An exit status; EX_OK: it runs. */
+static int
+start(struct ptah_run *run)
+{
+	struct ptah_run_reload how = { 0 };
+	int rc;
+
+	/* Until the file says where to, what is wrong with it goes to whoever started us. */
+	(void)ptah_log_add(PTAH_LOG_WARN, ptah_log_to_stderr, NULL);
+	rc = read_file(run, &run->file, &how, NULL);
+	ptah_log_remove(ptah_log_to_stderr, NULL);
+	if (rc < 0) {
+		fprintf(stderr, "ptah: %s cannot be used%s%s\n", run->path, rc == -EINVAL ? "" : ": ", rc == -EINVAL ? "" : strerror(-rc));
+		return rc == -EINVAL ? EX_CONFIG : EX_SOFTWARE;
+	}
+	rc = open_log(&run->file);
+	if (rc < 0) {
+		fprintf(stderr, "ptah: cannot write the log %s: %s\n", run->file.log_file ? run->file.log_file : "", strerror(-rc));
+		return EX_CANTCREAT;
+	}
+	ptah_notice(AREA_HOST, "ptah %s begins", PACKAGE_VERSION);
+	run->loop = ptah_worker_new(0);
+	rc = run->loop ? watch_signals(run) : -ENOMEM;
+	if (rc == 0)
+		rc = start_crew(run);
+	if (rc < 0) {
+		ptah_error_rc(AREA_HOST, rc, "cannot start");
+		return EX_SOFTWARE;
+	}
+	change(run, &run->file, &how);
+	return EX_OK;
+}
+
+/* Everything that still lives ends now, if it can. */
+static void
+finish(struct ptah_run *run, int rc)
+{
+	uint64_t until_ns = ptah_clock_now_ns() + END_MS * PTAH_NS_PER_MS;
+	struct ptah_tenant *next;
+
+	run->ending = true;
+	run->over = !run->tenants;
+	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = next) {
+		next = tenant->next;
+		ptah_tenant_end(tenant);
+	}
+	if (run->crew && (!ptah_crew_run_until(run->crew, &run->over, until_ns) || ptah_crew_stop(run->crew, until_ns) != 0)) {
+		/* Threads of ours still run, so nothing may be freed under them. */
+		ptah_warn(AREA_HOST, "a module does not end: leaving without it");
+		_exit(rc);
+	}
+	if (run->on_end)
+		event_free(run->on_end);
+	if (run->on_other)
+		event_free(run->on_other);
+	ptah_worker_free(run->loop);
+	ptah_runfile_clear(&run->file);
+	ptah_log_file_close();
+	ptah_log_remove(ptah_log_to_stderr, NULL);
+}
+
+int
+ptah_run_command(const struct ptah_asked *asked, char *envp[])
+{
+	struct ptah_run run = { .path = asked->operand, .envp = envp };
+	int rc;
+
+	ptah_process_hear_libevent();
+	rc = ptah_process_take_signals(&run.signals);
+	if (rc < 0) {
+		fprintf(stderr, "ptah: cannot take signals: %s\n", strerror(-rc));
+		return EX_SOFTWARE;
+	}
+	rc = start(&run);
+	if (rc == EX_OK && !run.ending && ptah_worker_run(run.loop) != 0)
+		rc = EX_SOFTWARE;
+	if (rc == EX_OK)
+		rc = run.rc;
+	finish(&run, rc);
+	return rc;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/tenant.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Modules may take this long to clean up. */
+#define CLEAN_UP_MS 2000
+
+static void
+set_state(struct ptah_tenant *tenant, int state)
+{
+	tenant->state = state;
+	tenant->since = (time_t)ptah_clock_wall_s();
+	tenant->says->on_state(tenant, tenant->arg);
+}
+
+static void
+end_dispatcher(struct ptah_tenant *tenant)
+{
+	ptah_deadline_clear(&tenant->limit);
+	tenant->bound = NULL;
+	tenant->address = NULL;
+	tenant->bridge_args = NULL;
+	ptah_dispatcher_end(tenant->dispatcher, ptah_clock_now_ns() + CLEAN_UP_MS * PTAH_NS_PER_MS);
+}
+
+/* --- what its dispatcher says ----------------------------------------------------- */
+
+static int
+on_method(const char *name, const struct ptah_addr *bound, const char *address, const struct ptah_kv *args, void *arg)
+{
+	struct ptah_tenant *tenant = arg;
+
+	(void)name;
+	tenant->bound = bound;
+	if (tenant->plan->role == PTAH_ROLE_SERVER) {
+		tenant->address = address;
+		tenant->bridge_args = args;
+	}
+	return 0;
+}
+
+static void
+on_method_error(const char *name, const char *text, void *arg)
+{
+	struct ptah_tenant *tenant = arg;
+
+	(void)name;
+	tenant->reason = strdup(text);
+}
+
+/* It serves, or never will. */
+static void
+settle(struct ptah_tenant *tenant)
+{
+	if (tenant->bound) {
+		ptah_notice(AREA_HOST, "%s serves: %s", tenant->plan->label, tenant->plan->services[0].name);
+		set_state(tenant, PTAH_RUN_SERVES);
+		return;
+	}
+	if (!tenant->reason)
+		tenant->reason = strdup("there is no such transport; `ptah modules` lists what there is");
+	ptah_error(AREA_HOST, "%s does not start: %s: %s", tenant->plan->label, tenant->plan->services[0].name,
+	    tenant->reason ? tenant->reason : strerror(ENOMEM));
+	end_dispatcher(tenant);
+	set_state(tenant, PTAH_RUN_FAILED);
+}
+
+static void
+on_ready(void *arg)
+{
+	struct ptah_tenant *tenant = arg;
+
+	if (tenant->dispatcher)
+		settle(tenant);
+	else
+		tenant->told = true;
+}
+
+static void
+on_drained(void *arg)
+{
+	struct ptah_tenant *tenant = arg;
+
+	if (tenant->state == PTAH_RUN_DRAINS)
+		ptah_tenant_end(tenant);
+}
+
+static void
+on_ended(void *arg)
+{
+	struct ptah_tenant *tenant = arg;
+
+	ptah_dispatcher_free(tenant->dispatcher);
+	tenant->dispatcher = NULL;
+	if (tenant->state != PTAH_RUN_FAILED)
+		tenant->says->on_gone(tenant, tenant->arg);
+}
+
+static const struct ptah_dispatcher_says says = {
+	.on_method = on_method,
+	.on_method_error = on_method_error,
+	.on_ready = on_ready,
+	.on_drained = on_drained,
+	.on_ended = on_ended,
+};
+
+/* --- its life ----------------------------------------------------------------------- */
+
+struct ptah_tenant *
+ptah_tenant_start(struct ptah_crew *crew, struct ptah_plan *plan, const struct ptah_tenant_says *said, void *arg)
+{
+	struct ptah_tenant *tenant = calloc(1, sizeof(*tenant));
+
+	if (!tenant) {
+		ptah_plan_free(plan);
+		errno = ENOMEM;
+		return NULL;
+	}
+	tenant->crew = crew;
+	tenant->plan = plan;
+	tenant->says = said;
+	tenant->arg = arg;
+	tenant->since = (time_t)ptah_clock_wall_s();
+	tenant->dispatcher = ptah_dispatcher_start(crew, plan, &says, tenant);
+	if (!tenant->dispatcher) {
+		ptah_tenant_free(tenant);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (tenant->told)
+		settle(tenant);
+	return tenant;
+}
+
+static void
+on_limit(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_tenant *tenant = arg;
+
+	(void)deadline;
+	ptah_notice(AREA_HOST, "%s: links of the old plan are ended: they had their time (drainTimeout)", tenant->plan->label);
+	ptah_tenant_end(tenant);
+}
+
+void
+ptah_tenant_drain(struct ptah_tenant *tenant, unsigned limit_s)
+{
+	if (tenant->state == PTAH_RUN_DRAINS)
+		ptah_deadline_clear(&tenant->limit);
+	if (tenant->state != PTAH_RUN_SERVES && tenant->state != PTAH_RUN_DRAINS) {
+		ptah_tenant_end(tenant);
+		return;
+	}
+	if (tenant->state == PTAH_RUN_SERVES) {
+		ptah_dispatcher_drain(tenant->dispatcher);
+		set_state(tenant, PTAH_RUN_DRAINS);
+	}
+	if (ptah_deadline_set(tenant->crew->loop, &tenant->limit, limit_s * 1000, on_limit, tenant) != 0)
+		ptah_tenant_end(tenant);
+}
+
+void
+ptah_tenant_end(struct ptah_tenant *tenant)
+{
+	int state = tenant->state;
+
+	if (state == PTAH_RUN_ENDS)
+		return;
+	set_state(tenant, PTAH_RUN_ENDS);
+	if (!tenant->dispatcher)
+		tenant->says->on_gone(tenant, tenant->arg);
+	else if (state != PTAH_RUN_FAILED) /* that one ends already */
+		end_dispatcher(tenant);
+}
+
+void
+ptah_tenant_free(struct ptah_tenant *tenant)
+{
+	ptah_deadline_clear(&tenant->limit);
+	ptah_plan_free(tenant->plan);
+	free(tenant->reason);
+	free(tenant);
+}

@@ -733,9 +733,10 @@ def test_drain_lets_links_end(far):
                 with pytest.raises(ConnectionRefusedError):
                     lines.connect(*where)
             lines.echo_works(app.sock, f)
-            up, down = Sender(app.sock, 1 << 20), Sender(f, 1 << 20)
+            up = Sender(app.sock, 1 << 20)
             assert receive(f).hash.digest() == up.stream.hash.digest()
-            assert c.alive()
+            assert c.alive()  # with the last byte back it may end at once
+            down = Sender(f, 1 << 20)
             assert receive(app.sock).hash.digest() == (
                 down.stream.hash.digest())
         assert c.exit() == 0

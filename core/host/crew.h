@@ -17,6 +17,7 @@
 #include "transport/child.h"
 #include "wire/listen.h"
 
+struct ptah_broker;
 struct ptah_places;
 struct ptah_registry;
 struct ptah_remember;
@@ -30,6 +31,8 @@ struct ptah_crew_how {
 	const char *replay_folder; /* remember there what came; NULL: until the end only */
 	unsigned descriptors;      /* how many there may be */
 	bool serves;               /* there are servers, so there will be peers to reject */
+	bool guarded;              /* the parent process keeps others away from its state */
+	struct ptah_broker *broker; /* dials for all of it; NULL: it dials itself */
 	/** A module has a STATUS line for the parent.  On any thread. */
 	void (*on_status)(const char *text, size_t len, void *arg);
 	void *arg;

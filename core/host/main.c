@@ -6,6 +6,7 @@
 
 #include "config/sip003.h"
 #include "host/commands.h"
+#include "host/inside.h"
 #include "host/process.h"
 #include "host/serve.h"
 
@@ -29,6 +30,8 @@ main(int argc, char *argv[], char *envp[])
 
 	if (ptah_process_fill_descriptors() != 0)
 		return EX_OSERR;
+	if (ptah_inside_is(argc, argv))
+		ptah_inside(envp);
 	if (command)
 		return ptah_command_run(command, argc - 1, argv + 1, envp);
 	if (is_alone(argc, envp)) {

@@ -130,6 +130,8 @@ ptah_remember_begin(struct ptah_registry *registry, struct ptah_worker *loop, co
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (ptah_registry_guards_state(registry))
+		ptah_state_guard(remember->state);
 	rc = ptah_state_prepare(remember->state, NAME);
 	if (rc == 0)
 		rc = load(remember);

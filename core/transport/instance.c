@@ -472,8 +472,8 @@ ptah_instance_bridge_args(struct ptah_instance *top, const char *bound, ptah_bri
 }
 
 /* Files begin with the transport's name; of layers of one name the upper one has it, and the others have numbers. */
-struct ptah_state *
-ptah_instance_state(const struct ptah_instance *instance, const char *folder)
+static struct ptah_state *
+state_of(const struct ptah_instance *instance, const char *folder)
 {
 	unsigned n = 1;
 	char *name;
@@ -487,5 +487,15 @@ ptah_instance_state(const struct ptah_instance *instance, const char *folder)
 		state = ptah_state_new(folder, name);
 		free(name);
 	}
+	return state;
+}
+
+struct ptah_state *
+ptah_instance_state(const struct ptah_instance *instance, const char *folder)
+{
+	struct ptah_state *state = state_of(instance, folder);
+
+	if (state != NULL && ptah_registry_guards_state(instance->registry))
+		ptah_state_guard(state);
 	return state;
 }

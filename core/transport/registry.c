@@ -31,6 +31,7 @@ struct ptah_registry {
 	pthread_mutex_t lock; /* of the two below */
 	struct ptah_replay *replay;
 	struct ptah_writer *writer;
+	bool guarded; /* its state */
 	atomic_uint turn;
 	const struct ptah_hands *hands;
 };
@@ -153,6 +154,18 @@ ptah_registry_writer(struct ptah_registry *registry)
 	struct ptah_writer *writer = registry->writer;
 	pthread_mutex_unlock(&registry->lock);
 	return writer;
+}
+
+void
+ptah_registry_guard_state(struct ptah_registry *registry)
+{
+	registry->guarded = true;
+}
+
+bool
+ptah_registry_guards_state(const struct ptah_registry *registry)
+{
+	return registry->guarded;
 }
 
 void

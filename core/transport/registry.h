@@ -76,6 +76,9 @@ const char *const *ptah_registry_folders(const struct ptah_registry *registry);
 /** Services that all instances share, made when first asked for; NULL: memory is out.  Any thread. */
 struct ptah_replay *ptah_registry_replay(struct ptah_registry *registry);
 struct ptah_writer *ptah_registry_writer(struct ptah_registry *registry);
+/** The parent process guards the state of all instances: see ptah_state_guard().  Before there are any. */
+void ptah_registry_guard_state(struct ptah_registry *registry);
+bool ptah_registry_guards_state(const struct ptah_registry *registry);
 /** What homes need to make instances of other transports (transport/child.h); lent.  NULL: they cannot. */
 void ptah_registry_set_hands(struct ptah_registry *registry, const struct ptah_hands *hands);
 const struct ptah_hands *ptah_registry_hands(const struct ptah_registry *registry);

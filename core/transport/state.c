@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,11 @@
 
 #define NAME_MAX_LEN 64
 #define LOCK "lock"
+#define GUARDED (-2) /* as a lock: none is needed */
 
 struct ptah_state {
 	char *folder, *ptname;
-	int lock; /* descriptor, or -1 */
+	int lock; /* descriptor, -1, or GUARDED */
 };
 
 struct ptah_state *
@@ -41,6 +43,12 @@ ptah_state_new(const char *folder, const char *ptname)
 	return state;
 }
 
+void
+ptah_state_guard(struct ptah_state *state)
+{
+	state->lock = GUARDED;
+}
+
 static char *
 path_of(const struct ptah_state *state, const char *name)
 {
@@ -54,7 +62,7 @@ ptah_state_free(struct ptah_state *state)
 {
 	if (state == NULL)
 		return;
-	if (state->lock != -1) {
+	if (state->lock >= 0) {
 		char *path = path_of(state, LOCK);
 
 		/* While we hold it: nobody else takes a file that is not there any more. */
@@ -201,6 +209,7 @@ struct ptah_writer {
 	struct job *first, **last;
 	size_t waiting; /* bytes */
 	bool closing, running;
+	atomic_bool muted;
 	pthread_t thread;
 };
 
@@ -243,7 +252,7 @@ write_all(void *arg)
 	struct job *job;
 
 	while ((job = take_job(writer)) != NULL) {
-		int rc = ptah_file_write_atomic(job->path, job->body, job->len);
+		int rc = atomic_load(&writer->muted) ? 0 : ptah_file_write_atomic(job->path, job->body, job->len);
 
 		job->written(rc, job->arg);
 		explicit_bzero(job->body, job->len);
@@ -284,6 +293,23 @@ start(struct ptah_writer *writer)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	writer->running = rc == 0;
 	return -rc;
+}
+
+int
+ptah_writer_start(struct ptah_writer *writer)
+{
+	int rc;
+
+	pthread_mutex_lock(&writer->lock);
+	rc = start(writer);
+	pthread_mutex_unlock(&writer->lock);
+	return rc;
+}
+
+void
+ptah_writer_mute(struct ptah_writer *writer)
+{
+	atomic_store(&writer->muted, true);
 }
 
 int

@@ -25,6 +25,8 @@ struct ptah_writer;
 
 /** The state of one transport; no file is touched.  NULL: ENOMEM. */
 struct ptah_state *ptah_state_new(const char *folder, const char *ptname);
+/** The parent process sees to it that no other writes there: take no lock. */
+void ptah_state_guard(struct ptah_state *state);
 /** Gives up the lock.  NULL is fine. */
 void ptah_state_free(struct ptah_state *state);
 
@@ -52,6 +54,10 @@ typedef void ptah_written_fn(int rc, void *arg);
 
 /** A thread that writes; it starts with the first file.  NULL: ENOMEM. */
 struct ptah_writer *ptah_writer_new(void);
+/** Start the thread now, where there can be none later.  -EAGAIN ... */
+int ptah_writer_start(struct ptah_writer *writer);
+/** From now on another process writes these files: whoever writes is told that it is on disk, and it is not.  Any thread. */
+void ptah_writer_mute(struct ptah_writer *writer);
 /** Waits until all is written.  NULL is fine. */
 void ptah_writer_free(struct ptah_writer *writer);
 

@@ -93,6 +93,20 @@ is_wanted(const struct ptah_place *place, const struct ptah_place_want *want)
 	    strcmp(place->interface, want->bounds->interface) == 0 && place->family == want->bounds->family;
 }
 
+static struct ptah_place *
+place_wanted(struct ptah_places *places, const struct ptah_place_want *want)
+{
+	struct ptah_place *place = place_new(places, want->name);
+
+	if (place == NULL)
+		return NULL;
+	place->udp = want->udp;
+	place->wanted = *want->addr;
+	memcpy(place->interface, want->bounds->interface, sizeof(place->interface));
+	place->family = want->bounds->family;
+	return place;
+}
+
 int
 ptah_place_take(struct ptah_places *places, const struct ptah_place_want *want, struct ptah_place **out)
 {
@@ -106,19 +120,35 @@ ptah_place_take(struct ptah_places *places, const struct ptah_place_want *want, 
 		*out = place;
 		return 0;
 	}
-	place = place_new(places, want->name);
+	place = place_wanted(places, want);
 	if (place == NULL)
 		return -ENOMEM;
-	place->udp = want->udp;
-	place->wanted = *want->addr;
-	memcpy(place->interface, want->bounds->interface, sizeof(place->interface));
-	place->family = want->bounds->family;
 	rc = (want->udp ? ptah_udp_listen : ptah_listen_open)(want->addr, place->fds, places->n_workers, &place->bound);
 	if (rc < 0) {
 		place_free(place);
 		return rc;
 	}
 	place->n = places->n_workers;
+	*out = place;
+	return 0;
+}
+
+int
+ptah_places_preset(struct ptah_places *places, const struct ptah_place_want *want, const int *fds,
+    struct ptah_place **out)
+{
+	struct ptah_place *place = place_wanted(places, want);
+	int rc = place != NULL ? ptah_addr_of_socket(&place->bound, fds[0]) : -ENOMEM;
+
+	if (rc < 0) {
+		for (unsigned i = 0; i < places->n_workers; i++)
+			close(fds[i]);
+		if (place != NULL)
+			place_free(place);
+		return rc;
+	}
+	place->n = places->n_workers;
+	memcpy(place->fds, fds, place->n * sizeof(*fds));
 	*out = place;
 	return 0;
 }

@@ -42,6 +42,14 @@ struct ptah_place_want {
  */
 int ptah_place_take(struct ptah_places *places, const struct ptah_place_want *want, struct ptah_place **out);
 
+/**
+ * A place that the parent process holds: 'fds' are its sockets, one for each worker, as bound to 'want'.
+ * Takes: fds, also on failure.
+ * Gives: *out, for ptah_place_drop(); until then it is there for whoever wants it.
+ */
+int ptah_places_preset(struct ptah_places *places, const struct ptah_place_want *want, const int *fds,
+    struct ptah_place **out);
+
 /** A socket that another program opened is from now on the place of this name, until the end.  Takes: fd.  -EEXIST, -errno. */
 int ptah_places_adopt(struct ptah_places *places, const char *name, int fd);
 /** As ptah_place_take(), for one of those, which all workers share.  -ENOENT, or -EPROTOTYPE: it is not of that kind. */

@@ -159,6 +159,45 @@ says_why_it_cannot_write(void **unused)
 	ptah_state_free(state);
 }
 
+/* Its parent has seen to it: two processes of one service may be there for a while. */
+static void
+a_guarded_one_shares(void **unused)
+{
+	struct ptah_state *one = ptah_state_new(folder, "guarded"), *two = ptah_state_new(folder, "guarded");
+	char text[16];
+
+	(void)unused;
+	ptah_state_guard(one);
+	ptah_state_guard(two);
+	assert_int_equal(put(one, "held", "x"), 0);
+	assert_int_equal(get(two, "held", text, sizeof(text)), 1);
+	assert_int_equal(put(two, "held", "yz"), 0);
+	assert_int_equal(get(one, "held", text, sizeof(text)), 2);
+	ptah_state_free(one);
+	ptah_state_free(two);
+}
+
+static void
+a_muted_writer_says_yes_and_writes_nothing(void **unused)
+{
+	struct ptah_state *state = ptah_state_new(folder, "muted");
+	struct ptah_writer *writer = ptah_writer_new();
+	int written = 1;
+	char text[16];
+
+	(void)unused;
+	assert_int_equal(put(state, "file", "old"), 0);
+	assert_int_equal(ptah_writer_start(writer), 0);
+	ptah_writer_mute(writer);
+	assert_int_equal(ptah_writer_put(writer, state, "file", (struct ptah_span){ (const uint8_t *)"new", 3 },
+	    on_written, &written), 0);
+	ptah_writer_free(writer);
+	assert_int_equal(written, 0);
+	assert_int_equal(get(state, "file", text, sizeof(text)), 3);
+	assert_string_equal(text, "old");
+	ptah_state_free(state);
+}
+
 int
 main(void)
 {
@@ -168,6 +207,8 @@ main(void)
 		cmocka_unit_test(refuses_a_second_opening),
 		cmocka_unit_test(takes_no_name_that_leads_elsewhere),
 		cmocka_unit_test(says_why_it_cannot_write),
+		cmocka_unit_test(a_guarded_one_shares),
+		cmocka_unit_test(a_muted_writer_says_yes_and_writes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, set_place, clear_place);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * host/cell.h: a plan at work in a process of its own, which is locked up
+ * before the first line of a module runs; seen from outside it is one more
+ * dispatcher (host/dispatcher.h).
+ *
+ *     parent                                     cell
+ *     listening sockets, kept ──── given ────►   accepts on them
+ *     dials, names, proxy ◄── asked, answered ──► (config/reach.h says where to)
+ *     log, figures        ◄────── told ───────   (host/cellwords.h)
+ *
+ * When it dies its links are lost and nothing else: connections wait on the
+ * sockets, and another one takes its place, at once, or after a while if the
+ * one before lived for a moment only.  One that does not answer is killed.
+ *
+ * Threads: the one of the crew's loop.
+ */
+#ifndef PTAH_HOST_CELL_H
+#define PTAH_HOST_CELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config/plan.h"
+#include "host/crew.h"
+#include "host/dispatcher.h"
+
+struct ptah_cell;
+struct ptah_stats;
+
+/**
+ * Start it.
+ * Lends: all, for the cell's life; the plan keeps its options, for the next process.  Of the environment the
+ * process gets what the dynamic loader wants, no more.
+ * Gives: a cell for ptah_cell_end() and then ptah_cell_free().
+ * Fails: NULL and errno; nothing was begun.
+ */
+struct ptah_cell *ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan *plan, char *const envp[],
+    const struct ptah_dispatcher_says *says, void *arg);
+
+/** As those of a dispatcher. */
+void ptah_cell_drain(struct ptah_cell *cell);
+void ptah_cell_end(struct ptah_cell *cell, uint64_t until_ns);
+void ptah_cell_free(struct ptah_cell *cell);
+
+/** Add its counters, those of the processes before it too, as they stood a second ago. */
+void ptah_cell_stats(const struct ptah_cell *cell, struct ptah_stats *sum);
+
+/** How often it has died. */
+unsigned ptah_cell_deaths(const struct ptah_cell *cell);
+
+/** Can this plan be isolated?  NULL if so, else why not: a sentence for the operator, a constant. */
+const char *ptah_cell_cannot(const struct ptah_plan *plan);
+
+#endif

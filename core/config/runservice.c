@@ -282,6 +282,10 @@ check_rest(const struct draft *d)
 	const struct ptah_json *v4 = limits ? ptah_json_get(limits, "prefixV4") : NULL;
 	const struct ptah_json *v6 = limits ? ptah_json_get(limits, "prefixV6") : NULL;
 
+	/* A filter of system calls cannot see where a datagram goes, so an isolated service has no socket for any. */
+	if (d->plan->isolate && is_udp(d))
+		fault_key(d, ptah_json_get(d->json, "isolate"), "this cannot go with a UDP mode: leave it out, or take "
+		    "socks5 or transparent-TCP");
 	if (memory && !d->plan->isolate)
 		warn(d, memory, "this has no effect without \"isolate\": true");
 	if ((v4 || v6) && !ptah_json_get(limits, "linksPerPrefix"))

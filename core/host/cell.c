@@ -78,15 +78,6 @@ struct ptah_cell {
 
 static void on_again(struct ptah_alarm *alarm, void *arg);
 
-const char *
-ptah_cell_cannot(const struct ptah_plan *plan)
-{
-	if (ptah_mode_is_udp(plan->mode))
-		return "it carries datagrams: an isolated service has no socket that could send them anywhere, "
-		    "so it can be socks5 or transparent-TCP only";
-	return NULL;
-}
-
 /* ---- what it says ------------------------------------------------------------------ */
 
 static bool

@@ -50,7 +50,4 @@ void ptah_cell_stats(const struct ptah_cell *cell, struct ptah_stats *sum);
 /** How often it has died. */
 unsigned ptah_cell_deaths(const struct ptah_cell *cell);
 
-/** Can this plan be isolated?  NULL if so, else why not: a sentence for the operator, a constant. */
-const char *ptah_cell_cannot(const struct ptah_plan *plan);
-
 #endif

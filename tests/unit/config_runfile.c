@@ -374,6 +374,7 @@ says_which_keys_do_not_go_together(void **state)
 		/* modes */
 		{ SERVER(", \"proxyProtocol\": 2, \"mode\": \"transparent-UDP\""), "this cannot go with a UDP mode" },
 		{ SERVER(", \"proxyProtocolFrom\": [\"::1\"], \"mode\": \"transparent-UDP\""), "this cannot go with a UDP mode" },
+		{ CLIENT(", \"isolate\": true, \"mode\": \"transparent-UDP\""), "isolate: this cannot go with a UDP mode" },
 		{ SERVER(", \"proxyProtocolFrom\": []"), "no network is in it" },
 		{ CLIENT(", \"udpQueue\": 3"), "udpQueue: warning: this has no effect in mode socks5" },
 		{ CLIENT(", \"udpQueue\": 3, \"mode\": \"STUN\""), "" },

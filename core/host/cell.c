@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "config/carry.h"
 #include "host/cellwords.h"
 #include "config/reach.h"
@@ -55,7 +57,6 @@ struct life {
 struct ptah_cell {
 	struct ptah_crew *crew;
 	const struct ptah_plan *plan;
-	char *const *envp;
 	const struct ptah_dispatcher_says *says;
 	void *arg;
 	unsigned n_workers;
@@ -63,14 +64,17 @@ struct ptah_cell {
 	struct ptah_dial_how dial;
 	struct ptah_place *places[1 + PTAH_ALSO_MAX];
 	unsigned n_places;
+	/* What it serves as: lent to whoever was told. */
 	struct ptah_addr bound; /* of the first place */
+	char address[PTAH_DEST_TEXT];
+	struct ptah_kv args;
 	struct life life;
 	struct ptah_alarm tick, again, late;
 	struct ptah_stats past; /* of all lives before this one */
 	unsigned n_deaths, n_quick;
 	char *why; /* it does not start; or NULL */
 	bool told, draining, drained, ending, ended;
-	struct ptah_letter letters[2]; /* drained, ended: told in a turn of their own */
+	struct ptah_letter letters[3]; /* drained, ended, failed: told in a turn of their own */
 	unsigned n_lines;
 	uint64_t lines_ns;
 	struct ptah_often refused, muted;
@@ -140,18 +144,17 @@ hear_listens(struct ptah_cell *cell, const char *text)
 {
 	struct ptah_json *json = ptah_json_parse(text, strlen(text), 0, (char[64]){ "" }, 64);
 	const struct ptah_json *address = json ? ptah_json_get(json, "address") : NULL;
-	struct ptah_kv args = { 0 };
 
 	cell->life.listens = true;
 	if (cell->told)
 		ptah_notice(AREA_HOST, "%s: serves again", cell->plan->label);
-	if (!cell->told && address && address->type == PTAH_JSON_STRING && strlen(address->text) < PTAH_DEST_TEXT &&
-	    take_args(&args, ptah_json_get(json, "args")) == 0) {
+	if (!cell->told && address && address->type == PTAH_JSON_STRING &&
+	    ptah_text_copy(cell->address, sizeof(cell->address), address->text) == 0 &&
+	    take_args(&cell->args, ptah_json_get(json, "args")) == 0) {
 		cell->told = true;
-		(void)cell->says->on_method(cell->plan->services[0].name, &cell->bound, address->text, &args, cell->arg);
+		(void)cell->says->on_method(cell->plan->services[0].name, &cell->bound, cell->address, &cell->args, cell->arg);
 		cell->says->on_ready(cell->arg);
 	}
-	ptah_kv_clear(&args);
 	ptah_json_free(json);
 }
 
@@ -286,8 +289,17 @@ log_level(void)
 static int
 tell_plan(const struct ptah_cell *cell)
 {
+	struct ptah_plan plan = *cell->plan;
 	struct ptah_buf text = { 0 };
-	int fd = memfd_create("plan", MFD_CLOEXEC), rc = fd == -1 ? -errno : ptah_plan_carry(cell->plan, &text);
+	int fd = memfd_create("plan", MFD_CLOEXEC), rc = fd == -1 ? -errno : 0;
+
+	/* What is one for the process is as it was at the start. */
+	plan.workers = cell->n_workers;
+	plan.module_dir = (char *)cell->crew->how.module_dir;
+	plan.module_path = (char *)cell->crew->how.module_path;
+	plan.peer_timeout_s = cell->crew->how.peer_timeout_s;
+	if (rc == 0)
+		rc = ptah_plan_carry(&plan, &text);
 
 	if (rc == 0 && ptah_write_full(fd, text.at, text.len) != (ssize_t)text.len)
 		rc = -EIO;
@@ -567,7 +579,7 @@ spawn(struct ptah_cell *cell, int theirs)
 	const char *env[8];
 	int rc;
 
-	pick_environment(cell->envp, env, sizeof(env) / sizeof(env[0]));
+	pick_environment(cell->crew->how.envp, env, sizeof(env) / sizeof(env[0]));
 	life->proc = ptah_proc_start(cell->crew->loop->base, argv, env, false, life->fds, on_death, cell);
 	if (!life->proc) {
 		rc = -errno;
@@ -638,6 +650,29 @@ on_again(struct ptah_alarm *alarm, void *arg)
 
 /* ---- birth and death of the cell itself ------------------------------------------------------- */
 
+/* Nothing could be started: the configuration, most likely. */
+static void
+on_failed_letter(struct ptah_worker *loop, void *arg)
+{
+	struct ptah_cell *cell = arg;
+
+	(void)loop;
+	if (!cell->ending)
+		tell_failed(cell, "");
+}
+
+static void __attribute__((format(printf, 2, 3)))
+fail(struct ptah_cell *cell, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&cell->why, format, args) == -1)
+		cell->why = NULL;
+	va_end(args);
+	(void)ptah_worker_send(cell->crew->loop, &cell->letters[2], on_failed_letter, cell);
+}
+
 static int
 take_places(struct ptah_cell *cell)
 {
@@ -662,34 +697,41 @@ take_places(struct ptah_cell *cell)
 	return rc;
 }
 
+/* The address that could not be had. */
+static const char *
+listen_text(const struct ptah_cell *cell, char out[static PTAH_ADDR_TEXT])
+{
+	const struct ptah_service *service = &cell->plan->services[0];
+
+	return ptah_addr_format(cell->n_places == 0 ? &service->listen : &service->also[cell->n_places - 1], out);
+}
+
 struct ptah_cell *
-ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan *plan, char *const envp[],
+ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan *plan,
     const struct ptah_dispatcher_says *says, void *arg)
 {
 	struct ptah_cell *cell = calloc(1, sizeof(*cell));
+	char text[PTAH_ADDR_TEXT];
 	int rc;
 
-	if (!cell)
+	if (!cell) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	cell->crew = crew;
 	cell->plan = plan;
-	cell->envp = envp;
 	cell->says = says;
 	cell->arg = arg;
 	cell->n_workers = crew->n_workers;
 	cell->life = (struct life){ .fds = { -1, -1, -1 }, .fd = -1 };
 	cell->dial = (struct ptah_dial_how){ .proxy = &plan->proxy, .bind_v4 = plan->outbound_v4, .bind_v6 = plan->outbound_v6 };
 	ptah_reach_of(&cell->reach, plan);
-	rc = ptah_file_mkdirs(plan->state_dir); /* it could not, from inside */
-	if (rc == 0)
-		rc = take_places(cell);
-	if (rc == 0)
-		rc = begin_life(cell);
-	if (rc != 0) {
-		ptah_cell_free(cell);
-		errno = -rc;
-		return NULL;
-	}
+	if ((rc = ptah_file_mkdirs(plan->state_dir)) != 0) /* from inside it could not */
+		fail(cell, "cannot make %s: %s", plan->state_dir, strerror(-rc));
+	else if ((rc = take_places(cell)) != 0)
+		fail(cell, "cannot listen on %s: %s", plan->activation ? plan->activation : listen_text(cell, text), strerror(-rc));
+	else if ((rc = begin_life(cell)) != 0)
+		fail(cell, "cannot start its process: %s", strerror(-rc));
 	return cell;
 }
 
@@ -754,6 +796,7 @@ ptah_cell_free(struct ptah_cell *cell)
 	ptah_alarm_clear(&cell->again);
 	ptah_alarm_clear(&cell->late);
 	(void)drop_places(cell);
+	ptah_kv_clear(&cell->args);
 	free(cell->why);
 	free(cell);
 }

@@ -31,12 +31,11 @@ struct ptah_stats;
 
 /**
  * Start it.
- * Lends: all, for the cell's life; the plan keeps its options, for the next process.  Of the environment the
- * process gets what the dynamic loader wants, no more.
+ * Lends: all, for the cell's life; the plan keeps its options, for the next process.
  * Gives: a cell for ptah_cell_end() and then ptah_cell_free().
- * Fails: NULL and errno; nothing was begun.
+ * Fails: NULL and errno (ENOMEM); all else is told.
  */
-struct ptah_cell *ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan *plan, char *const envp[],
+struct ptah_cell *ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan *plan,
     const struct ptah_dispatcher_says *says, void *arg);
 
 /** As those of a dispatcher. */

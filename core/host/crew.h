@@ -31,6 +31,7 @@ struct ptah_crew_how {
 	const char *replay_folder; /* remember there what came; NULL: until the end only */
 	unsigned descriptors;      /* how many there may be */
 	bool serves;               /* there are servers, so there will be peers to reject */
+	char *const *envp;         /* isolated services get of it what the dynamic loader wants; or NULL */
 	bool guarded;              /* the parent process keeps others away from its state */
 	struct ptah_broker *broker; /* dials for all of it; NULL: it dials itself */
 	/** A module has a STATUS line for the parent.  On any thread. */

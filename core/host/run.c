@@ -68,6 +68,7 @@ ptah_run_each(const struct ptah_run *run, int (*fn)(const struct ptah_run_row *r
 			.bound = tenant->bound, .address = tenant->address, .bridge_args = tenant->bridge_args,
 			.reason = heir && heir->state == PTAH_RUN_FAILED ? heir->reason : tenant->reason,
 			.dispatcher = tenant->state != PTAH_RUN_FAILED ? tenant->dispatcher : NULL,
+			.cell = tenant->state != PTAH_RUN_FAILED ? tenant->cell : NULL,
 		};
 
 		rc = fn(&row, arg);
@@ -501,7 +502,7 @@ start_crew(struct ptah_run *run)
 		.n_workers = file->workers > 0 ? file->workers : n < 8 ? n : 8, .peer_timeout_s = file->peer_timeout_s,
 		.module_path = file->module_path, .module_dir = file->module_dir,
 		.replay_folder = file->replay_state ? file->state_dir : NULL,
-		.descriptors = ptah_process_raise_descriptors(), .serves = true,
+		.descriptors = ptah_process_raise_descriptors(), .serves = true, .envp = run->envp,
 	};
 
 	run->crew = ptah_crew_start(&how, run->loop);

@@ -25,6 +25,7 @@
 #include "config/runfile.h"
 #include "host/asked.h"
 
+struct ptah_cell;
 struct ptah_crew;
 struct ptah_run;
 
@@ -38,7 +39,8 @@ struct ptah_run_row {
 	const char *address;          /* server: what clients are to be told; NULL: not known yet */
 	const struct ptah_kv *bridge_args; /* the same; or NULL */
 	const char *reason;           /* FAILED, or why the new plan of this label did not start; NULL: there is none */
-	const struct ptah_dispatcher *dispatcher; /* NULL: FAILED */
+	const struct ptah_dispatcher *dispatcher; /* NULL: FAILED, or isolated */
+	const struct ptah_cell *cell; /* of an isolated one that has not FAILED; or NULL */
 };
 
 #define PTAH_RUN_STARTS 0 /* it is not ready yet */

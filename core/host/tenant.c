@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/cell.h"
 
 /* Modules may take this long to clean up. */
 #define CLEAN_UP_MS 2000
@@ -26,7 +27,19 @@ end_dispatcher(struct ptah_tenant *tenant)
 	tenant->bound = NULL;
 	tenant->address = NULL;
 	tenant->bridge_args = NULL;
-	ptah_dispatcher_end(tenant->dispatcher, ptah_clock_now_ns() + CLEAN_UP_MS * PTAH_NS_PER_MS);
+
+	uint64_t until_ns = ptah_clock_now_ns() + CLEAN_UP_MS * PTAH_NS_PER_MS;
+
+	if (tenant->cell)
+		ptah_cell_end(tenant->cell, until_ns);
+	else
+		ptah_dispatcher_end(tenant->dispatcher, until_ns);
+}
+
+static bool
+is_at_work(const struct ptah_tenant *tenant)
+{
+	return tenant->dispatcher || tenant->cell;
 }
 
 /* --- what its dispatcher says ----------------------------------------------------- */
@@ -76,7 +89,7 @@ on_ready(void *arg)
 {
 	struct ptah_tenant *tenant = arg;
 
-	if (tenant->dispatcher)
+	if (is_at_work(tenant))
 		settle(tenant);
 	else
 		tenant->told = true;
@@ -97,7 +110,9 @@ on_ended(void *arg)
 	struct ptah_tenant *tenant = arg;
 
 	ptah_dispatcher_free(tenant->dispatcher);
+	ptah_cell_free(tenant->cell);
 	tenant->dispatcher = NULL;
+	tenant->cell = NULL;
 	if (tenant->state != PTAH_RUN_FAILED)
 		tenant->says->on_gone(tenant, tenant->arg);
 }
@@ -127,8 +142,11 @@ ptah_tenant_start(struct ptah_crew *crew, struct ptah_plan *plan, const struct p
 	tenant->says = said;
 	tenant->arg = arg;
 	tenant->since = (time_t)ptah_clock_wall_s();
-	tenant->dispatcher = ptah_dispatcher_start(crew, plan, &says, tenant);
-	if (!tenant->dispatcher) {
+	if (plan->isolate)
+		tenant->cell = ptah_cell_start(crew, plan, &says, tenant);
+	else
+		tenant->dispatcher = ptah_dispatcher_start(crew, plan, &says, tenant);
+	if (!is_at_work(tenant)) {
 		ptah_tenant_free(tenant);
 		errno = ENOMEM;
 		return NULL;
@@ -158,7 +176,10 @@ ptah_tenant_drain(struct ptah_tenant *tenant, unsigned limit_s)
 		return;
 	}
 	if (tenant->state == PTAH_RUN_SERVES) {
-		ptah_dispatcher_drain(tenant->dispatcher);
+		if (tenant->cell)
+			ptah_cell_drain(tenant->cell);
+		else
+			ptah_dispatcher_drain(tenant->dispatcher);
 		set_state(tenant, PTAH_RUN_DRAINS);
 	}
 	if (ptah_deadline_set(tenant->crew->loop, &tenant->limit, limit_s * 1000, on_limit, tenant) != 0)
@@ -173,7 +194,7 @@ ptah_tenant_end(struct ptah_tenant *tenant)
 	if (state == PTAH_RUN_ENDS)
 		return;
 	set_state(tenant, PTAH_RUN_ENDS);
-	if (!tenant->dispatcher)
+	if (!is_at_work(tenant))
 		tenant->says->on_gone(tenant, tenant->arg);
 	else if (state != PTAH_RUN_FAILED) /* that one ends already */
 		end_dispatcher(tenant);

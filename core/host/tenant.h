@@ -15,6 +15,7 @@
 #include "host/dispatcher.h"
 #include "host/run.h"
 
+struct ptah_cell;
 struct ptah_tenant;
 
 /** What a run hears; a tenant may be gone when on_gone() is over, and only then. */
@@ -27,7 +28,8 @@ struct ptah_tenant {
 	struct ptah_tenant *next; /* the run's list */
 	struct ptah_tenant *heir; /* drain this one when that one serves; NULL: it stays */
 	struct ptah_plan *plan;
-	struct ptah_dispatcher *dispatcher; /* NULL: it failed, and that is cleared away */
+	struct ptah_dispatcher *dispatcher; /* one of these is at work; both NULL: it failed, and that is cleared away */
+	struct ptah_cell *cell;             /* of an isolated service */
 	int state;   /* PTAH_RUN_... */
 	time_t since;
 	char *reason; /* of FAILED, or NULL */

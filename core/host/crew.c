@@ -177,6 +177,7 @@ ptah_crew_start(const struct ptah_crew_how *how, struct ptah_worker *loop)
 	}
 	crew->loop = loop;
 	crew->how = *how;
+	crew->tallies.n_workers = how->n_workers;
 	crew->places = ptah_places_new(how->n_workers);
 	rc = crew->places ? make_registry(crew) : -ENOMEM;
 	if (rc == 0)
@@ -249,6 +250,7 @@ ptah_crew_stop(struct ptah_crew *crew, uint64_t until_ns)
 		ptah_worker_free(crew->workers[i]);
 	ptah_registry_free(crew->registry);
 	ptah_places_free(crew->places);
+	ptah_tallies_clear(&crew->tallies);
 	ptah_deadline_clear(&crew->look);
 	free(crew->workers);
 	free(crew->letters);
@@ -259,6 +261,7 @@ ptah_crew_stop(struct ptah_crew *crew, uint64_t until_ns)
 void
 ptah_crew_stats(const struct ptah_crew *crew, struct ptah_stats *sum)
 {
+	ptah_tallies_sum(&crew->tallies, sum);
 	for (unsigned i = 0; i < crew->n_workers; i++)
 		ptah_stats_sum(sum, crew->workers[i]->stats);
 }
@@ -271,7 +274,7 @@ ptah_crew_log_stats(const struct ptah_crew *crew)
 	size_t len = 0;
 
 	ptah_crew_stats(crew, &sum);
-	for (int i = 0; i < PTAH_STAT_N && len < sizeof(text); i++)
+	for (int i = 0; i < PTAH_STAT_NAMED_N && len < sizeof(text); i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s=%llu",
 		    ptah_stats_name((enum ptah_stat)i), (unsigned long long)sum.at[i]);
 	ptah_notice(AREA_HOST, "counters:%s", text);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "loop/worker.h"
+#include "stats/tally.h"
 #include "transport/child.h"
 #include "wire/listen.h"
 
@@ -21,7 +22,6 @@ struct ptah_broker;
 struct ptah_places;
 struct ptah_registry;
 struct ptah_remember;
-struct ptah_stats;
 
 /** Lent for the life of the crew, all that it points to. */
 struct ptah_crew_how {
@@ -47,6 +47,7 @@ struct ptah_crew {
 	struct ptah_registry *registry;
 	struct ptah_quota quota;
 	struct ptah_places *places;
+	struct ptah_tallies tallies; /* counters of services */
 	/* Its own. */
 	struct ptah_crew_how how;
 	struct ptah_hands hands;
@@ -75,7 +76,7 @@ bool ptah_crew_run_until(struct ptah_crew *crew, const bool *over, uint64_t unti
  */
 int ptah_crew_stop(struct ptah_crew *crew, uint64_t until_ns);
 
-/** Sum of all workers' counters; and a line of the log with them. */
+/** Sum of all counters; and a line of the log with them. */
 void ptah_crew_stats(const struct ptah_crew *crew, struct ptah_stats *sum);
 void ptah_crew_log_stats(const struct ptah_crew *crew);
 

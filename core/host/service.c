@@ -319,7 +319,7 @@ open_instance(struct ptah_service_run *run)
 		.bind = is_client(run) ? NULL : ptah_addr_format(&run->how.service->listen, bind),
 		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5, .datagrams = ptah_mode_is_udp(plan->mode),
 		.workers = run->how.crew->workers, .n_workers = run->how.crew->n_workers,
-		.dial_how = run->how.dial, .flocks = run->how.flocks, .on_arrive = on_arrive,
+		.dial_how = run->how.dial, .flocks = run->how.flocks, .tally = run->tally, .on_arrive = on_arrive,
 	};
 	char why[4200] = "";
 
@@ -346,7 +346,13 @@ ptah_service_init(struct ptah_service_run *run, const struct ptah_service_how *h
 	run->how = *how;
 	run->name = how->service->name;
 	run->places = calloc(how->crew->n_workers, sizeof(*run->places));
-	return run->places ? 0 : -ENOMEM;
+	if (run->places)
+		run->tally = ptah_tally_open(&how->crew->tallies, how->plan->label ? how->plan->label : "", run->name,
+		    (uint32_t)how->plan->role);
+	if (run->tally)
+		return 0;
+	free(run->places);
+	return -ENOMEM;
 }
 
 void
@@ -436,5 +442,6 @@ ptah_service_clear(struct ptah_service_run *run)
 	ptah_doors_clear(&run->doors);
 	free(run->reason);
 	free(run->ready_reason);
+	ptah_tally_close(run->tally);
 	free(run->places);
 }

@@ -22,6 +22,7 @@
 
 struct ptah_crew;
 struct ptah_flock;
+struct ptah_tally;
 struct ptah_service_run;
 
 #define PTAH_SERVICE_WAITS 0   /* its module is not ready yet */
@@ -58,6 +59,7 @@ struct ptah_service_run {
 	struct ptah_kv bridge_args;  /* server */
 	/* Its own. */
 	struct ptah_instance *instance;
+	struct ptah_tally *tally;
 	pthread_t opener;
 	bool heard;       /* that it is ready, or is not */
 	bool is_stopped;  /* and so nothing is waited for but that */

@@ -30,8 +30,8 @@ struct ptah_mailbox;
 /** Layers of a stack, at most. */
 #define PTAH_LAYERS_MAX 8
 #define PTAH_WORKERS_MAX 64
-/** Room for a worker's counters; stats/ says what they are. */
-#define PTAH_WORKER_STATS_LEN 512
+/** Room for a block of counters; stats/ says what they are. */
+#define PTAH_WORKER_STATS_LEN 1024
 
 struct ptah_worker {
 	unsigned index;

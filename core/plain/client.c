@@ -344,6 +344,7 @@ ptah_client_new(struct ptah_worker *worker, const struct ptah_client_how *how, i
 		close(listen_fd);
 	} else {
 		client->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, client);
+		ptah_listener_count(client->listener, ptah_instance_stats(how->instance, worker));
 	}
 	if (client->listener == NULL) {
 		free(client);

@@ -18,6 +18,7 @@
 
 struct ptah_msgclient {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	struct ptah_msgclient_how how;
 	int fd;
 	struct event *event;
@@ -44,7 +45,7 @@ struct source {
 static void
 count(const struct ptah_msgclient *client, enum ptah_stat stat)
 {
-	ptah_stats_add(client->worker->stats, stat, 1);
+	ptah_stats_add(client->stats, stat, 1);
 }
 
 /* ---- a source's end -------------------------------------------------------- */
@@ -286,8 +287,8 @@ on_got(struct ptah_msgclient *client, const struct ptah_udp_got *got)
 	for (size_t i = 0; i < n; i++)
 		if (ptah_datagram_is_fit(client->how.framing, (struct ptah_span){ pieces[i].at, pieces[i].len }))
 			pieces[fit++] = pieces[i];
-	ptah_stats_add(client->worker->stats, PTAH_STAT_UDP_DROP_ALIEN, n - fit); /* they open nothing, and keep nothing alive */
-	ptah_stats_add(client->worker->stats, PTAH_STAT_UDP_IN, fit);
+	ptah_stats_add(client->stats, PTAH_STAT_UDP_DROP_ALIEN, n - fit); /* they open nothing, and keep nothing alive */
+	ptah_stats_add(client->stats, PTAH_STAT_UDP_IN, fit);
 	if (fit == 0)
 		return;
 	/* A send has eaten the ICMP error that on_wire() would have read. */
@@ -300,7 +301,7 @@ on_got(struct ptah_msgclient *client, const struct ptah_udp_got *got)
 	if (is_new && !client->shut)
 		source = source_new(client, got, &key, &server);
 	if (source == NULL) {
-		ptah_stats_add(client->worker->stats, PTAH_STAT_UDP_DROP_REFUSED, fit);
+		ptah_stats_add(client->stats, PTAH_STAT_UDP_DROP_REFUSED, fit);
 		return;
 	}
 	source->app.local = got->local;
@@ -339,14 +340,15 @@ ptah_msgclient_new(struct ptah_worker *worker, const struct ptah_msgclient_how *
 		return NULL;
 	}
 	client->worker = worker;
+	client->stats = ptah_instance_stats(how->instance, worker);
 	client->how = *how;
 	client->fd = fd;
 	ptah_courier_margins(how->instance, &client->head, &client->tail);
 	client->batch = ptah_udp_batch_new_roomy(client->head, client->tail);
-	client->post = ptah_post_new(worker->stats);
+	client->post = ptah_post_new(client->stats);
 	client->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, client);
 	if (client->batch != NULL && client->post != NULL && client->event != NULL &&
-	    ptah_peers_init(&client->peers, worker, how->limit, how->idle_ms, on_over) == 0 &&
+	    ptah_peers_init(&client->peers, worker, client->stats, how->limit, how->idle_ms, on_over) == 0 &&
 	    event_add(client->event, NULL) == 0) {
 		ptah_udp_join(fd, ptah_udp_batch_may_join(client->batch));
 		return client;

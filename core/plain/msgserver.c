@@ -20,6 +20,7 @@
 
 struct ptah_msgserver {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	struct ptah_msgserver_how how;
 	int fd;
 	struct event *event;
@@ -47,7 +48,7 @@ struct flow {
 static void
 count(const struct ptah_msgserver *server, enum ptah_stat stat)
 {
-	ptah_stats_add(server->worker->stats, stat, 1);
+	ptah_stats_add(server->stats, stat, 1);
 }
 
 /* ---- a flow's end ------------------------------------------------------------- */
@@ -374,20 +375,21 @@ ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *
 		return NULL;
 	}
 	server->worker = worker;
+	server->stats = ptah_instance_stats(how->instance, worker);
 	server->how = *how;
 	server->fd = fd;
 	server->bottom = ptah_instance_bottom(how->instance);
 	ptah_courier_margins(how->instance, &server->head, &server->tail);
 	server->batch = ptah_udp_batch_new_roomy(server->head, server->tail);
-	server->post = ptah_post_new(worker->stats);
+	server->post = ptah_post_new(server->stats);
 	server->outlet_how = (struct ptah_outlet_how){
-		.worker = worker, .batch = server->batch, .post = server->post, .target = how->target,
+		.worker = worker, .stats = server->stats, .batch = server->batch, .post = server->post, .target = how->target,
 		.on_got = on_got, .on_turn = on_turn, .on_aimed = on_aimed,
 	};
 	server->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, server);
 	if (server->batch != NULL && server->post != NULL && server->event != NULL &&
-	    ptah_peers_init(&server->known, worker, how->limit, how->idle_ms, on_over) == 0 &&
-	    ptah_peers_init(&server->strangers, worker, how->strangers, ptah_courier_handshake_ms(how->instance), on_over) == 0 &&
+	    ptah_peers_init(&server->known, worker, server->stats, how->limit, how->idle_ms, on_over) == 0 &&
+	    ptah_peers_init(&server->strangers, worker, server->stats, how->strangers, ptah_courier_handshake_ms(how->instance), on_over) == 0 &&
 	    event_add(server->event, NULL) == 0) {
 		ptah_udp_join(fd, ptah_udp_batch_may_join(server->batch));
 		if (how->roster != NULL)

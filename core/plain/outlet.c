@@ -37,7 +37,7 @@ struct ptah_place {
 static void
 count(const struct ptah_outlet *outlet, enum ptah_stat stat)
 {
-	ptah_stats_add(outlet->how->worker->stats, stat, 1);
+	ptah_stats_add(outlet->how->stats, stat, 1);
 }
 
 /* ---- reading ------------------------------------------------------------------ */

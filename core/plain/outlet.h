@@ -18,6 +18,7 @@ struct event;
 struct ptah_dns;
 struct ptah_outlet;
 struct ptah_place;
+struct ptah_stats;
 struct ptah_worker;
 
 /** Destinations of one outlet that are remembered, beside the target; the one that was not spoken to longest goes. */
@@ -28,6 +29,7 @@ struct ptah_worker;
 /** How one works.  Lent for its life. */
 struct ptah_outlet_how {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	struct ptah_udp_batch *batch; /* what is read goes there */
 	struct ptah_post *post;       /* NULL: no message names a destination, and its user sends by itself */
 	const struct ptah_dest *target;

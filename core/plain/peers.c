@@ -77,10 +77,11 @@ bucket_of(const struct ptah_peers *peers, const struct ptah_peer_key *key)
 }
 
 int
-ptah_peers_init(struct ptah_peers *peers, struct ptah_worker *worker, struct ptah_limit *limit, unsigned idle_ms,
-    ptah_peer_over_fn *over)
+ptah_peers_init(struct ptah_peers *peers, struct ptah_worker *worker, struct ptah_stats *stats, struct ptah_limit *limit,
+    unsigned idle_ms, ptah_peer_over_fn *over)
 {
 	peers->worker = worker;
+	peers->stats = stats;
 	peers->idle_ms = idle_ms;
 	peers->over = over;
 	ptah_random_bytes(peers->secret, sizeof(peers->secret));
@@ -194,7 +195,7 @@ evict(struct ptah_peers *peers)
 {
 	if (peers->oldest == NULL)
 		return;
-	ptah_stats_add(peers->worker->stats, PTAH_STAT_UDP_EVICTED, 1);
+	ptah_stats_add(peers->stats, PTAH_STAT_UDP_EVICTED, 1);
 	peers->over(peers->oldest);
 }
 

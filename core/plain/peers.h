@@ -22,6 +22,7 @@
 
 struct ptah_limit;
 struct ptah_peers;
+struct ptah_stats;
 struct ptah_worker;
 
 #define PTAH_PEERS_BUCKETS 1024
@@ -46,6 +47,7 @@ typedef void ptah_peer_over_fn(struct ptah_peer *peer);
 
 struct ptah_peers {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	struct ptah_limit *limit;
 	unsigned idle_ms;
 	ptah_peer_over_fn *over;
@@ -64,8 +66,8 @@ struct ptah_peer_key ptah_peer_key_of(const struct ptah_addr *addr);
 struct ptah_peer_key ptah_peer_key_from(const uint8_t key[static 16]);
 
 /** At most one table of a worker has this limit.  -ENOMEM. */
-int ptah_peers_init(struct ptah_peers *peers, struct ptah_worker *worker, struct ptah_limit *limit, unsigned idle_ms,
-    ptah_peer_over_fn *over);
+int ptah_peers_init(struct ptah_peers *peers, struct ptah_worker *worker, struct ptah_stats *stats, struct ptah_limit *limit,
+    unsigned idle_ms, ptah_peer_over_fn *over);
 /** It must be empty.  Fine if it was never made (zeroed). */
 void ptah_peers_clear(struct ptah_peers *peers);
 

@@ -373,6 +373,7 @@ ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, i
 	if (listen_fd == -1)
 		return server;
 	server->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, server);
+	ptah_listener_count(server->listener, ptah_instance_stats(how->instance, worker));
 	if (server->listener == NULL) {
 		free(server);
 		errno = ENOMEM;

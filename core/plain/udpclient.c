@@ -45,6 +45,7 @@ struct source {
 
 struct ptah_udpclient {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	struct ptah_udpclient_how how;
 	int fd;
 	struct event *event;
@@ -59,7 +60,7 @@ struct ptah_udpclient {
 static void
 count(const struct ptah_udpclient *client, enum ptah_stat stat, size_t n)
 {
-	ptah_stats_add(client->worker->stats, stat, n);
+	ptah_stats_add(client->stats, stat, n);
 }
 
 /* ---- a source's end ---------------------------------------------------------------- */
@@ -433,13 +434,14 @@ ptah_udpclient_new(struct ptah_worker *worker, const struct ptah_udpclient_how *
 
 	if (client != NULL) {
 		client->worker = worker;
+		client->stats = ptah_instance_stats(how->instance, worker);
 		client->how = *how;
 		client->fd = fd;
 		client->batch = ptah_udp_batch_new();
 		client->gather = malloc(GATHER_LEN);
 		client->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, client);
 		if (client->batch != NULL && client->gather != NULL && client->event != NULL &&
-		    ptah_peers_init(&client->peers, worker, how->limit, how->idle_ms, on_over) == 0 &&
+		    ptah_peers_init(&client->peers, worker, client->stats, how->limit, how->idle_ms, on_over) == 0 &&
 		    ptah_deadline_reserve(worker, 0) == 0 &&
 		    event_add(client->event, NULL) == 0)
 			return client;

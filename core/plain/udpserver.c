@@ -25,6 +25,7 @@ struct gathered {
 
 struct ptah_udpserver {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	struct ptah_udpserver_how how;
 	struct ptah_listener *listener;
 	struct ptah_udp_batch *batch;
@@ -47,7 +48,7 @@ struct flow {
 static void
 count(const struct ptah_udpserver *server, enum ptah_stat stat, size_t n)
 {
-	ptah_stats_add(server->worker->stats, stat, n);
+	ptah_stats_add(server->stats, stat, n);
 }
 
 static void
@@ -279,11 +280,12 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 
 	if (server != NULL) {
 		server->worker = worker;
+		server->stats = ptah_instance_stats(how->instance, worker);
 		server->how = *how;
 		server->batch = ptah_udp_batch_new();
 		server->gather = malloc(GATHER_LEN);
 		server->outlet_how = (struct ptah_outlet_how){
-			.worker = worker, .batch = server->batch, .target = how->target,
+			.worker = worker, .stats = server->stats, .batch = server->batch, .target = how->target,
 			.on_got = on_got, .on_turn = on_turn, .on_aimed = on_aimed,
 		};
 	}
@@ -298,6 +300,7 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 	if (listen_fd == -1)
 		return server;
 	server->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, server);
+	ptah_listener_count(server->listener, server->stats);
 	if (server->listener == NULL) {
 		ptah_udpserver_free(server);
 		errno = ENOMEM;

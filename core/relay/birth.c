@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "loop/worker.h"
@@ -252,6 +253,7 @@ server_asks(struct ptah_link *link)
 	const struct birth *birth = link->birth;
 
 	link->asked = link->plain_wait = true;
+	link->birth->dialed_ns = ptah_clock_now_ns();
 	ptah_deadline_clear(&link->deadline); /* whoever opens the plain end has a deadline of its own */
 	link->ops->on_admit(link, birth->has_dest ? birth->dest : NULL, birth->peer, link->arg);
 }
@@ -325,6 +327,14 @@ may_try_again(struct ptah_link *link, int rc, const char *reason)
 	    ++link->birth->attempt < ATTEMPTS_MOST;
 }
 
+/* Takes: fd, also on failure. */
+static int
+dialed(struct ptah_link *link, int fd)
+{
+	ptah_stats_dialed(link->stats, ptah_clock_now_ns() - link->birth->dialed_ns);
+	return wire_opens(link, fd);
+}
+
 static void
 on_dialed(int fd, int rc, const char *reason, void *arg)
 {
@@ -332,7 +342,7 @@ on_dialed(int fd, int rc, const char *reason, void *arg)
 
 	link->birth->dial = NULL;
 	if (rc == 0)
-		rc = wire_opens(link, fd);
+		rc = dialed(link, fd);
 	else if (may_try_again(link, rc, reason))
 		rc = dial(link);
 	if (rc != 0)
@@ -381,6 +391,7 @@ dial_somewhere(struct ptah_link *link)
 			link->reason = "no server address";
 			return -EDESTADDRREQ;
 		}
+		birth->dialed_ns = ptah_clock_now_ns();
 		rc = ptah_dial_start(link->worker, birth->how, &birth->server, on_dialed, link, &birth->dial);
 	} while (rc < 0 && rc != -EINPROGRESS && may_try_again(link, rc, NULL));
 	return rc;
@@ -394,7 +405,7 @@ dial(struct ptah_link *link)
 
 	if (rc == -EINPROGRESS)
 		return 0;
-	return rc < 0 ? rc : wire_opens(link, rc);
+	return rc < 0 ? rc : dialed(link, rc);
 }
 
 /*
@@ -429,6 +440,7 @@ ptah_birth_again(struct ptah_link *link)
 		return false;
 	}
 	ptah_link_stat(link, PTAH_STAT_HANDSHAKES_FAILED, 1);
+	ptah_link_stat(link, ptah_stats_failure(why), 1);
 	ptah_log_rc(PTAH_LOG_INFO, AREA_LINK, why, "%s: a handshake failed, and another place is tried%s%s",
 	    link->instance->name, reason != NULL ? ": " : "", reason != NULL ? reason : "");
 	return !link->dead;
@@ -527,6 +539,7 @@ ptah_link_plain_opened(struct ptah_link *link, int fd, struct ptah_span early)
 {
 	if (ptah_birth_keep_early(link, PLAIN, early) != 0)
 		ptah_link_die(link, -ENOMEM);
+	ptah_stats_dialed(link->stats, ptah_clock_now_ns() - link->birth->dialed_ns);
 	link->birth->plain_fd = fd;
 	link->birth->plain_done = true;
 	ptah_link_settle(link);

@@ -80,7 +80,7 @@ begins(struct ptah_courier *courier)
 {
 	ptah_deadline_clear(&courier->deadline);
 	courier->open = true;
-	ptah_stats_add(courier->worker->stats, PTAH_STAT_LINKS_RELAYING, 1);
+	ptah_stats_add(courier->stats, PTAH_STAT_LINKS_RELAYING, 1);
 	courier->ops->on_open(courier, courier->arg);
 }
 
@@ -145,6 +145,8 @@ bury(struct ptah_courier *courier)
 
 	if (!courier->open && rc != 0 && rc != -ECANCELED)
 		ptah_courier_count(courier, rc == -EACCES ? PTAH_STAT_REJECTED : PTAH_STAT_HANDSHAKES_FAILED);
+	if (!courier->open && rc != 0)
+		ptah_courier_count(courier, courier->plain_rc != 0 ? PTAH_STAT_FAILED_TARGET : ptah_stats_failure(rc));
 	if (rc != 0 && rc != -ECANCELED && courier->plain_rc == 0)
 		ptah_log_rc(courier->open || rc == -EACCES ? PTAH_LOG_DEBUG : PTAH_LOG_INFO, AREA_LINK, rc, "%s: a %s link of messages ended%s%s%s",
 		    instance->name, courier->role == PTAH_CLIENT ? "client" : "server", courier->open ? "" : " in its handshake",
@@ -266,6 +268,7 @@ ptah_courier_new(struct ptah_worker *worker, const struct ptah_courier_how *how,
 		return NULL;
 	}
 	courier->worker = worker;
+	courier->stats = ptah_instance_stats(how->instance, worker);
 	courier->instance = ptah_instance_ref(how->instance);
 	courier->role = how->role;
 	courier->ops = ops;
@@ -328,7 +331,7 @@ ptah_courier_take(struct ptah_courier *courier, const struct ptah_msg *msg)
 	const struct space space = { msg->room, true };
 	int from = msg->side == PTAH_SIDE_PLAIN ? PLAIN : WIRE, answer = PTAH_GO, rc;
 
-	ptah_stats_add(courier->worker->stats, from == PLAIN ? PTAH_STAT_PLAIN_BYTES_IN : PTAH_STAT_WIRE_BYTES_IN, msg->body.len);
+	ptah_stats_add(courier->stats, from == PLAIN ? PTAH_STAT_PLAIN_BYTES_IN : PTAH_STAT_WIRE_BYTES_IN, msg->body.len);
 	courier->depth++;
 	ptah_hop_carry(courier, from == PLAIN ? -1 : courier->n_hops, from, msg, &space, &answer);
 	courier->depth--;

@@ -24,6 +24,7 @@
 #include "base/random.h"
 #include "loop/worker.h"
 #include "relay/layer.h"
+#include "stats/stats.h"
 
 #define LEAST_S 60.0
 #define MEAN_S 300.0
@@ -36,6 +37,7 @@
 
 struct drained {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	int fd;
 	struct event on_bytes, on_hour;
 };
@@ -75,6 +77,7 @@ drained_free(struct drained *one)
 	event_del(&one->on_bytes);
 	event_del(&one->on_hour);
 	hang_up(one->fd);
+	ptah_stats_less(one->stats, PTAH_STAT_PROBES_HELD);
 	free(one);
 }
 
@@ -158,6 +161,7 @@ ptah_drain_begin(struct ptah_worker *worker, int fd, const struct ptah_rejection
 	if (one == NULL)
 		goto fail;
 	one->worker = worker;
+	one->stats = how->stats != NULL ? how->stats : worker->stats;
 	one->fd = fd;
 	if (event_assign(&one->on_bytes, worker->base, fd, EV_READ | EV_PERSIST, on_bytes, one) == -1 ||
 	    evtimer_assign(&one->on_hour, worker->base, on_hour, one) == -1 ||
@@ -168,6 +172,7 @@ ptah_drain_begin(struct ptah_worker *worker, int fd, const struct ptah_rejection
 		goto fail;
 	}
 	relay->drained[relay->n_drained++] = one;
+	ptah_stats_add(one->stats, PTAH_STAT_PROBES_HELD, 1);
 	return;
 
 fail:

@@ -254,7 +254,7 @@ leave(struct ptah_courier *courier, int behind, int from, const struct ptah_msg 
 	out.size = sizeof(out);
 	out.side = from == PLAIN ? PTAH_SIDE_WIRE : PTAH_SIDE_PLAIN;
 	courier->moved++;
-	ptah_stats_add(courier->worker->stats, from == PLAIN ? PTAH_STAT_WIRE_BYTES_OUT : PTAH_STAT_PLAIN_BYTES_OUT, out.body.len);
+	ptah_stats_add(courier->stats, from == PLAIN ? PTAH_STAT_WIRE_BYTES_OUT : PTAH_STAT_PLAIN_BYTES_OUT, out.body.len);
 	courier->ops->on_message(courier, &out, space != NULL && space->lasts, courier->arg);
 }
 

@@ -41,6 +41,7 @@ struct held {
 struct ptah_courier {
 	struct ptah_courier *prev, *next; /* all of the worker */
 	struct ptah_worker *worker;
+	struct ptah_stats *stats; /* where it is counted */
 	struct ptah_instance *instance;
 	const struct ptah_courier_ops *ops;
 	void *arg;
@@ -64,7 +65,7 @@ struct ptah_courier {
 static inline void
 ptah_courier_count(const struct ptah_courier *courier, enum ptah_stat stat)
 {
-	ptah_stats_add(courier->worker->stats, stat, 1);
+	ptah_stats_add(courier->stats, stat, 1);
 }
 
 /** It is over; whoever is outermost buries it. */

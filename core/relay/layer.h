@@ -58,6 +58,7 @@ enum stage {
 
 struct ptah_link {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;      /* where it is counted */
 	struct ptah_link *prev, *next; /* of its flock */
 	const struct ptah_link_ops *ops;
 	void *arg;
@@ -104,6 +105,7 @@ struct birth {
 	bool given;
 	uint32_t attempt;
 	unsigned dial_ms;
+	uint64_t dialed_ns;          /* when the dial began: a client's, or a server's owner's for the plain end */
 	struct ptah_span early[2];   /* heap: bytes that came before their reader was there */
 	int plain_fd;                /* server: has come, is not yet taken */
 	bool plain_done;
@@ -142,7 +144,7 @@ void ptah_link_settle(struct ptah_link *link);
 static inline void
 ptah_link_stat(const struct ptah_link *link, enum ptah_stat stat, uint64_t n)
 {
-	ptah_stats_add(link->worker->stats, stat, n);
+	ptah_stats_add(link->stats, stat, n);
 }
 
 /* birth.c: on the way to the relay. */
@@ -167,6 +169,7 @@ int ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool
 
 /** Why and since when a peer is kept in the dark. */
 struct ptah_rejection {
+	struct ptah_stats *stats; /* where it is counted; NULL: with its worker */
 	uint64_t born_ns;
 	uint32_t manner;
 	uint32_t close_s; /* as io->close_s */

@@ -122,6 +122,7 @@ ptah_link_new(struct ptah_worker *worker, struct ptah_instance *instance, uint8_
 		return NULL;
 	}
 	link->worker = worker;
+	link->stats = ptah_instance_stats(instance, worker);
 	link->instance = ptah_instance_ref(instance);
 	link->role = role;
 	ptah_link_set_half_close(link, instance->half_close);
@@ -191,6 +192,20 @@ bury_client(struct ptah_link *link)
 	ptah_instance_unref(instance);
 }
 
+/* It was not a relay yet. */
+static void
+count_failure(struct ptah_link *link, int rc)
+{
+	enum ptah_stat why = ptah_stats_failure(rc);
+
+	if (link->stage == STAGE_DIAL && rc != -ECANCELED)
+		why = PTAH_STAT_FAILED_DIAL;
+	else if (link->birth->plain_rc != 0)
+		why = PTAH_STAT_FAILED_TARGET;
+	ptah_link_stat(link, PTAH_STAT_HANDSHAKES_FAILED, 1);
+	ptah_link_stat(link, why, 1);
+}
+
 static void
 bury(struct ptah_link *link)
 {
@@ -199,7 +214,7 @@ bury(struct ptah_link *link)
 	int rc = link->rc;
 
 	if (rc != 0 && link->stage != STAGE_RELAY)
-		ptah_link_stat(link, PTAH_STAT_HANDSHAKES_FAILED, 1);
+		count_failure(link, rc);
 	/* Why there is no plain end, its owner has said. */
 	bool told = rc == -ECANCELED || (link->birth != NULL && link->birth->plain_rc != 0);
 	if (rc != 0 && !told)
@@ -215,7 +230,7 @@ bury(struct ptah_link *link)
 	if (link->rejected && link->end[WIRE].fd != -1) {
 		ptah_link_stat(link, PTAH_STAT_REJECTED, 1);
 		const struct ptah_rejection how = {
-			.born_ns = link->born_ns, .manner = link->manner, .close_s = link->close_s,
+			.stats = link->stats, .born_ns = link->born_ns, .manner = link->manner, .close_s = link->close_s,
 			.asked = link->asked, .believed = link->believed,
 		};
 		ptah_drain_begin(link->worker, ptah_end_take_fd(&link->end[WIRE]), &how);
@@ -234,6 +249,7 @@ on_deadline(struct ptah_deadline *deadline, void *arg)
 	(void)deadline;
 	ptah_link_stat(link, PTAH_STAT_TIMEOUTS, 1);
 	if (link->stage == STAGE_DIAL && link->birth->dial != NULL) {
+		ptah_link_stat(link, PTAH_STAT_DIALS_FAILED, 1);
 		link->reason = "no answer within the dial limit";
 	} else if (link->stage == STAGE_LAYERS) {
 		link->reason = "the handshake did not end within its limit";

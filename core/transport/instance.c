@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "stats/tally.h"
 #include "transport/announce.h"
 #include "transport/check.h"
 #include "transport/chunk.h"
@@ -165,6 +166,7 @@ copy_wish(struct ptah_instance *instance, const struct ptah_instance_wish *wish)
 	instance->look = wish->look;
 	instance->dial_how = wish->dial_how;
 	instance->flocks = wish->flocks;
+	instance->tally = wish->tally;
 	instance->on_arrive = wish->on_arrive;
 	instance->n_workers = wish->n_workers;
 	instance->workers = calloc(wish->n_workers + 1, sizeof(struct ptah_worker *));
@@ -414,6 +416,12 @@ ptah_instance_try(struct ptah_registry *registry, const struct ptah_instance_wis
 		tried->spawns = tried->spawns || (layer->module->abilities & PTAH_SPAWNS) != 0;
 	ptah_instance_unref(instance);
 	return 0;
+}
+
+struct ptah_stats *
+ptah_instance_stats(const struct ptah_instance *instance, const struct ptah_worker *worker)
+{
+	return instance->tally != NULL ? ptah_tally_at(instance->tally, worker->index) : worker->stats;
 }
 
 struct ptah_instance *

@@ -29,6 +29,8 @@ struct ptah_stopping;
 struct ptah_state;
 struct ptah_state_look;
 struct ptah_flock;
+struct ptah_stats;
+struct ptah_tally;
 struct ptah_instance;
 
 /** How long a home may take to be ready. */
@@ -72,6 +74,7 @@ struct ptah_instance {
 	char *advertise;                  /* NULL: the bound address */
 	struct ptah_json *bridge_args;    /* object of strings, or NULL */
 	struct ptah_flock *flocks;        /* where its links belong, by worker (relay/flock.h); NULL: to their worker */
+	struct ptah_tally *tally;         /* where its links are counted (stats/tally.h); NULL: with their worker */
 	atomic_uint refs;
 	void *arg;                        /* of whoever opened it */
 
@@ -109,6 +112,7 @@ struct ptah_instance_wish {
 	unsigned n_workers;
 	const struct ptah_dial_how *dial_how; /* for the dials of carriers; lent for the life of the instance; NULL: directly */
 	struct ptah_flock *flocks;       /* lent for the life of its links, one for each worker; NULL: see ptah_instance */
+	struct ptah_tally *tally;        /* lent likewise; NULL: see ptah_instance */
 	ptah_arrive_fn *on_arrive;       /* server; may be NULL if no carrier is to be opened */
 };
 
@@ -164,6 +168,9 @@ struct ptah_state *ptah_instance_state(const struct ptah_instance *instance, con
 
 /** Hears, on the home's worker, that a carrier listens (0) and where ("ip:port"), or -errno. */
 typedef void ptah_listening_fn(int rc, const char *bound, void *arg);
+
+/** Where on this worker its links are counted. */
+struct ptah_stats *ptah_instance_stats(const struct ptah_instance *instance, const struct ptah_worker *worker);
 
 /** The layer that makes the wire end. */
 struct ptah_instance *ptah_instance_bottom(struct ptah_instance *instance);

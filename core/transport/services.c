@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "loop/worker.h"
+#include "stats/stats.h"
 #include "transport/child.h"
 #include "transport/ear.h"
 #include "transport/home.h"
@@ -82,7 +83,13 @@ replay(struct ptah_self *self, struct ptah_span scope, struct ptah_span token, u
 	seen = ptah_registry_replay(self->instance->registry);
 	if (seen == NULL)
 		return -ENOMEM;
-	return ptah_replay_check(seen, scope, token, ttl_s, ptah_clock_now_ns() / PTAH_NS_PER_S);
+
+
+	int fresh = ptah_replay_check(seen, scope, token, ttl_s, ptah_clock_now_ns() / PTAH_NS_PER_S);
+
+	if (fresh == 0)
+		ptah_stats_add(ptah_instance_stats(self->instance, self->worker), PTAH_STAT_REPLAYS, 1);
+	return fresh;
 }
 
 /* ---- state ---------------------------------------------------------------- */

@@ -10,9 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "loop/deadline.h"
 #include "loop/end.h"
 #include "loop/worker.h"
+#include "stats/stats.h"
 #include "transport/child.h"
 #include "transport/home.h"
 #include "transport/instance.h"
@@ -32,6 +34,7 @@ struct ptah_stream {
 	struct ptah_dial *dial;
 	struct ptah_through *through;
 	struct ptah_deadline limit; /* of the dial */
+	uint64_t dialed_ns;        /* when it began; 0: to this machine, and not counted */
 	bool dialing;
 	bool stranger;             /* EV_ACCEPT comes first */
 	int32_t via;               /* for that, as the next three */
@@ -535,12 +538,25 @@ dial_is_over(struct ptah_stream *stream, int rc)
 }
 
 static void
+count_dial(const struct ptah_stream *stream, int rc)
+{
+	struct ptah_stats *stats = ptah_instance_stats(stream->owner->instance, stream->owner->worker);
+
+	if (rc == 0)
+		ptah_stats_dialed(stats, ptah_clock_now_ns() - stream->dialed_ns);
+	else
+		ptah_stats_add(stats, PTAH_STAT_DIALS_FAILED, 1);
+}
+
+static void
 on_dialed(int fd, int rc, const char *reason, void *arg)
 {
 	struct ptah_stream *stream = arg;
 
 	(void)reason;
 	stream->dial = NULL;
+	if (stream->dialed_ns != 0)
+		count_dial(stream, rc);
 	if (rc == 0)
 		rc = open_on(stream, fd);
 	dial_is_over(stream, rc);
@@ -582,11 +598,12 @@ dial_directly(struct ptah_stream *stream, int32_t via, const char *server)
 			return -EACCES; /* a program of this machine is not for one that is locked up */
 		how = &directly;
 	}
+	stream->dialed_ns = via == PTAH_LOCAL ? 0 : ptah_clock_now_ns();
 	fd = ptah_dial_start(stream->owner->worker, how != NULL ? how : &directly, &dest, on_dialed, stream, &stream->dial);
 	if (fd >= 0)
 		on_dialed(fd, 0, NULL, stream);
 	else if (fd != -EINPROGRESS && fd != -ENOMEM)
-		dial_is_over(stream, fd);
+		on_dialed(-1, fd, NULL, stream);
 	return fd == -ENOMEM ? fd : 0;
 }
 

@@ -22,6 +22,7 @@
 
 struct ptah_listener {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	int fd;
 	struct event *event;
 	struct ptah_quota *quota;
@@ -91,7 +92,7 @@ static void on_rested(struct ptah_deadline *deadline, void *arg);
 static void
 rest(struct ptah_listener *listener, const char *why)
 {
-	ptah_stats_add(listener->worker->stats, PTAH_STAT_ACCEPT_WAITS, 1);
+	ptah_stats_add(listener->stats, PTAH_STAT_ACCEPT_WAITS, 1);
 	ptah_warn_often(&listener->said, AREA_WIRE, "new connections wait: %s", why);
 	event_del(listener->event);
 	(void)ptah_deadline_set(listener->worker, &listener->rest, REST_MS, on_rested, listener); /* it is reserved */
@@ -199,7 +200,7 @@ ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota, 
 
 	ptah_keepalive_set(fd, worker->gone_s); /* accepted sockets inherit that, too */
 	if (listener != NULL) {
-		*listener = (struct ptah_listener){ .worker = worker, .fd = fd, .quota = quota, .fn = fn, .arg = arg };
+		*listener = (struct ptah_listener){ .worker = worker, .stats = worker->stats, .fd = fd, .quota = quota, .fn = fn, .arg = arg };
 		listener->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_connection, listener);
 		if (listener->event != NULL && ptah_deadline_reserve(worker, REST_MS) == 0 &&
 		    event_add(listener->event, NULL) == 0)
@@ -211,6 +212,13 @@ ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota, 
 	close(fd);
 	errno = ENOMEM;
 	return NULL;
+}
+
+void
+ptah_listener_count(struct ptah_listener *listener, struct ptah_stats *stats)
+{
+	if (listener != NULL)
+		listener->stats = stats;
 }
 
 void

@@ -17,6 +17,7 @@
 
 #include "base/addr.h"
 
+struct ptah_stats;
 struct ptah_worker;
 struct ptah_listener;
 
@@ -49,6 +50,9 @@ typedef void ptah_accept_fn(int fd, const struct ptah_addr *peer, void *arg);
  */
 struct ptah_listener *ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota,
     ptah_accept_fn *fn, void *arg);
+
+/** Where it is counted that it rests: not with its worker, but here.  Lends: stats.  NULL, as listener, is fine. */
+void ptah_listener_count(struct ptah_listener *listener, struct ptah_stats *stats);
 
 /**
  * Stop listening.  With 'drain' what stands in this socket's queue is accepted

@@ -161,6 +161,7 @@ follows_a_name_when_nobody_is_where_it_was(void **state)
 	worker = ptah_worker_new(0);
 	assert_non_null(worker);
 	how.worker = worker;
+	how.stats = worker->stats;
 	how.batch = ptah_udp_batch_new();
 	worker->dns = evdns_base_new(worker->base, 0);
 	snprintf(text, sizeof(text), "127.0.0.1:%u", dns_port);

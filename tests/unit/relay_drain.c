@@ -288,6 +288,7 @@ who_says_eof_is_hung_up_on_at_once(void **state)
 		for (int j = 0; j < 20; j++)
 			turn(worker);
 		assert_false(has_ended(peer));
+		assert_int_equal(ptah_stats_get(worker->stats, PTAH_STAT_PROBES_HELD), 1);
 		shutdown(peer, SHUT_WR);
 		while (!has_ended(peer)) {
 			turn(worker);
@@ -318,6 +319,7 @@ an_end_with_bytes_on_the_way_is_no_reset(void **state)
 	ptah_drain_begin(worker, fd, &(struct ptah_rejection){ .manner = PTAH_NOW });
 	assert_true(has_ended(peer));
 	close(peer);
+	assert_int_equal(ptah_stats_get(worker->stats, PTAH_STAT_PROBES_HELD), 0);
 	worker_end(worker);
 }
 

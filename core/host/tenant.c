@@ -71,8 +71,11 @@ on_method_error(const char *name, const char *text, void *arg)
 static void
 settle(struct ptah_tenant *tenant)
 {
+	char text[PTAH_ADDR_TEXT];
+
 	if (tenant->bound) {
-		ptah_notice(AREA_HOST, "%s serves: %s", tenant->plan->label, tenant->plan->services[0].name);
+		ptah_notice(AREA_HOST, "%s serves: %s on %s", tenant->plan->label, tenant->plan->services[0].name,
+		    ptah_addr_format(tenant->bound, text));
 		set_state(tenant, PTAH_RUN_SERVES);
 		return;
 	}

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""ptah run: several services in one process, and what a reload does to them."""
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import harness
+from harness import connect, echoes, free_port, poll
+from runner import Run, client, server
+
+
+@contextlib.contextmanager
+def pair(tmp_path, echo, **more):
+    """Both ends in one process; gives the run and its services."""
+    port = free_port()
+    services = {"far": server(echo.port, listen="127.0.0.1:%d" % port),
+                "near": client(("127.0.0.1", port))}
+    with Run(tmp_path, services, **more) as run:
+        run.wait_ready()
+        yield run, services
+        run.check()
+
+
+def refused(where):
+    """Nobody listens there."""
+    try:
+        connect(where).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_ends_in_one_process_carry_bytes(tmp_path, echo):
+    """A client, its server and another client that speaks SOCKS, in one file."""
+    with pair(tmp_path, echo) as (run, services):
+        far = run.where("far")
+        with connect(run.where("near")) as sock:
+            assert echoes(sock, os.urandom(100000))
+        run.reload({**services, "socks": {"role": "client", "transport": "dummy", "listen": "127.0.0.1:0"}})
+        sock, reply = harness.socks5(run.where("socks"), far)
+        with sock:
+            assert reply == 0 and echoes(sock)
+        assert run.finish() == 0
+
+
+def test_unchanged_is_not_touched(tmp_path, echo):
+    """A reload of the same file starts nothing and closes nothing."""
+    with pair(tmp_path, echo) as (run, _):
+        near = run.where("near")
+        with connect(near) as sock:
+            assert echoes(sock)
+            assert "0 services are new, 0 changed, 0 gone, 2 as they were" in run.reload()
+            assert echoes(sock)
+        assert sum(" serves: " in line for line in run.err_lines) == 2
+        with connect(near) as sock:
+            assert echoes(sock)
+
+
+def test_changed_takes_the_place_over(tmp_path, echo):
+    """Another target for new links; a live one ends as it began; the port stays the same."""
+    with harness.SinkServer(greeting=b"other") as other, pair(tmp_path, echo) as (run, services):
+        far, near = run.where("far"), run.where("near")
+        with connect(near) as old:
+            assert echoes(old)
+            since = len(run.err_lines)
+            changed = {**services, "far": server(other.port, listen="%s:%d" % far)}
+            assert "0 services are new, 1 changed, 0 gone, 1 as they were" in run.reload(changed)
+            assert run.where("far", since) == far
+            with connect(near) as new:
+                assert harness.recv_exact(new, 5) == b"other"
+            assert echoes(old, os.urandom(50000))
+
+
+def test_port_of_the_kernel_is_kept(tmp_path, echo):
+    """Port 0 is the same port after a change."""
+    with Run(tmp_path, {"far": server(echo.port)}) as run:
+        run.wait_ready()
+        far = run.where("far")
+        since = len(run.err_lines)
+        run.reload({"far": server(echo.port, dialTimeout=9)})
+        assert run.where("far", since) == far
+
+
+def test_gone_and_new(tmp_path, echo):
+    """What is not in the file any more takes nothing new, and what is new serves."""
+    with pair(tmp_path, echo) as (run, services):
+        near = run.where("near")
+        with connect(near) as sock:
+            assert echoes(sock)
+            assert "1 services are new, 0 changed, 1 gone, 1 as they were" in run.reload(
+                {"far": services["far"], "also": client(run.where("far"))})
+            poll(lambda: refused(near), what="the old port to close")
+            assert echoes(sock)
+            with connect(run.where("also")) as new:
+                assert echoes(new)
+
+
+def test_ports_may_change_hands(tmp_path, echo):
+    """Two services take each other's port in one reload."""
+    with harness.SinkServer(greeting=b"other") as other:
+        one, two = free_port(), free_port()
+        places = ["127.0.0.1:%d" % port for port in (one, two)]
+        with Run(tmp_path, {"a": server(echo.port, listen=places[0]),
+                            "b": server(other.port, listen=places[1])}) as run:
+            run.wait_ready()
+            assert "0 services are new, 2 changed" in run.reload(
+                {"a": server(echo.port, listen=places[1]), "b": server(other.port, listen=places[0])})
+
+            def changed_hands():
+                with connect(("127.0.0.1", one)) as sock:
+                    sock.settimeout(0.2)
+                    try:
+                        return sock.recv(5) == b"other"
+                    except socket.timeout:
+                        return False
+
+            poll(changed_hands, what="the other service on its port")
+            with connect(("127.0.0.1", two)) as sock:
+                assert echoes(sock)
+
+
+@pytest.mark.parametrize("broken, said", [
+    ("{\"services\": {", r"ptah\.json:1:"),
+    ({"far": {"role": "server"}}, r"services\.far\.transport: "),
+    ({"far": server(9, options={"colour": 1})}, r"services\.far\.options\.colour: "),
+])
+def test_error_changes_nothing(tmp_path, echo, broken, said):
+    """A file with an error is refused whole, and each fault is said."""
+    with pair(tmp_path, echo) as (run, services):
+        near = run.where("near")
+        with connect(near) as sock:
+            run.reload(broken, answer="is not taken: nothing has changed")
+            run.wait_line(said, "err")
+            assert echoes(sock)
+            with connect(near) as new:
+                assert echoes(new)
+        assert "2 as they were" in run.reload(services)
+
+
+def test_service_that_fails_leaves_others_alone(tmp_path, echo):
+    """A new one whose port is taken does not start; the next reload tries again."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pair(tmp_path, echo) as (run, services):
+        more = {**services, "late": server(echo.port, listen="127.0.0.1:%d" % taken.getsockname()[1])}
+        assert "1 services are new" in run.reload(more)
+        run.wait_line("late does not start: dummy: cannot listen on .*: Address already in use", "err")
+        with connect(run.where("near")) as sock:
+            assert echoes(sock)
+        taken.close()
+        run.reload()
+        with connect(run.where("late")) as sock:
+            assert echoes(sock)
+
+
+def test_failed_change_leaves_the_old_one(tmp_path, echo):
+    """Where the new plan does not start, the old one goes on, until it can be replaced."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pair(tmp_path, echo) as (run, services):
+        near = run.where("near")
+        elsewhere = "127.0.0.1:%d" % taken.getsockname()[1]
+        changed = {**services, "near": client(run.where("far"), listen=elsewhere)}
+        run.reload(changed)
+        run.wait_line("near goes on as it was before", "err")
+        with connect(near) as sock:
+            assert echoes(sock)
+        assert "2 as they were" in run.reload(services)
+        run.reload(changed)
+        run.wait_line("near goes on as it was before", "err")
+        taken.close()
+        run.reload()
+        poll(lambda: refused(near), what="the old port to close")
+        with connect(run.where("near")) as sock:
+            assert echoes(sock)
+
+
+def test_drain_waits_for_links(tmp_path, echo):
+    """SIGINT closes the ports and ends with the last link; the exit status is 0."""
+    with pair(tmp_path, echo) as (run, _):
+        near = run.where("near")
+        with connect(near) as sock:
+            assert echoes(sock)
+            run.signal(signal.SIGINT)
+            poll(lambda: refused(near), what="the port to close")
+            assert echoes(sock) and run.alive()
+        assert run.exit() == 0
+
+
+def test_drain_has_a_deadline(tmp_path, echo):
+    """Links that do not end are ended when their time is over."""
+    with pair(tmp_path, echo, drainTimeout=1) as (run, _):
+        with connect(run.where("near")) as sock:
+            assert echoes(sock)
+            run.signal(signal.SIGINT)
+            assert run.exit() == 0
+            assert harness.recv_all(sock) == b""
+
+
+def test_second_sigint_ends_at_once(tmp_path, echo):
+    with pair(tmp_path, echo) as (run, _):
+        near = run.where("near")
+        with connect(near) as sock:
+            assert echoes(sock)
+            run.signal(signal.SIGINT)
+            poll(lambda: refused(near), what="the port to close")
+            run.signal(signal.SIGINT)
+            assert run.exit() == 0
+
+
+def test_old_plans_have_a_deadline(tmp_path, echo):
+    """Links of a plan that was changed are ended after drainTimeout, the others not."""
+    with pair(tmp_path, echo, drainTimeout=1) as (run, services):
+        far = run.where("far")
+        with connect(run.where("near")) as old, connect(far) as other:
+            assert echoes(old) and echoes(other)
+            run.reload({**services, "near": client(far, dialTimeout=9)})
+            assert harness.recv_all(old) == b""
+            assert echoes(other)
+
+
+def test_counters_are_logged(tmp_path, echo):
+    with pair(tmp_path, echo) as (run, _):
+        run.signal(signal.SIGUSR1)
+        run.wait_line(r"counters: links_opened=0 ", "err")
+
+
+@pytest.mark.parametrize("text, status", [("{}", 78), (None, 78)])
+def test_file_that_cannot_be_used(tmp_path, text, status):
+    path = tmp_path / "ptah.json"
+    if text is not None:
+        path.write_text(text)
+    got = subprocess.run([harness.program()[0], "run", str(path)], capture_output=True, text=True, check=False,
+                         env=harness.environment(), timeout=20 * harness.SLOW)
+    assert got.returncode == status
+    assert str(path) in got.stderr and got.stdout == ""
+
+
+def test_nothing_that_starts(tmp_path, echo):
+    """When no service starts there is nothing to stay for."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with Run(tmp_path, {"far": server(echo.port, listen="127.0.0.1:%d" % taken.getsockname()[1])}) as run:
+            assert run.exit() == 69

@@ -34,7 +34,7 @@ ptah_trial_step(const char *format, ...)
 	va_end(args);
 }
 
-static noreturn void
+__attribute__((format(printf, 2, 0))) static noreturn void
 decide(int verdict, const char *format, va_list args)
 {
 	vsnprintf(now->text, sizeof(now->text), format, args);

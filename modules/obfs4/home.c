@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "options.h"
+#include "statewords.h"
 
 #define STATE "state.json"
 #define BRIDGELINE "bridgeline.txt"
@@ -50,7 +51,7 @@ read_state(struct obfs4_home *home, char *why, size_t room)
 	if (n == -ENOENT)
 		return 0;
 	if (n < 0 && rc != -EBADMSG) {
-		snprintf(why, room, "cannot read obfs4_" STATE ": %s", strerror(-rc));
+		snprintf(why, room, "cannot read obfs4_" STATE ": %s", ptah_state_words(rc));
 		return rc;
 	}
 	if (n >= 0)
@@ -118,7 +119,7 @@ open_server(struct obfs4_home *home, const struct obfs4_conf *conf)
 	(void)sodium_mprotect_readonly(home->identity);
 	rc = write_state(home);
 	if (rc < 0) {
-		snprintf(why, sizeof(why), "cannot write to its state folder: %s", strerror(-rc));
+		snprintf(why, sizeof(why), "cannot write to its state folder: %s", ptah_state_words(rc));
 		return refuse(home, rc, why);
 	}
 	if (rc == 0) {

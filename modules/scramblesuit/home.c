@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "options.h"
+#include "statewords.h"
 
 #define STATE "state.json"
 #define TICKETS "tickets.json"
@@ -73,7 +74,7 @@ read_state(const struct scramble_home *home, struct scramble_identity *identity,
 	if (n == -ENOENT)
 		return 0;
 	if (n < 0 && rc != -EBADMSG) {
-		snprintf(why, room, "cannot read scramblesuit_" STATE ": %s", strerror(-rc));
+		snprintf(why, room, "cannot read scramblesuit_" STATE ": %s", ptah_state_words(rc));
 		return rc;
 	}
 	if (n >= 0)
@@ -150,7 +151,7 @@ open_server(struct scramble_home *home, const struct scramble_conf *conf)
 			    "name one (-state), or give a password");
 		be_ready(home);
 	} else if (rc < 0) {
-		snprintf(why, sizeof(why), "cannot write to its state folder: %s", strerror(-rc));
+		snprintf(why, sizeof(why), "cannot write to its state folder: %s", ptah_state_words(rc));
 		return refuse(home, rc, why);
 	}
 	return 0;

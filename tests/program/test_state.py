@@ -152,3 +152,23 @@ def test_a_state_folder_that_is_in_use(tmp_path):
         p.wait_done()
         assert "busy" in refused(bridge(tmp_path / "state"))
         assert p.finish() == 0
+
+
+@pytest.mark.skipif(not os.path.exists(os.path.join(MODULES, "dummy.so")),
+    reason="built without dummy")
+def test_two_services_cannot_have_one_identity(tmp_path):
+    """Below two stacks: one is told so, and a name of its own helps."""
+    folder = tmp_path / "modules"
+    folder.mkdir(mode=0o755)
+    (folder / "other.json").write_text('{"module": "obfs4"}')
+    for second, words in (("obfs4", 1), ("other", 0)):
+        names = ["dummy+obfs4", "dummy+dummy+" + second]
+        with Ptah(E1S(tmp_path / "state", 9, TOR_PT_SERVER_TRANSPORTS=",".join(names),
+                TOR_PT_SERVER_BINDADDR=",".join(n + "-127.0.0.1:0" for n in names),
+                PTAH_MODULE_PATH="%s:%s" % (folder, MODULES))) as p:
+            p.wait_line("^SMETHODS DONE$")
+            errors = [line for line in p.out_lines if line.startswith("SMETHOD-ERROR")]
+            assert len(errors) == words, errors
+            assert all("another transport" in e and "NAME.json" in e for e in errors)
+            assert p.finish() == 0
+    assert {"obfs4_state.json", "other_state.json"} <= set(os.listdir(tmp_path / "state"))

@@ -7,21 +7,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/flag.h"
+#include "config/source.h"
+#include "host/activation.h"
 #include "host/checkfile.h"
 #include "host/crew.h"
+#include "host/manager.h"
 #include "host/process.h"
 #include "host/tenant.h"
 #include "transport/registry.h"
+#include "wire/place.h"
 
 /* What still lives when it is to end may take this long. */
 #define END_MS 3000
 
+/* By PTAH_LOG_PLAIN ... of config/runfile.h. */
+static const char *const formats[] = { "plain", "journal", "json", "auto", NULL };
+
+enum { LOG_FORMAT };
+
 const struct ptah_ask ptah_run_flags[] = {
+	[LOG_FORMAT] = { .name = "log-format", .value = "FORMAT", .type = PTAH_VALUE_WORD, .words = formats,
+	    .help = "write the log so, whatever logFormat of the file says" },
 	{ .name = NULL },
 };
 
@@ -35,6 +49,9 @@ struct ptah_run {
 	struct event *on_end, *on_other;
 	struct ptah_tenant *tenants; /* in the order of the file; then those whose time is over */
 	struct ptah_run_watcher *watchers;
+	struct ptah_manager *manager;
+	ptah_log_output_fn *log_output; /* NULL: a file, or none yet */
+	int log_format; /* as the command was asked; -1: it was not */
 	bool changing; /* a start or a reload is under way */
 	bool ready;    /* the start is over */
 	bool busy;     /* who is whose heir is not settled yet */
@@ -163,7 +180,8 @@ inherit(struct ptah_run *run, const struct ptah_tenant *heir)
 		if (serves || strcmp(tenant->plan->label, heir->plan->label) != 0)
 			let_go(run, tenant);
 		else
-			ptah_warn(AREA_HOST, "%s goes on as it was before: what the file says now does not start", tenant->plan->label);
+			ptah_event(PTAH_LOG_WARN, AREA_HOST, "service-kept", tenant->plan->label,
+			    "%s goes on as it was before: what the file says now does not start", tenant->plan->label);
 	}
 }
 
@@ -191,7 +209,7 @@ look_whether_settled(struct ptah_run *run)
 		run->rc = EX_UNAVAILABLE;
 		ptah_run_end(run, "no service of the file starts");
 	} else {
-		ptah_notice(AREA_HOST, "ready: %zu of %zu services serve", n_serving, n);
+		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "ready", NULL, "ready: %zu of %zu services serve", n_serving, n);
 		tell(run, PTAH_RUN_EV_READY);
 		if (run->again)
 			(void)ptah_run_reload(run, NULL, NULL);
@@ -234,7 +252,7 @@ log_faults(const struct ptah_run *run, const struct ptah_faults *faults, struct 
 		struct ptah_buf line = { 0 };
 
 		if (ptah_fault_print(fault, run->path, &line) == 0) {
-			ptah_log(fault->warning ? PTAH_LOG_WARN : PTAH_LOG_ERROR, AREA_CONFIG, "%.*s", (int)line.len, (const char *)line.at);
+			ptah_event(fault->warning ? PTAH_LOG_WARN : PTAH_LOG_ERROR, AREA_CONFIG, "config-fault", NULL, "%.*s", (int)line.len, (const char *)line.at);
 			if (words)
 				ptah_buf_printf(words, "%.*s\n", (int)line.len, (const char *)line.at);
 		}
@@ -396,14 +414,14 @@ ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_b
 	tell(run, PTAH_RUN_EV_RELOADING);
 	rc = read_file(run, &file, &ours, words);
 	if (rc < 0) {
-		ptah_error(AREA_HOST, "%s is not taken: nothing has changed", run->path);
+		ptah_event(PTAH_LOG_ERROR, AREA_HOST, "reload-refused", NULL, "%s is not taken: nothing has changed", run->path);
 		tell(run, PTAH_RUN_EV_RELOADED);
 	} else {
 		warn_of_process(&file, &run->file);
 		ptah_runfile_clear(&run->file);
 		run->file = file;
 		change(run, &run->file, &ours);
-		ptah_notice(AREA_HOST, "%s is read again: %zu services are new, %zu changed, %zu gone, %zu as they were", run->path,
+		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "reload", NULL, "%s is read again: %zu services are new, %zu changed, %zu gone, %zu as they were", run->path,
 		    ours.n_new, ours.n_changed, ours.n_gone, ours.n_same);
 	}
 	if (how)
@@ -418,7 +436,7 @@ ptah_run_drain(struct ptah_run *run, unsigned limit_s)
 
 	if (run->ending)
 		return;
-	ptah_notice(AREA_HOST, "no new links; waiting for the last one");
+	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "drain", NULL, "no new links; waiting for the last one");
 	run->draining = true;
 	tell(run, PTAH_RUN_EV_DRAINING);
 	if (!run->tenants)
@@ -436,7 +454,7 @@ ptah_run_end(struct ptah_run *run, const char *why)
 	if (run->ending)
 		return;
 	run->ending = true;
-	ptah_notice(AREA_HOST, "ending: %s", why);
+	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "end", NULL, "ending: %s", why);
 	tell(run, PTAH_RUN_EV_ENDING);
 	ptah_worker_break(run->loop);
 }
@@ -484,13 +502,66 @@ watch_signals(struct ptah_run *run)
 
 /* --- birth and death ----------------------------------------------------------------------------- */
 
-static int
-open_log(const struct ptah_runfile *file)
+/* Is our stderr the journal?  It says so by device and inode (systemd.exec(5)). */
+static bool
+is_journal(char *const envp[])
 {
+	const char *stream = ptah_env_get(envp, "JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	    st.st_dev == dev && st.st_ino == ino;
+}
+
+static ptah_log_output_fn *
+output_of(const struct ptah_run *run)
+{
+	switch (run->log_format != -1 ? run->log_format : run->file.log_format) {
+	case PTAH_LOG_JOURNAL:
+		return ptah_log_to_journal;
+	case PTAH_LOG_JSON:
+		return ptah_log_to_json;
+	case PTAH_LOG_AUTO:
+		return is_journal(run->envp) ? ptah_log_to_journal : ptah_log_to_stderr;
+	default:
+		return ptah_log_to_stderr;
+	}
+}
+
+static int
+open_log(struct ptah_run *run)
+{
+	const struct ptah_runfile *file = &run->file;
+
 	ptah_log_unsafe(file->log_unsafe);
-	if (!file->log_file)
-		return ptah_log_add(file->log_level, ptah_log_to_stderr, NULL);
-	return ptah_log_file_open(file->log_file, file->log_level);
+	if (file->log_file)
+		return ptah_log_file_open(file->log_file, file->log_level);
+	run->log_output = output_of(run);
+	return ptah_log_add(file->log_level, run->log_output, NULL);
+}
+
+/* What the service manager has opened for us are places from now on. */
+static int
+adopt(struct ptah_run *run)
+{
+	struct ptah_activation inherited;
+	char why[400];
+	int rc = ptah_activation_take(&inherited, run->envp, why, sizeof(why));
+
+	if (rc != 0)
+		ptah_error(AREA_HOST, "%s", why);
+	for (size_t i = 0; rc == 0 && i < inherited.n; i++) {
+		struct ptah_inherited *one = &inherited.at[i];
+
+		rc = ptah_places_adopt(run->crew->places, one->name, one->fd);
+		if (rc == -EEXIST)
+			ptah_error(AREA_HOST, "two inherited sockets have the name \"%s\": one of them must go "
+			    "(for IPv4 and IPv6, one with BindIPv6Only=both is enough)", one->name);
+		one->fd = -1;
+	}
+	ptah_activation_close(&inherited);
+	return rc;
 }
 
 static int
@@ -524,16 +595,20 @@ start(struct ptah_run *run)
 		fprintf(stderr, "ptah: %s cannot be used%s%s\n", run->path, rc == -EINVAL ? "" : ": ", rc == -EINVAL ? "" : strerror(-rc));
 		return rc == -EINVAL ? EX_CONFIG : EX_SOFTWARE;
 	}
-	rc = open_log(&run->file);
+	rc = open_log(run);
 	if (rc < 0) {
 		fprintf(stderr, "ptah: cannot write the log %s: %s\n", run->file.log_file ? run->file.log_file : "", strerror(-rc));
 		return EX_CANTCREAT;
 	}
-	ptah_notice(AREA_HOST, "ptah %s begins", PACKAGE_VERSION);
+	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "begin", NULL, "ptah %s begins", PACKAGE_VERSION);
 	run->loop = ptah_worker_new(0);
 	rc = run->loop ? watch_signals(run) : -ENOMEM;
 	if (rc == 0)
 		rc = start_crew(run);
+	if (rc == 0)
+		rc = adopt(run);
+	if (rc == 0)
+		rc = ptah_manager_begin(&run->manager, run, run->envp);
 	if (rc < 0) {
 		ptah_error_rc(AREA_HOST, rc, "cannot start");
 		return EX_SOFTWARE;
@@ -560,6 +635,7 @@ finish(struct ptah_run *run, int rc)
 		ptah_warn(AREA_HOST, "a module does not end: leaving without it");
 		_exit(rc);
 	}
+	ptah_manager_end(run->manager);
 	if (run->on_end)
 		event_free(run->on_end);
 	if (run->on_other)
@@ -567,14 +643,19 @@ finish(struct ptah_run *run, int rc)
 	ptah_worker_free(run->loop);
 	ptah_runfile_clear(&run->file);
 	ptah_log_file_close();
-	ptah_log_remove(ptah_log_to_stderr, NULL);
+	if (run->log_output)
+		ptah_log_remove(run->log_output, NULL);
 }
 
 int
 ptah_run_command(const struct ptah_asked *asked, char *envp[])
 {
-	struct ptah_run run = { .path = asked->operand, .envp = envp };
+	struct ptah_run run = { .path = asked->operand, .envp = envp, .log_format = -1 };
 	int rc;
+
+	for (int i = 0; asked->value[LOG_FORMAT] && formats[i]; i++)
+		if (strcasecmp(asked->value[LOG_FORMAT], formats[i]) == 0)
+			run.log_format = i;
 
 	ptah_process_hear_libevent();
 	rc = ptah_process_take_signals(&run.signals);

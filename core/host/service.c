@@ -236,13 +236,30 @@ on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, const stru
 
 /* --- the instance ------------------------------------------------------------------- */
 
+static void
+fail_to_bind(struct ptah_service_run *run, int rc)
+{
+	const char *name = run->how.plan->activation;
+	char text[PTAH_ADDR_TEXT];
+
+	if (name && rc == -ENOENT)
+		fail(run, "no socket with the name \"%s\" was handed over: a socket unit for it says FileDescriptorName=%s",
+		    name, name);
+	else if (name && rc == -EPROTOTYPE)
+		fail(run, "the socket \"%s\" that was handed over is of the wrong kind: TCP is ListenStream=, UDP is ListenDatagram=",
+		    name);
+	else if (name)
+		fail(run, "cannot listen on the socket \"%s\": %s", name, strerror(-rc));
+	else
+		fail(run, "cannot listen on %s: %s", ptah_addr_format(&run->how.service->listen, text), strerror(-rc));
+}
+
 void
 ptah_service_listen(struct ptah_service_run *run)
 {
 	const struct ptah_service *service = run->how.service;
 	const struct ptah_module *module = ptah_instance_bottom(run->instance)->module;
 	int fds[PTAH_WORKERS_MAX];
-	char text[PTAH_ADDR_TEXT];
 	int rc;
 
 	run->state = PTAH_SERVICE_WAITS;
@@ -261,8 +278,7 @@ ptah_service_listen(struct ptah_service_run *run)
 		fds[i] = -1;
 	rc = ptah_doors_bind(&run->doors, &service->listen, fds, run->how.crew->n_workers, &run->bound);
 	if (rc != 0)
-		fail(run, "cannot listen on %s: %s", ptah_addr_format(&service->listen, text),
-		    strerror(-rc));
+		fail_to_bind(run, rc);
 	else
 		announce(run, fds);
 }

@@ -74,14 +74,14 @@ settle(struct ptah_tenant *tenant)
 	char text[PTAH_ADDR_TEXT];
 
 	if (tenant->bound) {
-		ptah_notice(AREA_HOST, "%s serves: %s on %s", tenant->plan->label, tenant->plan->services[0].name,
-		    ptah_addr_format(tenant->bound, text));
+		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "service-serves", tenant->plan->label, "%s serves: %s on %s",
+		    tenant->plan->label, tenant->plan->services[0].name, ptah_addr_format(tenant->bound, text));
 		set_state(tenant, PTAH_RUN_SERVES);
 		return;
 	}
 	if (!tenant->reason)
 		tenant->reason = strdup("there is no such transport; `ptah modules` lists what there is");
-	ptah_error(AREA_HOST, "%s does not start: %s: %s", tenant->plan->label, tenant->plan->services[0].name,
+	ptah_event(PTAH_LOG_ERROR, AREA_HOST, "service-failed", tenant->plan->label, "%s does not start: %s: %s", tenant->plan->label, tenant->plan->services[0].name,
 	    tenant->reason ? tenant->reason : strerror(ENOMEM));
 	end_dispatcher(tenant);
 	set_state(tenant, PTAH_RUN_FAILED);
@@ -165,7 +165,7 @@ on_limit(struct ptah_deadline *deadline, void *arg)
 	struct ptah_tenant *tenant = arg;
 
 	(void)deadline;
-	ptah_notice(AREA_HOST, "%s: links of the old plan are ended: they had their time (drainTimeout)", tenant->plan->label);
+	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "service-cut-off", tenant->plan->label, "%s: links of the old plan are ended: they had their time (drainTimeout)", tenant->plan->label);
 	ptah_tenant_end(tenant);
 }
 

@@ -45,8 +45,8 @@ struct ptah_worker_life {
 
 /** Make the memory of all lives of one layer, zeroed.  -ENOMEM. */
 int ptah_lives_make(struct ptah_instance *instance);
-/** Free it; every life must be closed. */
-void ptah_lives_free(struct ptah_instance *instance);
+/** Free it; every life must be closed.  false: one could not be, and keeps its code. */
+bool ptah_lives_free(struct ptah_instance *instance);
 
 /** Open the lives of all layers; 'on_ready' as in ptah_instance_open().  -ENOMEM, and then nothing was begun. */
 int ptah_lives_open(struct ptah_instance *top, ptah_ready_fn *on_ready, void *arg);

@@ -17,6 +17,7 @@
 #include "transport/loader.h"
 #include "transport/merge.h"
 #include "transport/registry.h"
+#include "transport/shelf.h"
 #include "transport/stacks.h"
 #include "transport/state.h"
 
@@ -33,7 +34,8 @@ ptah_instance_ref(struct ptah_instance *instance)
 static void
 free_instance(struct ptah_instance *instance)
 {
-	ptah_lives_free(instance);
+	bool over = ptah_lives_free(instance);
+
 	ptah_state_free(instance->state);
 	ptah_filled_clear(&instance->args_memory);
 	ptah_filled_clear(&instance->conf_memory);
@@ -47,6 +49,8 @@ free_instance(struct ptah_instance *instance)
 	free(instance->workers);
 	free(instance->bind);
 	free(instance->name);
+	if (over)
+		ptah_shelf_unref(instance->loaded);
 	free(instance);
 }
 
@@ -281,7 +285,7 @@ build(struct ptah_registry *registry, const struct ptah_instance_wish *wish, con
 	atomic_init(&instance->refs, 1);
 	atomic_flag_clear(&instance->warned);
 	instance->registry = registry;
-	instance->loaded = found.loaded;
+	instance->loaded = ptah_shelf_ref(found.loaded);
 	instance->module = &found.loaded->module;
 	instance->name = strdup(name);
 	if (instance->name == NULL) {

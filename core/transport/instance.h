@@ -51,7 +51,7 @@ typedef void ptah_arrive_fn(struct ptah_instance *instance, struct ptah_worker *
 
 struct ptah_instance {
 	const struct ptah_module *module; /* as big as our own header says: what an older module lacks is zero */
-	struct ptah_loaded *loaded;       /* holds the code */
+	struct ptah_loaded *loaded;       /* holds the code; a reference */
 	char *name;                       /* the PT name that was asked for (may be an alias or NAME.json's) */
 	uint32_t role;
 	struct ptah_json *options;        /* effective, global */

@@ -106,23 +106,28 @@ ptah_lives_make(struct ptah_instance *instance)
 	return rc;
 }
 
-void
+bool
 ptah_lives_free(struct ptah_instance *instance)
 {
+	bool over = instance->home == NULL || !instance->home->open;
+
 	/* One that memory was too short to close keeps what it has: its code may still use it. */
-	if (instance->home != NULL && !instance->home->open) {
+	if (instance->home != NULL && over) {
 		ptah_children_free(instance->home);
 		ptah_life_free(instance->home->self.state, instance->module->home_size);
 		free(instance->home);
 	}
 	for (unsigned i = 0; instance->lives != NULL && i < instance->n_workers; i++) {
-		if (instance->lives[i].open)
+		if (instance->lives[i].open) {
+			over = false;
 			continue;
+		}
 		ptah_life_free(instance->lives[i].self.state, instance->module->worker_size);
 	}
 	free(instance->lives);
 	free(instance->worker_state);
 	free(instance->stopping);
+	return over;
 }
 
 /* ---- birth ---------------------------------------------------------------- */

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <ltdl.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "loop/worker.h"
 #include "transport/check.h"
 
@@ -118,50 +120,112 @@ take_descriptor(struct ptah_loaded *loaded, const struct ptah_module *module, co
 	return ptah_check_module(&loaded->module, name, why, why_room);
 }
 
-int
-ptah_loaded_open(const char *path, const char *name, struct ptah_loaded **out, char *why, size_t why_room)
+/* Without a copy the loader would take a file for what already runs under its path. */
+static int
+see_that_it_is_new(const char *path, char *why, size_t why_room)
 {
-	struct ptah_loaded *loaded;
-	const struct ptah_module *module;
+	void *there = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+
+	if (there == NULL)
+		return 0;
+	dlclose(there);
+	snprintf(why, why_room, "its old code still runs, and this system has no memory to run a copy in "
+	    "(vm.memfd_noexec?): start ptah anew");
+	return -EBUSY;
+}
+
+/* From the file itself, or from a copy of it. */
+static int
+map_file(struct ptah_loaded *loaded, const struct ptah_code *code, const char *name, bool copy, char *why, size_t why_room)
+{
+	char path[PTAH_CODE_PATH];
+	int rc;
+
+	if (copy) {
+		rc = ptah_code_copy(code, name, path);
+		if (rc >= 0) {
+			loaded->copy = rc;
+			return map_code(path, &loaded->handle, why, why_room);
+		}
+		ptah_warn_rc(AREA_MODULE, rc, "%s runs from its file, not from a copy: do not write into %s while it runs",
+		    name, loaded->path);
+		rc = see_that_it_is_new(loaded->path, why, why_room);
+		if (rc < 0)
+			return rc;
+	}
+	return map_code(loaded->path, &loaded->handle, why, why_room);
+}
+
+static struct ptah_loaded *
+loaded_new(const char *path)
+{
+	struct ptah_loaded *loaded = calloc(1, sizeof(*loaded));
+
+	if (loaded == NULL)
+		return NULL;
+	loaded->copy = -1;
+	atomic_init(&loaded->refs, 1);
+	loaded->path = path != NULL ? strdup(path) : NULL;
+	if (path != NULL && loaded->path == NULL) {
+		free(loaded);
+		return NULL;
+	}
+	return loaded;
+}
+
+int
+ptah_loaded_open_code(const struct ptah_code *code, const char *path, const char *name, bool copy,
+    struct ptah_loaded **out, char *why, size_t why_room)
+{
+	struct ptah_loaded *loaded = loaded_new(path);
+	const struct ptah_module *module = NULL;
 	int rc;
 
 	*out = NULL;
-	rc = ptah_file_is_trusted(path, why, why_room);
-	if (rc < 0)
-		return rc;
-	loaded = calloc(1, sizeof(*loaded));
 	if (loaded == NULL || lt_dlinit() != 0) {
 		snprintf(why, why_room, "out of memory");
-		free(loaded);
+		ptah_loaded_free(loaded);
 		return -ENOMEM;
 	}
-	rc = map_code(path, &loaded->handle, why, why_room);
+	rc = map_file(loaded, code, name, copy, why, why_room);
 	if (rc < 0) {
 		lt_dlexit();
-		free(loaded);
+		ptah_loaded_free(loaded);
 		return rc;
 	}
 	module = find_descriptor(loaded->handle, name, why, why_room);
 	rc = module != NULL ? take_descriptor(loaded, module, name, why, why_room) : -ELIBBAD;
-	if (rc == 0) {
-		loaded->path = strdup(path);
-		if (loaded->path == NULL) {
-			snprintf(why, why_room, "out of memory");
-			rc = -ENOMEM;
-		}
-	}
 	if (rc < 0) {
 		ptah_loaded_free(loaded);
 		return rc;
 	}
+	loaded->stamp = code->stamp;
+	memcpy(loaded->hash, code->hash, sizeof(loaded->hash));
 	*out = loaded;
 	return 0;
 }
 
 int
+ptah_loaded_open(const char *path, const char *name, struct ptah_loaded **out, char *why, size_t why_room)
+{
+	struct ptah_code code;
+	int rc = ptah_file_is_trusted(path, why, why_room);
+
+	*out = NULL;
+	if (rc < 0)
+		return rc;
+	rc = ptah_code_read(&code, path, why, why_room);
+	if (rc < 0)
+		return rc;
+	rc = ptah_loaded_open_code(&code, path, name, false, out, why, why_room);
+	ptah_code_clear(&code);
+	return rc;
+}
+
+int
 ptah_loaded_link(const struct ptah_module *module, struct ptah_loaded **out, char *why, size_t why_room)
 {
-	struct ptah_loaded *loaded = calloc(1, sizeof(*loaded));
+	struct ptah_loaded *loaded = loaded_new(NULL);
 	int rc;
 
 	*out = NULL;
@@ -177,6 +241,23 @@ ptah_loaded_link(const struct ptah_module *module, struct ptah_loaded **out, cha
 	return rc;
 }
 
+/* A library can ask to stay for good, whatever the module says (a C++ one, perhaps): then its path must not come again. */
+static void
+close_copy(int fd)
+{
+	char path[PTAH_CODE_PATH];
+	void *there = NULL;
+
+	if (fd == -1)
+		return;
+	if (ptah_code_path(fd, path) == 0)
+		there = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+	if (there == NULL)
+		close(fd);
+	else
+		dlclose(there);
+}
+
 void
 ptah_loaded_free(struct ptah_loaded *loaded)
 {
@@ -186,6 +267,7 @@ ptah_loaded_free(struct ptah_loaded *loaded)
 		lt_dlclose(loaded->handle);
 		lt_dlexit();
 	}
+	close_copy(loaded->copy);
 	free(loaded->options);
 	free(loaded->path);
 	free(loaded);

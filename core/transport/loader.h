@@ -8,9 +8,15 @@
 #ifndef PTAH_TRANSPORT_LOADER_H
 #define PTAH_TRANSPORT_LOADER_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <ptah/module.h>
+
+#include "transport/code.h"
+
+struct ptah_shelf;
 
 /** Texts of our own about one module fit in this. */
 #define PTAH_WHY_TEXT 1024
@@ -20,7 +26,16 @@ struct ptah_loaded {
 	char *path;                /* real path; NULL for one that is linked in */
 	void *handle;              /* libltdl's; NULL for one that is linked in */
 	struct ptah_option *options; /* copied if the module's stride is not ours; else NULL */
-	struct ptah_loaded *next;  /* the registry's list */
+	int copy;                  /* descriptor of the private copy that runs, or -1 */
+	struct ptah_loaded *next;  /* of whoever keeps a list */
+	/* The shelf's (transport/shelf.h). */
+	struct ptah_shelf *shelf;
+	struct ptah_loaded *next_unused;
+	struct ptah_stamp stamp;   /* of the file when it was found to be this */
+	uint8_t hash[PTAH_CODE_HASH];
+	uint64_t serial;           /* no other code has it, now or later */
+	bool current, pinned;
+	atomic_uint refs;
 };
 
 /**
@@ -33,6 +48,13 @@ struct ptah_loaded {
  * Fails: -errno and 'why': what is wrong, and what to do.
  */
 int ptah_loaded_open(const char *path, const char *name, struct ptah_loaded **out, char *why, size_t why_room);
+
+/**
+ * The same from what was read of a file that is to be trusted.  'copy': let a private copy run, if this system can;
+ * else a file that replaces one which still runs is refused.
+ */
+int ptah_loaded_open_code(const struct ptah_code *code, const char *path, const char *name, bool copy,
+    struct ptah_loaded **out, char *why, size_t why_room);
 
 /** The same for a descriptor that is part of this program. */
 int ptah_loaded_link(const struct ptah_module *module, struct ptah_loaded **out, char *why, size_t why_room);

@@ -14,6 +14,7 @@
 #include "transport/loader.h"
 #include "transport/merge.h"
 #include "transport/replay.h"
+#include "transport/shelf.h"
 #include "transport/state.h"
 
 #ifndef PTAH_MODULE_DIR
@@ -26,14 +27,13 @@
 struct ptah_registry {
 	char **folders; /* absolute, NULL at the end */
 	size_t n_folders;
-	struct ptah_loaded *loaded;
+	struct ptah_shelf shelf;
 	struct ptah_loaded *linked;
 	pthread_mutex_t lock; /* of the two below */
 	struct ptah_replay *replay;
 	struct ptah_writer *writer;
 	bool guarded; /* its state */
 	atomic_uint turn;
-	const struct ptah_hands *hands;
 };
 
 static int
@@ -66,6 +66,7 @@ ptah_registry_new(const char *path, const char *dir)
 	if (registry == NULL)
 		return NULL;
 	pthread_mutex_init(&registry->lock, NULL);
+	ptah_shelf_init(&registry->shelf);
 	while (rc == 0 && cursor != NULL && ptah_text_next(&cursor, ':', &item, &len))
 		if (len > 0)
 			rc = add_folder(registry, item, len);
@@ -79,17 +80,6 @@ ptah_registry_new(const char *path, const char *dir)
 		return NULL;
 	}
 	return registry;
-}
-
-static void
-free_list(struct ptah_loaded *loaded)
-{
-	while (loaded != NULL) {
-		struct ptah_loaded *next = loaded->next;
-
-		ptah_loaded_free(loaded);
-		loaded = next;
-	}
 }
 
 void
@@ -106,8 +96,13 @@ ptah_registry_free(struct ptah_registry *registry)
 		return;
 	ptah_registry_flush(registry);
 	ptah_replay_free(registry->replay);
-	free_list(registry->loaded);
-	free_list(registry->linked);
+	ptah_shelf_clear(&registry->shelf);
+	while (registry->linked != NULL) {
+		struct ptah_loaded *linked = registry->linked;
+
+		registry->linked = linked->next;
+		ptah_loaded_free(linked);
+	}
 	for (size_t i = 0; i < registry->n_folders; i++)
 		free(registry->folders[i]);
 	free(registry->folders);
@@ -123,9 +118,28 @@ ptah_registry_link(struct ptah_registry *registry, const struct ptah_module *mod
 
 	if (rc < 0)
 		return rc;
+	loaded->shelf = &registry->shelf;
 	loaded->next = registry->linked;
 	registry->linked = loaded;
 	return 0;
+}
+
+void
+ptah_registry_make_hot(struct ptah_registry *registry)
+{
+	registry->shelf.hot = true;
+}
+
+void
+ptah_registry_refresh(struct ptah_registry *registry)
+{
+	ptah_shelf_look(&registry->shelf);
+}
+
+size_t
+ptah_registry_count_old(const struct ptah_registry *registry)
+{
+	return ptah_shelf_count_old(&registry->shelf);
 }
 
 const char *const *
@@ -171,13 +185,13 @@ ptah_registry_guards_state(const struct ptah_registry *registry)
 void
 ptah_registry_set_hands(struct ptah_registry *registry, const struct ptah_hands *hands)
 {
-	registry->hands = hands;
+	registry->shelf.hands = hands;
 }
 
 const struct ptah_hands *
 ptah_registry_hands(const struct ptah_registry *registry)
 {
-	return registry->hands;
+	return registry->shelf.hands;
 }
 
 unsigned
@@ -201,24 +215,13 @@ load_from(struct ptah_registry *registry, const char *folder, const char *name, 
     char *why, size_t why_room)
 {
 	char *path = ptah_folder_path(folder, name, "so"), *real = NULL;
-	struct ptah_loaded *loaded;
 	int rc = path != NULL ? ptah_folder_real(folder, path, &real, why, why_room) : -ENOMEM;
 
 	free(path);
-	if (rc < 0)
-		return rc;
-	for (loaded = registry->loaded; loaded != NULL; loaded = loaded->next)
-		if (strcmp(loaded->path, real) == 0 && strcmp(loaded->module.name, name) == 0)
-			break;
-	if (loaded == NULL) {
-		rc = ptah_loaded_open(real, name, &loaded, why, why_room);
-		if (rc == 0) {
-			loaded->next = registry->loaded;
-			registry->loaded = loaded;
-		}
-	}
+	*out = NULL;
+	if (rc == 0)
+		rc = ptah_shelf_get(&registry->shelf, real, name, out, why, why_room);
 	free(real);
-	*out = rc == 0 ? loaded : NULL;
 	return rc;
 }
 

@@ -36,6 +36,13 @@ void ptah_registry_free(struct ptah_registry *registry);
 /** Add a module that is part of this program; it hides files of its name.  -errno and 'why'. */
 int ptah_registry_link(struct ptah_registry *registry, const struct ptah_module *module, char *why, size_t why_room);
 
+/** Modules may be replaced while they are used; before the first is loaded.  See transport/shelf.h. */
+void ptah_registry_make_hot(struct ptah_registry *registry);
+/** Look at all files again: a name that is found from here on stands for what lies there now.  Cheap where nothing changed. */
+void ptah_registry_refresh(struct ptah_registry *registry);
+/** How many files' old code is still in memory. */
+size_t ptah_registry_count_old(const struct ptah_registry *registry);
+
 /** What a name stands for. */
 struct ptah_found {
 	struct ptah_loaded *loaded; /* the registry's */

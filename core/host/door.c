@@ -183,12 +183,9 @@ open_server(struct ptah_door *door, const struct ptah_doors *doors, struct ptah_
 		.cookie_path = plan->cookie_path, .proxy_protocol = plan->proxy_protocol,
 		.dial_ms = plan->dial_timeout_s * 1000,
 	};
-	struct ptah_server **place = &door->server;
 
-	for (size_t i = 0; *place && i < PTAH_ALSO_MAX; i++)
-		place = &door->also[i];
-	*place = ptah_server_new(worker, &how, fd);
-	return *place ? 0 : -errno;
+	door->server = ptah_server_new(worker, &how, fd);
+	return door->server ? 0 : -errno;
 }
 
 int
@@ -220,9 +217,6 @@ ptah_door_shut(struct ptah_door *door, bool drain)
 		ptah_client_shut(door->client, drain);
 	if (door->server)
 		ptah_server_shut(door->server, drain);
-	for (size_t i = 0; i < PTAH_ALSO_MAX; i++)
-		if (door->also[i])
-			ptah_server_shut(door->also[i], drain);
 	if (door->udpclient)
 		ptah_udpclient_shut(door->udpclient);
 	if (door->udpserver)
@@ -238,8 +232,6 @@ ptah_door_clear(struct ptah_door *door)
 {
 	ptah_client_free(door->client);
 	ptah_server_free(door->server);
-	for (size_t i = 0; i < PTAH_ALSO_MAX; i++)
-		ptah_server_free(door->also[i]);
 	ptah_udpclient_free(door->udpclient);
 	ptah_udpserver_free(door->udpserver);
 	ptah_msgclient_free(door->msgclient);

@@ -32,7 +32,7 @@ struct ptah_udpclient;
 struct ptah_udpserver;
 struct ptah_worker;
 
-/** What all doors of a service share.  The first five are lent. */
+/** What the doors of one address of a service share, one on each worker.  The first five are lent. */
 struct ptah_doors {
 	const struct ptah_plan *plan;
 	struct ptah_instance *instance;
@@ -50,7 +50,6 @@ struct ptah_doors {
 struct ptah_door {
 	struct ptah_client *client;
 	struct ptah_server *server;
-	struct ptah_server *also[PTAH_ALSO_MAX]; /* on its other addresses */
 	struct ptah_udpclient *udpclient;
 	struct ptah_udpserver *udpserver;
 	struct ptah_msgclient *msgclient;
@@ -71,7 +70,7 @@ bool ptah_doors_leave(struct ptah_doors *doors);
 void ptah_doors_clear(struct ptah_doors *doors);
 
 /**
- * Open it; on the worker, or before it runs.  Again, for a server's further addresses.
+ * Open it; on the worker, or before it runs.
  * Takes: fd (-1: none, see above), also on failure.
  */
 int ptah_door_open(struct ptah_door *door, const struct ptah_doors *doors, struct ptah_worker *worker, int fd);

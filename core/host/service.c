@@ -16,6 +16,7 @@
 /* A descriptor on its way to a worker. */
 struct letter {
 	struct ptah_service_run *run;
+	size_t door; /* which */
 	int fd;
 };
 
@@ -53,7 +54,7 @@ on_listen_letter(struct ptah_worker *worker, void *arg)
 {
 	struct letter *letter = arg;
 	struct ptah_service_run *run = letter->run;
-	int rc = ptah_door_open(&run->places[worker->index].door, &run->doors, worker, letter->fd);
+	int rc = ptah_door_open(&run->places[worker->index].doors[letter->door], &run->doors[letter->door], worker, letter->fd);
 
 	if (rc != 0)
 		ptah_error_rc(AREA_HOST, rc, "%s: worker %u cannot listen", run->name, worker->index);
@@ -62,13 +63,13 @@ on_listen_letter(struct ptah_worker *worker, void *arg)
 
 /* Takes: fd. */
 static int
-send_listen_letter(struct ptah_service_run *run, struct ptah_worker *worker, int fd)
+send_listen_letter(struct ptah_service_run *run, struct ptah_worker *worker, size_t door, int fd)
 {
 	struct letter *letter = malloc(sizeof(*letter));
 	int rc = letter ? 0 : -ENOMEM;
 
 	if (letter) {
-		*letter = (struct letter){ run, fd };
+		*letter = (struct letter){ run, door, fd };
 		rc = ptah_worker_post(worker, on_listen_letter, letter);
 	}
 	if (rc != 0) {
@@ -79,22 +80,46 @@ send_listen_letter(struct ptah_service_run *run, struct ptah_worker *worker, int
 	return rc;
 }
 
-/* Takes: the descriptors (-1: none). */
+/* The sockets of a service: for each address one for each worker; -1: none. */
+struct sockets {
+	int fds[PTAH_SERVICE_DOORS][PTAH_WORKERS_MAX];
+};
+
+static void
+no_sockets(struct sockets *sockets)
+{
+	for (size_t door = 0; door < PTAH_SERVICE_DOORS; door++)
+		for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
+			sockets->fds[door][i] = -1;
+}
+
+static void
+close_sockets(struct sockets *sockets)
+{
+	for (size_t door = 0; door < PTAH_SERVICE_DOORS; door++)
+		for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
+			if (sockets->fds[door][i] != -1)
+				close(sockets->fds[door][i]);
+	no_sockets(sockets);
+}
+
+/* Takes: the descriptors. */
 static int
-listen_everywhere(struct ptah_service_run *run, const int *fds)
+listen_everywhere(struct ptah_service_run *run, struct sockets *sockets)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < run->how.crew->n_workers; i++) {
-		struct ptah_worker *worker = run->how.crew->workers[i];
+	for (size_t door = 0; door < run->n_doors; door++) {
+		for (unsigned i = 0; rc == 0 && i < run->how.crew->n_workers; i++) {
+			int fd = sockets->fds[door][i];
 
-		if (fds[i] == -1 && !ptah_doors_take_arrivals(&run->doors))
-			continue;
-		if (rc == 0)
-			rc = send_listen_letter(run, worker, fds[i]);
-		else if (fds[i] != -1)
-			close(fds[i]);
+			if (fd == -1 && !ptah_doors_take_arrivals(&run->doors[door]))
+				continue;
+			sockets->fds[door][i] = -1;
+			rc = send_listen_letter(run, run->how.crew->workers[i], door, fd);
+		}
 	}
+	close_sockets(sockets);
 	return rc;
 }
 
@@ -128,30 +153,11 @@ warn_of_probes(const struct ptah_service_run *run)
 		ptah_warn(AREA_HOST, "%s answers whoever connects, by design: who probes its port knows what it is", run->name);
 }
 
-/* A plugin's server has more addresses than the one that it announces. */
-static int
-listen_also(struct ptah_service_run *run)
-{
-	const struct ptah_service *service = run->how.service;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < service->n_also; i++) {
-		int fds[PTAH_WORKERS_MAX];
-		struct ptah_addr bound;
-
-		for (unsigned k = 0; k < PTAH_WORKERS_MAX; k++)
-			fds[k] = -1;
-		rc = ptah_listen_open(&service->also[i], fds, run->how.crew->n_workers, &bound);
-		if (rc == 0)
-			rc = listen_everywhere(run, fds);
-	}
-	return rc;
-}
-
-/* It is ready and bound: say so to peers and to whoever asked. */
+/* It is ready and bound: say so to peers and to whoever asked.  Takes: the descriptors. */
 static void
-announce(struct ptah_service_run *run, const int *fds)
+announce(struct ptah_service_run *run, struct sockets *sockets)
 {
+	const char *address = advertised(run->instance);
 	char why[400] = "", text[PTAH_ADDR_TEXT];
 	int rc = 0;
 
@@ -159,16 +165,10 @@ announce(struct ptah_service_run *run, const int *fds)
 	if (!is_client(run))
 		rc = ptah_instance_bridge_args(run->instance, text, add_bridge_arg, run, why, sizeof(why));
 	if (rc != 0) {
-		for (unsigned i = 0; i < run->how.crew->n_workers; i++)
-			if (fds[i] != -1)
-				close(fds[i]);
+		close_sockets(sockets);
 	} else {
-		const char *address = advertised(run->instance);
-
 		snprintf(run->address, sizeof(run->address), "%s", address ? address : text);
-		rc = listen_everywhere(run, fds);
-		if (rc == 0)
-			rc = listen_also(run);
+		rc = listen_everywhere(run, sockets);
 		if (rc != 0)
 			ptah_service_close(run);
 	}
@@ -187,11 +187,10 @@ static void
 on_carrier_listens(struct ptah_worker *loop, void *arg)
 {
 	struct ptah_service_run *run = arg;
-	int fds[PTAH_WORKERS_MAX];
+	struct sockets sockets;
 
 	(void)loop;
-	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
-		fds[i] = -1;
+	no_sockets(&sockets);
 	if (*run->how.stopping)
 		settle(run, PTAH_SERVICE_FAILED);
 	else if (run->listening_rc != 0)
@@ -199,7 +198,7 @@ on_carrier_listens(struct ptah_worker *loop, void *arg)
 	else if (ptah_addr_port(&run->bound) == 0 && !advertised(run->instance))
 		fail(run, "it does not say on which port it listens: give it one");
 	else
-		announce(run, fds);
+		announce(run, &sockets);
 }
 
 /* On the home's worker. */
@@ -230,14 +229,14 @@ on_arrive(struct ptah_instance *instance, struct ptah_worker *worker, const stru
 	struct ptah_service_run *run = instance->arg; /* NULL: a module that does not wait until it is told to listen */
 	struct ptah_door shut = { 0 };
 
-	if (ptah_door_arrive(run ? &run->places[worker->index].door : &shut, arrival) != 0)
+	if (ptah_door_arrive(run ? &run->places[worker->index].doors[0] : &shut, arrival) != 0)
 		ptah_debug(AREA_HOST, "%s: a stream that arrived makes no link", instance->name);
 }
 
 /* --- the instance ------------------------------------------------------------------- */
 
 static void
-fail_to_bind(struct ptah_service_run *run, int rc)
+fail_to_bind(struct ptah_service_run *run, const struct ptah_addr *addr, int rc)
 {
 	const char *name = run->how.plan->activation;
 	char text[PTAH_ADDR_TEXT];
@@ -251,7 +250,31 @@ fail_to_bind(struct ptah_service_run *run, int rc)
 	else if (name)
 		fail(run, "cannot listen on the socket \"%s\": %s", name, strerror(-rc));
 	else
-		fail(run, "cannot listen on %s: %s", ptah_addr_format(&run->how.service->listen, text), strerror(-rc));
+		fail(run, "cannot listen on %s: %s", ptah_addr_format(addr, text), strerror(-rc));
+}
+
+/* Its addresses, the first one first; all or none. */
+static int
+bind_all(struct ptah_service_run *run, struct sockets *sockets)
+{
+	const struct ptah_service *service = run->how.service;
+	unsigned n = run->how.crew->n_workers;
+	struct ptah_addr also;
+
+	for (size_t door = 0; door < run->n_doors; door++) {
+		const struct ptah_addr *addr = door == 0 ? &service->listen : &service->also[door - 1];
+		int rc = ptah_doors_bind(&run->doors[door], addr, sockets->fds[door], n, door == 0 ? &run->bound : &also);
+		char text[PTAH_ADDR_TEXT];
+
+		if (rc != 0) {
+			close_sockets(sockets);
+			fail_to_bind(run, addr, rc);
+			return rc;
+		}
+		if (door > 0)
+			ptah_info(AREA_HOST, "%s listens on %s, too", run->name, ptah_addr_format(&also, text));
+	}
+	return 0;
 }
 
 void
@@ -259,7 +282,7 @@ ptah_service_listen(struct ptah_service_run *run)
 {
 	const struct ptah_service *service = run->how.service;
 	const struct ptah_module *module = ptah_instance_bottom(run->instance)->module;
-	int fds[PTAH_WORKERS_MAX];
+	struct sockets sockets;
 	int rc;
 
 	run->state = PTAH_SERVICE_WAITS;
@@ -274,13 +297,9 @@ ptah_service_listen(struct ptah_service_run *run)
 			fail(run, "%s", strerror(-rc));
 		return;
 	}
-	for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
-		fds[i] = -1;
-	rc = ptah_doors_bind(&run->doors, &service->listen, fds, run->how.crew->n_workers, &run->bound);
-	if (rc != 0)
-		fail_to_bind(run, rc);
-	else
-		announce(run, fds);
+	no_sockets(&sockets);
+	if (bind_all(run, &sockets) == 0)
+		announce(run, &sockets);
 }
 
 /* The instance is there, and has said whether it is ready. */
@@ -347,10 +366,12 @@ open_instance(struct ptah_service_run *run)
 	} else if (!run->instance) {
 		fail(run, "%s", why[0] ? why : strerror(errno));
 	} else {
-		run->doors = (struct ptah_doors){
-			.plan = plan, .instance = run->instance, .dial = run->how.dial, .quota = &run->how.crew->quota,
-			.places = run->how.crew->places,
-		};
+		run->n_doors = 1 + run->how.service->n_also;
+		for (size_t door = 0; door < run->n_doors; door++)
+			run->doors[door] = (struct ptah_doors){
+				.plan = plan, .instance = run->instance, .dial = run->how.dial, .quota = &run->how.crew->quota,
+				.places = run->how.crew->places,
+			};
 		if (run->heard)
 			go_on(run);
 	}
@@ -385,13 +406,15 @@ ptah_service_open(struct ptah_service_run *run)
 void
 ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain)
 {
-	ptah_door_shut(&run->places[worker->index].door, drain && run->is_last);
+	for (size_t door = 0; door < run->n_doors; door++)
+		ptah_door_shut(&run->places[worker->index].doors[door], drain && run->is_last[door]);
 }
 
 void
 ptah_service_leave(struct ptah_service_run *run)
 {
-	run->is_last = ptah_doors_leave(&run->doors);
+	for (size_t door = 0; door < run->n_doors; door++)
+		run->is_last[door] = ptah_doors_leave(&run->doors[door]);
 }
 
 static void
@@ -413,7 +436,8 @@ ptah_service_close(struct ptah_service_run *run)
 void
 ptah_service_free_here(struct ptah_service_run *run, struct ptah_worker *worker)
 {
-	ptah_door_clear(&run->places[worker->index].door);
+	for (size_t door = 0; door < run->n_doors; door++)
+		ptah_door_clear(&run->places[worker->index].doors[door]);
 }
 
 static void
@@ -455,7 +479,8 @@ ptah_service_clear(struct ptah_service_run *run)
 	if (run->instance)
 		ptah_instance_unref(run->instance);
 	ptah_kv_clear(&run->bridge_args);
-	ptah_doors_clear(&run->doors);
+	for (size_t door = 0; door < run->n_doors; door++)
+		ptah_doors_clear(&run->doors[door]);
 	free(run->reason);
 	free(run->ready_reason);
 	ptah_tally_close(run->tally);

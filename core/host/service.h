@@ -43,9 +43,12 @@ struct ptah_service_how {
 	void *arg;
 };
 
+/** Addresses that a service may listen on. */
+#define PTAH_SERVICE_DOORS (1 + PTAH_ALSO_MAX)
+
 /** Of one worker. */
 struct ptah_service_place {
-	struct ptah_door door;
+	struct ptah_door doors[PTAH_SERVICE_DOORS]; /* as the run's */
 	struct ptah_letter close; /* once */
 };
 
@@ -54,7 +57,7 @@ struct ptah_service_run {
 	const char *name;
 	int state; /* PTAH_SERVICE_... */
 	char *reason;
-	struct ptah_addr bound;      /* where it listens */
+	struct ptah_addr bound;      /* where it listens, first of all */
 	char address[PTAH_DEST_TEXT]; /* server: what is to be announced */
 	struct ptah_kv bridge_args;  /* server */
 	/* Its own. */
@@ -66,11 +69,12 @@ struct ptah_service_run {
 	int ready_rc, listening_rc;
 	char *ready_reason;
 	bool closing;
-	bool is_last;     /* nobody goes on where it listens */
 	struct ptah_letter ready, listening, ended; /* to the main thread, each once */
 	void (*stopped)(void *arg);
 	void *stopped_arg;
-	struct ptah_doors doors;           /* from the instance on */
+	struct ptah_doors doors[PTAH_SERVICE_DOORS]; /* one for each address, from the instance on */
+	bool is_last[PTAH_SERVICE_DOORS];  /* nobody goes on where it listens */
+	size_t n_doors;
 	struct ptah_service_place *places; /* by worker */
 };
 

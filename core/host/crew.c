@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -165,6 +166,22 @@ start_workers(struct ptah_crew *crew)
 	return 0;
 }
 
+/* The file that they come from may be read anew, and then they are gone. */
+static int
+copy_texts(struct ptah_crew *crew)
+{
+	const char **texts[] = { &crew->how.module_path, &crew->how.module_dir, &crew->how.replay_folder };
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		crew->texts[i] = *texts[i] ? strdup(*texts[i]) : NULL;
+		if (*texts[i] && !crew->texts[i])
+			rc = -ENOMEM;
+		*texts[i] = crew->texts[i];
+	}
+	return rc;
+}
+
 struct ptah_crew *
 ptah_crew_start(const struct ptah_crew_how *how, struct ptah_worker *loop)
 {
@@ -179,7 +196,9 @@ ptah_crew_start(const struct ptah_crew_how *how, struct ptah_worker *loop)
 	crew->how = *how;
 	crew->tallies.n_workers = how->n_workers;
 	crew->places = ptah_places_new(how->n_workers);
-	rc = crew->places ? make_registry(crew) : -ENOMEM;
+	rc = copy_texts(crew);
+	if (rc == 0)
+		rc = crew->places ? make_registry(crew) : -ENOMEM;
 	if (rc == 0)
 		rc = make_workers(crew);
 	if (rc == 0)
@@ -254,6 +273,8 @@ ptah_crew_stop(struct ptah_crew *crew, uint64_t until_ns)
 	ptah_deadline_clear(&crew->look);
 	free(crew->workers);
 	free(crew->letters);
+	for (size_t i = 0; i < sizeof(crew->texts) / sizeof(crew->texts[0]); i++)
+		free(crew->texts[i]);
 	free(crew);
 	return 0;
 }

@@ -23,7 +23,7 @@ struct ptah_places;
 struct ptah_registry;
 struct ptah_remember;
 
-/** Lent for the life of the crew, all that it points to. */
+/** Lent for the life of the crew, all that it points to but the texts, which it copies. */
 struct ptah_crew_how {
 	unsigned n_workers;
 	unsigned peer_timeout_s;   /* worker->gone_s */
@@ -50,6 +50,7 @@ struct ptah_crew {
 	struct ptah_tallies tallies; /* counters of services */
 	/* Its own. */
 	struct ptah_crew_how how;
+	char *texts[3];                 /* of 'how' */
 	struct ptah_hands hands;
 	struct ptah_remember *remember; /* NULL: until the end only */
 	struct ptah_deadline look;

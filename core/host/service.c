@@ -268,6 +268,8 @@ bind_all(struct ptah_service_run *run, struct sockets *sockets)
 
 		if (rc != 0) {
 			close_sockets(sockets);
+			while (door-- > 0)
+				(void)ptah_doors_leave(&run->doors[door]);
 			fail_to_bind(run, addr, rc);
 			return rc;
 		}

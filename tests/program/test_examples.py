@@ -14,7 +14,7 @@ import harness
 import lines
 import orport
 from conffile import Checked, loads
-from running import Running
+from runner import Run
 from socks import Client
 
 CONF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "conf")
@@ -64,6 +64,21 @@ def cert_of(tmp_path, name, label):
                           "--bind", "0.0.0.0:443", "--advertise", "192.0.2.1:443"], capture_output=True, text=True,
                          env=harness.environment(), timeout=20 * harness.SLOW, check=True)
     return re.search(r"cert=(\S+)", got.stdout)[1]
+
+
+class Running(Run):
+    """Run a file that is there."""
+
+    def __init__(self, path):
+        self.path = path
+        harness.Ptah.__init__(self, ["run", str(path)])
+
+    def __enter__(self):
+        super().__enter__()
+        line = self.wait_ready().wait_line(r"ready: \d+ of \d+ services serve", "err")
+        n, total = re.search(r"ready: (\d+) of (\d+)", line).groups()
+        assert n == total, self.err_lines
+        return self
 
 
 class UdpEcho:
@@ -162,9 +177,9 @@ def test_a_bridge_and_its_client(tmp_path):
             ("0.0.0.0:443", ANY), ("[::]:443", "[::1]:0"), ("127.0.0.1:9002", port.address),
             ("/var/lib/tor/extended_orport_auth_cookie", path)]) as bridge:
         with running(tmp_path, "client.json", [
-                ("127.0.0.1:1080", ANY), ("127.0.0.1:2222", ANY), ("SERVER:443", "%s:%d" % bridge.address("bridge"))],
+                ("127.0.0.1:1080", ANY), ("127.0.0.1:2222", ANY), ("SERVER:443", "%s:%d" % bridge.where("bridge"))],
                 CERT=cert_of(tmp_path, "bridge.json", "bridge")) as client:
-            with lines.connect(*client.address("ssh")) as near, port.accept() as far:
+            with lines.connect(*client.where("ssh")) as near, port.accept() as far:
                 seen = far.talk(cookie)
                 assert (orport.TRANSPORT, b"obfs4") in seen
                 assert any(command == orport.USERADDR and body.startswith(b"127.0.0.1:") for command, body in seen)
@@ -182,11 +197,11 @@ def test_several_transports_and_their_clients(tmp_path, echo):
             ("0.0.0.0:443", ANY), ("0.0.0.0:8388", ANY), ("0.0.0.0:8443", ANY), ("127.0.0.1:9100", tmp_path / "metrics"),
             ("127.0.0.1:22", target), ("*:443", "*:%d" % echo.port), ("127.0.0.1:8080", lines.address(web))]) as host:
         with running(tmp_path, "client.json", [
-                ("127.0.0.1:1080", ANY), ("127.0.0.1:2222", ANY), ("SERVER:8388", "%s:%d" % host.address("proxy")),
-                ("SERVER:443", "%s:%d" % host.address("ssh"))], CERT=cert_of(tmp_path, "several.json", "ssh")) as client:
-            with lines.connect(*client.address("ssh")) as sock:
+                ("127.0.0.1:1080", ANY), ("127.0.0.1:2222", ANY), ("SERVER:8388", "%s:%d" % host.where("proxy")),
+                ("SERVER:443", "%s:%d" % host.where("ssh"))], CERT=cert_of(tmp_path, "several.json", "ssh")) as client:
+            with lines.connect(*client.where("ssh")) as sock:
                 echoed(sock)
-            with Client(client.address("browser")) as browser:
+            with Client(client.where("browser")) as browser:
                 browser.open("127.0.0.1", echo.port)
                 echoed(browser.sock)
         stack = tmp_path / "stack.json"
@@ -194,8 +209,8 @@ def test_several_transports_and_their_clients(tmp_path, echo):
             "role": "client", "mode": "transparent-TCP", "listen": "127.0.0.1:0", "stack": [
             {"transport": "obfs4", "options": {"serverAddress": "%s:%d", "cert": "%s", "iat-mode": 1}},
             {"transport": "shadow", "options": {"method": "chacha20-ietf-poly1305", "password": "%s"}}]}}}""" % (
-                tmp_path / "state", *host.address("web"), cert_of(tmp_path, "several.json", "web"), WORDS["KEY"]))
-        with Running(stack) as client, lines.connect(*client.address("web")) as near:
+                tmp_path / "state", *host.where("web"), cert_of(tmp_path, "several.json", "web"), WORDS["KEY"]))
+        with Running(stack) as client, lines.connect(*client.where("web")) as near:
             near.sendall(b"hello")
             with lines.accept(web) as far:
                 header = lines.read(far, 16)
@@ -214,6 +229,6 @@ def test_datagrams_of_a_pair(tmp_path, pair, port, target, listen):
     with UdpEcho() as echo, running(tmp_path, server, [("0.0.0.0:%d" % port, ANY), (target, echo.address)]) as host:
         words = {"CERT": cert_of(tmp_path, server, pair)} if pair == "wireguard" else {}
         more = [('"target": "127.0.0.1:1194"', '"target": "%s"' % echo.address)] if pair == "openvpn" else []
-        with running(tmp_path, client, [("SERVER:%d" % port, "%s:%d" % host.address(pair))],
+        with running(tmp_path, client, [("SERVER:%d" % port, "%s:%d" % host.where(pair))],
                      [('"listen": "%s"' % listen, '"listen": "127.0.0.1:0"'), *more], **words) as near:
-            datagrams_pass(near.address(pair))
+            datagrams_pass(near.where(pair))

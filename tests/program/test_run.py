@@ -118,9 +118,13 @@ def test_ports_may_change_hands(tmp_path, echo):
                     except socket.timeout:
                         return False
 
+            def echoes_now():
+                with connect(("127.0.0.1", two)) as sock:
+                    sock.sendall(b"ping")
+                    return sock.recv(4) == b"ping"
+
             poll(changed_hands, what="the other service on its port")
-            with connect(("127.0.0.1", two)) as sock:
-                assert echoes(sock)
+            poll(echoes_now, what="the first service on the other's port")
 
 
 @pytest.mark.parametrize("broken, said", [

@@ -166,6 +166,7 @@ open_udpserver(struct ptah_door *door, const struct ptah_doors *doors, struct pt
 	const struct ptah_udpserver_how how = {
 		.instance = doors->instance, .quota = doors->quota, .target = &plan->target,
 		.framing = framing_of(plan), .idle_ms = plan->udp_timeout_s * 1000,
+		.proxy_from = plan->proxy_from, .n_proxy_from = plan->n_proxy_from,
 	};
 
 	door->udpserver = ptah_udpserver_new(worker, &how, fd);
@@ -181,6 +182,7 @@ open_server(struct ptah_door *door, const struct ptah_doors *doors, struct ptah_
 		.target = plan->has_extorport ? NULL : &plan->target,
 		.has_extorport = plan->has_extorport, .extorport = plan->extorport,
 		.cookie_path = plan->cookie_path, .proxy_protocol = plan->proxy_protocol,
+		.proxy_from = plan->proxy_from, .n_proxy_from = plan->n_proxy_from,
 		.dial_ms = plan->dial_timeout_s * 1000,
 	};
 

@@ -13,6 +13,7 @@
 #include "loop/end.h"
 #include "loop/worker.h"
 #include "plain/extor.h"
+#include "plain/porch.h"
 #include "plain/proxyhdr.h"
 #include "relay/link.h"
 #include "wire/broker.h"
@@ -21,6 +22,7 @@ struct ptah_server {
 	struct ptah_worker *worker;
 	struct ptah_server_how how;
 	struct ptah_listener *listener;
+	struct ptah_porch porch;
 	struct ptah_often no_memory, unreachable, no_cookie, failed;
 };
 
@@ -309,23 +311,24 @@ on_closed(int rc, void *arg)
 
 static const struct ptah_link_ops peer_ops = { .on_admit = on_admit, .on_closed = on_closed };
 
-/* Takes: fd and one of the quota.  'arrival': a carrier's, or NULL. */
+/* Takes: the caller's descriptor and one of the quota.  'text': its address; 'arrival': a carrier's, or NULL. */
 static int
-begin(struct ptah_server *server, int fd, const char *text, const struct ptah_arrival *arrival)
+begin(struct ptah_server *server, const struct ptah_caller *caller, const char *text, const struct ptah_arrival *arrival)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
 
 	if (peer == NULL) {
-		close(fd);
+		close(caller->fd);
 		ptah_quota_release(server->how.quota);
 		return -ENOMEM;
 	}
 	peer->server = server;
 	if (arrival != NULL && arrival->dest != NULL)
 		(void)ptah_text_copy(peer->dest, sizeof(peer->dest), arrival->dest);
-	if (server->how.proxy_protocol != 0)
-		(void)ptah_addr_of_socket(&peer->local, fd); /* else not known, and the header says so */
-	peer->link = ptah_link_server_new(server->worker, server->how.instance, fd, text, &peer_ops, peer);
+	peer->local = caller->local;
+	if (server->how.proxy_protocol != 0 && !caller->named)
+		(void)ptah_addr_of_socket(&peer->local, caller->fd); /* else not known, and the header says so */
+	peer->link = ptah_link_server_new(server->worker, server->how.instance, caller->fd, text, &peer_ops, peer);
 	if (peer->link == NULL) {
 		free(peer);
 		ptah_quota_release(server->how.quota);
@@ -333,25 +336,45 @@ begin(struct ptah_server *server, int fd, const char *text, const struct ptah_ar
 	}
 	if (arrival != NULL)
 		ptah_link_arrived(peer->link, arrival);
+	else
+		ptah_link_early(peer->link, caller->early);
 	ptah_link_go(peer->link);
 	return 0;
+}
+
+static void
+on_caller(const struct ptah_caller *caller, void *arg)
+{
+	struct ptah_server *server = arg;
+	char text[PTAH_ADDR_TEXT];
+
+	if (begin(server, caller, ptah_addr_format_peer(&caller->from, text), NULL) != 0)
+		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
+}
+
+static void
+on_gone(void *arg)
+{
+	struct ptah_server *server = arg;
+
+	ptah_quota_release(server->how.quota);
 }
 
 static void
 on_accept(int fd, const struct ptah_addr *from, void *arg)
 {
 	struct ptah_server *server = arg;
-	char text[PTAH_ADDR_TEXT];
 
-	if (begin(server, fd, ptah_addr_format_peer(from, text), NULL) != 0)
-		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
+	ptah_porch_enter(&server->porch, fd, from);
 }
 
 int
 ptah_server_arrive(struct ptah_server *server, const struct ptah_arrival *arrival)
 {
+	const struct ptah_caller caller = { .fd = arrival->fd };
+
 	ptah_quota_add(server->how.quota);
-	int rc = begin(server, arrival->fd, arrival->peer != NULL ? arrival->peer : "", arrival);
+	int rc = begin(server, &caller, arrival->peer != NULL ? arrival->peer : "", arrival);
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 	return rc;
@@ -361,8 +384,13 @@ struct ptah_server *
 ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, int listen_fd)
 {
 	struct ptah_server *server = calloc(1, sizeof(*server));
+	const struct ptah_porch_how porch = {
+		.worker = worker, .instance = how->instance, .from = how->proxy_from, .n_from = how->n_proxy_from,
+		.on_caller = on_caller, .on_gone = on_gone, .arg = server,
+	};
 
-	if (server == NULL) {
+	if (server == NULL || ptah_porch_init(&server->porch, &porch) != 0) {
+		free(server);
 		if (listen_fd != -1)
 			close(listen_fd);
 		errno = ENOMEM;
@@ -395,5 +423,6 @@ ptah_server_free(struct ptah_server *server)
 	if (server == NULL)
 		return;
 	ptah_server_shut(server, false);
+	ptah_porch_clear(&server->porch);
 	free(server);
 }

@@ -14,6 +14,7 @@
 #include "wire/dial.h"
 #include "wire/listen.h"
 
+struct ptah_prefix;
 struct ptah_server;
 
 /** Lent, all of it, until the server is freed. */
@@ -26,6 +27,8 @@ struct ptah_server_how {
 	struct ptah_addr extorport;
 	const char *cookie_path;
 	unsigned proxy_protocol;        /* towards the target: 0, 1, 2 */
+	const struct ptah_prefix *proxy_from; /* who must say by PROXY protocol for whom it speaks */
+	size_t n_proxy_from;
 	unsigned dial_ms;
 };
 

@@ -11,6 +11,7 @@
 #include "loop/deadline.h"
 #include "loop/worker.h"
 #include "plain/outlet.h"
+#include "plain/porch.h"
 #include "plain/unframer.h"
 #include "relay/link.h"
 #include "stats/stats.h"
@@ -28,6 +29,7 @@ struct ptah_udpserver {
 	struct ptah_stats *stats;
 	struct ptah_udpserver_how how;
 	struct ptah_listener *listener;
+	struct ptah_porch porch;
 	struct ptah_udp_batch *batch;
 	uint8_t *gather;
 	struct gathered gathered;
@@ -228,46 +230,66 @@ on_closed(int rc, void *arg)
 
 static const struct ptah_link_ops link_ops = { .on_admit = on_admit, .on_closed = on_closed, .on_bytes = on_bytes };
 
-/* Takes: fd and one of the quota.  'arrival': a carrier's, or NULL. */
+/* Takes: the caller's descriptor and one of the quota.  'peer': its address; 'arrival': a carrier's, or NULL. */
 static int
-begin(struct ptah_udpserver *server, int fd, const char *peer, const struct ptah_arrival *arrival)
+begin(struct ptah_udpserver *server, const struct ptah_caller *caller, const char *peer, const struct ptah_arrival *arrival)
 {
 	struct flow *flow = calloc(1, sizeof(*flow));
 
 	if (flow == NULL) {
-		close(fd);
+		close(caller->fd);
 		ptah_quota_release(server->how.quota);
 		return -ENOMEM;
 	}
 	flow->server = server;
 	ptah_outlet_init(&flow->outlet, &server->outlet_how);
 	server->n_flows++;
-	flow->link = ptah_link_server_new(server->worker, server->how.instance, fd, peer, &link_ops, flow);
+	flow->link = ptah_link_server_new(server->worker, server->how.instance, caller->fd, peer, &link_ops, flow);
 	if (flow->link == NULL) {
 		flow_free(flow);
 		return -ENOMEM;
 	}
 	if (arrival != NULL)
 		ptah_link_arrived(flow->link, arrival);
+	else
+		ptah_link_early(flow->link, caller->early);
 	ptah_link_go(flow->link);
 	return 0;
+}
+
+static void
+on_caller(const struct ptah_caller *caller, void *arg)
+{
+	struct ptah_udpserver *server = arg;
+	char text[PTAH_ADDR_TEXT];
+
+	if (begin(server, caller, ptah_addr_format_peer(&caller->from, text), NULL) != 0)
+		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
+}
+
+static void
+on_gone(void *arg)
+{
+	struct ptah_udpserver *server = arg;
+
+	ptah_quota_release(server->how.quota);
 }
 
 static void
 on_accept(int fd, const struct ptah_addr *from, void *arg)
 {
 	struct ptah_udpserver *server = arg;
-	char text[PTAH_ADDR_TEXT];
 
-	if (begin(server, fd, ptah_addr_format_peer(from, text), NULL) != 0)
-		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
+	ptah_porch_enter(&server->porch, fd, from);
 }
 
 int
 ptah_udpserver_arrive(struct ptah_udpserver *server, const struct ptah_arrival *arrival)
 {
+	const struct ptah_caller caller = { .fd = arrival->fd };
+
 	ptah_quota_add(server->how.quota);
-	int rc = begin(server, arrival->fd, arrival->peer != NULL ? arrival->peer : "", arrival);
+	int rc = begin(server, &caller, arrival->peer != NULL ? arrival->peer : "", arrival);
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 	return rc;
@@ -277,6 +299,10 @@ struct ptah_udpserver *
 ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *how, int listen_fd)
 {
 	struct ptah_udpserver *server = calloc(1, sizeof(*server));
+	const struct ptah_porch_how porch = {
+		.worker = worker, .instance = how->instance, .from = how->proxy_from, .n_from = how->n_proxy_from,
+		.on_caller = on_caller, .on_gone = on_gone, .arg = server,
+	};
 
 	if (server != NULL) {
 		server->worker = worker;
@@ -290,7 +316,7 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 		};
 	}
 	if (server == NULL || server->batch == NULL || server->gather == NULL ||
-	    ptah_deadline_reserve(worker, how->idle_ms) != 0) {
+	    ptah_deadline_reserve(worker, how->idle_ms) != 0 || ptah_porch_init(&server->porch, &porch) != 0) {
 		if (listen_fd != -1)
 			close(listen_fd);
 		ptah_udpserver_free(server);
@@ -322,6 +348,7 @@ ptah_udpserver_free(struct ptah_udpserver *server)
 	if (server == NULL)
 		return;
 	ptah_udpserver_shut(server, false);
+	ptah_porch_clear(&server->porch);
 	ptah_udp_batch_free(server->batch);
 	free(server->gather);
 	free(server);

@@ -11,6 +11,7 @@
 #include "transport/instance.h"
 #include "wire/listen.h"
 
+struct ptah_prefix;
 struct ptah_udpserver;
 
 /** Lent, all of it, until the server is freed. */
@@ -20,6 +21,8 @@ struct ptah_udpserver_how {
 	const struct ptah_dest *target;
 	int framing; /* PTAH_FRAMING_... */
 	unsigned idle_ms;
+	const struct ptah_prefix *proxy_from; /* who must say by PROXY protocol for whom it speaks */
+	size_t n_proxy_from;
 };
 
 /** Takes: listen_fd (TCP; -1: peers arrive alone), also on failure.  Fails: NULL and errno. */

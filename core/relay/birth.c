@@ -519,18 +519,24 @@ ptah_link_server_new(struct ptah_worker *worker, struct ptah_instance *instance,
 }
 
 void
+ptah_link_early(struct ptah_link *link, struct ptah_span early)
+{
+	if (ptah_birth_keep_early(link, WIRE, early) != 0) {
+		link->rc = -ENOMEM;
+		link->dead = true;
+	}
+}
+
+void
 ptah_link_arrived(struct ptah_link *link, const struct ptah_arrival *arrival)
 {
 	struct birth *birth = link->birth;
 
 	birth->from = ptah_instance_ref(arrival->from);
 	birth->cookie = arrival->cookie;
-	if (ptah_birth_keep_early(link, WIRE, arrival->early) != 0) {
-		link->rc = -ENOMEM;
-		link->dead = true;
-	}
+	ptah_link_early(link, arrival->early);
 	/* The plain side of a carrier with layers on it is the lowest of them, and that is there. */
-	else if (link->n_layers > 0)
+	if (!link->dead && link->n_layers > 0)
 		tell_carrier(link, 0);
 }
 

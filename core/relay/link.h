@@ -83,6 +83,8 @@ struct ptah_link *ptah_link_client_new(struct ptah_worker *worker, const struct 
 struct ptah_link *ptah_link_server_new(struct ptah_worker *worker, struct ptah_instance *instance, int wire_fd,
     const char *peer, const struct ptah_link_ops *ops, void *arg);
 
+/** Server, before ptah_link_go(): these bytes came already; they are copied. */
+void ptah_link_early(struct ptah_link *link, struct ptah_span early);
 /** Server, before ptah_link_go(): a carrier brought the stream, with these early bytes, and wants to hear of the plain end. */
 void ptah_link_arrived(struct ptah_link *link, const struct ptah_arrival *arrival);
 

@@ -263,15 +263,12 @@ static void
 check_proxy_protocol(const struct draft *d)
 {
 	const struct ptah_json *out = ptah_json_get(d->json, "proxyProtocol");
-	const struct ptah_json *in = ptah_json_get(d->json, "proxyProtocolFrom");
 
 	if (d->plan->proxy_protocol > 0 && ptah_json_get(d->json, "extorport"))
 		fault_key(d, out, "this is for a target, and the Extended ORPort learns the client's address anyway: "
 		    "leave one of them out");
 	if (d->plan->proxy_protocol > 0 && is_udp(d))
 		fault_key(d, out, "this cannot go with a UDP mode: leave it out");
-	if (in && is_udp(d))
-		fault_key(d, in, "this cannot go with a UDP mode: leave it out");
 }
 
 static void

@@ -279,16 +279,28 @@ bind_all(struct ptah_service_run *run, struct sockets *sockets)
 	return 0;
 }
 
+static bool
+carrier_listens(const struct ptah_service_run *run)
+{
+	const struct ptah_module *module = ptah_instance_bottom(run->instance)->module;
+
+	return !is_client(run) && (module->abilities & PTAH_IS_CARRIER) != 0 && module->listen;
+}
+
 void
 ptah_service_listen(struct ptah_service_run *run)
 {
 	const struct ptah_service *service = run->how.service;
-	const struct ptah_module *module = ptah_instance_bottom(run->instance)->module;
 	struct sockets sockets;
 	int rc;
 
 	run->state = PTAH_SERVICE_WAITS;
-	if (!is_client(run) && (module->abilities & PTAH_IS_CARRIER) != 0 && module->listen) {
+	if (run->how.plan->n_proxy_from > 0 && (carrier_listens(run) || run->instance->messages)) {
+		fail(run, "it has no PROXY headers to read, for it %s: leave proxyProtocolFrom out",
+		    run->instance->messages ? "takes datagrams" : "makes its listener itself");
+		return;
+	}
+	if (carrier_listens(run)) {
 		run->bound = service->listen;
 		if (service->n_also > 0) {
 			fail(run, "it makes its listener itself, and only one: name one address");

@@ -55,6 +55,7 @@ struct ptah_crew {
 	struct ptah_remember *remember; /* NULL: until the end only */
 	struct ptah_deadline look;
 	struct ptah_letter *letters;    /* by worker */
+	unsigned n_turns;               /* dispatchers that were ever started */
 };
 
 /**

@@ -31,6 +31,7 @@ struct ptah_dispatcher {
 	size_t n_services, n_begun, n_told; /* how many have had their turn to listen, and their line */
 	unsigned n_drained, n_ended; /* workers */
 	size_t n_stopped;            /* services */
+	unsigned turn;
 	struct ptah_dial_how dial;
 	uint64_t until_ns;
 	bool ready, draining, stopping, over;
@@ -141,7 +142,7 @@ make_services(struct ptah_dispatcher *d)
 	for (; d->n_services < n; d->n_services++) {
 		const struct ptah_service_how how = {
 			.plan = d->plan, .service = &d->plan->services[d->n_services],
-			.crew = d->crew, .flocks = d->flocks, .dial = &d->dial,
+			.crew = d->crew, .turn = d->turn, .flocks = d->flocks, .dial = &d->dial,
 			.stopping = &d->stopping, .on_settled = on_settled, .arg = d,
 		};
 		int rc = ptah_service_init(&d->services[d->n_services], &how);
@@ -163,6 +164,7 @@ ptah_dispatcher_start(struct ptah_crew *crew, struct ptah_plan *plan, const stru
 		return NULL;
 	}
 	d->crew = crew;
+	d->turn = ++crew->n_turns;
 	d->plan = plan;
 	d->says = says;
 	d->arg = arg;

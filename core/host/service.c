@@ -368,7 +368,7 @@ open_instance(struct ptah_service_run *run)
 		.bind = is_client(run) ? NULL : ptah_addr_format(&run->how.service->listen, bind),
 		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5, .datagrams = ptah_mode_is_udp(plan->mode),
 		.workers = run->how.crew->workers, .n_workers = run->how.crew->n_workers,
-		.dial_how = run->how.dial, .flocks = run->how.flocks, .tally = run->tally, .on_arrive = on_arrive,
+		.dial_how = run->how.dial, .turn = run->how.turn, .flocks = run->how.flocks, .tally = run->tally, .on_arrive = on_arrive,
 	};
 	char why[4200] = "";
 

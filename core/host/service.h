@@ -37,6 +37,7 @@ struct ptah_service_how {
 	const struct ptah_service *service;
 	struct ptah_crew *crew;
 	struct ptah_flock *flocks; /* of its links, by worker */
+	unsigned turn;             /* which of its dispatchers the crew has come to */
 	const struct ptah_dial_how *dial;
 	const bool *stopping; /* it is too late to listen */
 	void (*on_settled)(void *arg); /* the state is not WAITS any more; also from inside ptah_service_open() */

@@ -319,6 +319,7 @@ open_on_main(void *arg)
 		.workers = parent->workers,
 		.n_workers = parent->n_workers,
 		.dial_how = parent->dial_how,
+		.turn = parent->turn,
 		.flocks = parent->flocks,
 		.on_arrive = on_arrive,
 	};

@@ -169,6 +169,7 @@ copy_wish(struct ptah_instance *instance, const struct ptah_instance_wish *wish)
 	instance->state_folder = wish->state_folder;
 	instance->look = wish->look;
 	instance->dial_how = wish->dial_how;
+	instance->turn = wish->turn;
 	instance->flocks = wish->flocks;
 	instance->tally = wish->tally;
 	instance->on_arrive = wish->on_arrive;

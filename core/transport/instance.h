@@ -73,6 +73,7 @@ struct ptah_instance {
 	/* Server: what a method line says once the instance is ready. */
 	char *advertise;                  /* NULL: the bound address */
 	struct ptah_json *bridge_args;    /* object of strings, or NULL */
+	unsigned turn;                    /* as in the wish */
 	struct ptah_flock *flocks;        /* where its links belong, by worker (relay/flock.h); NULL: to their worker */
 	struct ptah_tally *tally;         /* where its links are counted (stats/tally.h); NULL: with their worker */
 	atomic_uint refs;
@@ -111,6 +112,7 @@ struct ptah_instance_wish {
 	struct ptah_worker *const *workers; /* workers[i]->index is i */
 	unsigned n_workers;
 	const struct ptah_dial_how *dial_how; /* for the dials of carriers; lent for the life of the instance; NULL: directly */
+	unsigned turn;                   /* of those with one state the one with the highest writes it: ptah_state_join() */
 	struct ptah_flock *flocks;       /* lent for the life of its links, one for each worker; NULL: see ptah_instance */
 	struct ptah_tally *tally;        /* lent likewise; NULL: see ptah_instance */
 	ptah_arrive_fn *on_arrive;       /* server; may be NULL if no carrier is to be opened */

@@ -32,6 +32,7 @@ struct ptah_registry {
 	pthread_mutex_t lock; /* of the two below */
 	struct ptah_replay *replay;
 	struct ptah_writer *writer;
+	struct ptah_states *states;
 	bool guarded; /* its state */
 	atomic_uint turn;
 };
@@ -67,6 +68,9 @@ ptah_registry_new(const char *path, const char *dir)
 		return NULL;
 	pthread_mutex_init(&registry->lock, NULL);
 	ptah_shelf_init(&registry->shelf);
+	registry->states = ptah_states_new();
+	if (registry->states == NULL)
+		rc = -ENOMEM;
 	while (rc == 0 && cursor != NULL && ptah_text_next(&cursor, ':', &item, &len))
 		if (len > 0)
 			rc = add_folder(registry, item, len);
@@ -96,6 +100,7 @@ ptah_registry_free(struct ptah_registry *registry)
 		return;
 	ptah_registry_flush(registry);
 	ptah_replay_free(registry->replay);
+	ptah_states_free(registry->states);
 	ptah_shelf_clear(&registry->shelf);
 	while (registry->linked != NULL) {
 		struct ptah_loaded *linked = registry->linked;
@@ -180,6 +185,12 @@ bool
 ptah_registry_guards_state(const struct ptah_registry *registry)
 {
 	return registry->guarded;
+}
+
+struct ptah_states *
+ptah_registry_states(struct ptah_registry *registry)
+{
+	return registry->states;
 }
 
 void

@@ -23,6 +23,7 @@
 struct ptah_registry;
 struct ptah_loaded;
 struct ptah_replay;
+struct ptah_states;
 struct ptah_writer;
 struct ptah_hands;
 
@@ -83,6 +84,8 @@ const char *const *ptah_registry_folders(const struct ptah_registry *registry);
 /** Services that all instances share, made when first asked for; NULL: memory is out.  Any thread. */
 struct ptah_replay *ptah_registry_replay(struct ptah_registry *registry);
 struct ptah_writer *ptah_registry_writer(struct ptah_registry *registry);
+/** The states of its instances. */
+struct ptah_states *ptah_registry_states(struct ptah_registry *registry);
 /** The parent process guards the state of all instances: see ptah_state_guard().  Before there are any. */
 void ptah_registry_guard_state(struct ptah_registry *registry);
 bool ptah_registry_guards_state(const struct ptah_registry *registry);

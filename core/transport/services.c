@@ -94,6 +94,16 @@ replay(struct ptah_self *self, struct ptah_span scope, struct ptah_span token, u
 
 /* ---- state ---------------------------------------------------------------- */
 
+/* What the instance before this one has put must be on disk before it is read. */
+static void
+settle_state(const struct ptah_instance *instance)
+{
+	struct ptah_writer *writer = ptah_registry_writer(instance->registry);
+
+	if (writer != NULL)
+		ptah_writer_settle(writer);
+}
+
 static struct ptah_state *
 state_of(struct ptah_instance *instance, int *rc)
 {
@@ -102,6 +112,9 @@ state_of(struct ptah_instance *instance, int *rc)
 		instance->state = ptah_instance_state(instance, instance->state_folder);
 		if (instance->state == NULL)
 			*rc = -ENOMEM;
+		else if (instance->look == NULL && ptah_state_join(instance->state, ptah_registry_states(instance->registry),
+		    instance->turn))
+			settle_state(instance);
 	}
 	return instance->state;
 }

@@ -23,6 +23,14 @@
 struct ptah_state {
 	char *folder, *ptname;
 	int lock; /* descriptor, -1, or GUARDED */
+	struct ptah_states *states;      /* NULL: it has followed nobody, and nobody follows */
+	struct ptah_state **back, *next; /* all of those */
+	unsigned turn;
+};
+
+struct ptah_states {
+	pthread_mutex_t lock; /* of all locks of them, too */
+	struct ptah_state *first;
 };
 
 struct ptah_state *
@@ -57,11 +65,108 @@ path_of(const struct ptah_state *state, const char *name)
 	return asprintf(&path, "%s/%s_%s", state->folder, state->ptname, name) != -1 ? path : NULL;
 }
 
+/* ---- who follows whom -------------------------------------------------------- */
+
+struct ptah_states *
+ptah_states_new(void)
+{
+	struct ptah_states *states = calloc(1, sizeof(*states));
+
+	if (states != NULL)
+		pthread_mutex_init(&states->lock, NULL);
+	return states;
+}
+
+void
+ptah_states_free(struct ptah_states *states)
+{
+	if (states == NULL)
+		return;
+	pthread_mutex_destroy(&states->lock);
+	free(states);
+}
+
+static bool
+are_same(const struct ptah_state *a, const struct ptah_state *b)
+{
+	return strcmp(a->folder, b->folder) == 0 && strcmp(a->ptname, b->ptname) == 0;
+}
+
+/* With the lock of all held: does a newer one have it? */
+static bool
+is_past(const struct ptah_state *state)
+{
+	const struct ptah_state *one = state->states->first;
+
+	while (one != NULL && !(one->turn > state->turn && are_same(one, state)))
+		one = one->next;
+	return one != NULL;
+}
+
+/* The same: the newest of the older ones, or NULL. */
+static struct ptah_state *
+elder_of(const struct ptah_state *state)
+{
+	struct ptah_state *elder = NULL;
+
+	for (struct ptah_state *one = state->states->first; one != NULL; one = one->next)
+		if (one->turn < state->turn && are_same(one, state) && (elder == NULL || one->turn > elder->turn))
+			elder = one;
+	return elder;
+}
+
+static void
+hand_over(struct ptah_state *from, struct ptah_state *to)
+{
+	if (from->lock < 0 || to->lock != -1)
+		return;
+	to->lock = from->lock;
+	from->lock = -1;
+}
+
+bool
+ptah_state_join(struct ptah_state *state, struct ptah_states *states, unsigned turn)
+{
+	struct ptah_state *elder;
+
+	state->turn = turn;
+	state->states = states;
+	pthread_mutex_lock(&states->lock);
+	state->next = states->first;
+	state->back = &states->first;
+	if (state->next != NULL)
+		state->next->back = &state->next;
+	states->first = state;
+	elder = elder_of(state);
+	if (elder != NULL && !is_past(state))
+		hand_over(elder, state);
+	pthread_mutex_unlock(&states->lock);
+	return elder != NULL;
+}
+
+static void
+leave(struct ptah_state *state)
+{
+	struct ptah_state *elder;
+
+	if (state->states == NULL)
+		return;
+	pthread_mutex_lock(&state->states->lock);
+	elder = elder_of(state);
+	if (elder != NULL)
+		hand_over(state, elder);
+	*state->back = state->next;
+	if (state->next != NULL)
+		state->next->back = state->back;
+	pthread_mutex_unlock(&state->states->lock);
+}
+
 void
 ptah_state_free(struct ptah_state *state)
 {
 	if (state == NULL)
 		return;
+	leave(state);
 	if (state->lock >= 0) {
 		char *path = path_of(state, LOCK);
 
@@ -107,7 +212,7 @@ lock_once(const char *path, int *out)
 }
 
 static int
-take_lock(struct ptah_state *state)
+take_lock_here(struct ptah_state *state)
 {
 	char *path;
 	int rc = -EAGAIN;
@@ -121,6 +226,26 @@ take_lock(struct ptah_state *state)
 		rc = lock_once(path, &state->lock);
 	free(path);
 	return rc == -EAGAIN ? -EBUSY : rc;
+}
+
+/* Who writes nothing any more needs none. */
+static int
+take_lock(struct ptah_state *state)
+{
+	struct ptah_state *elder;
+	int rc = 0;
+
+	if (state->states == NULL)
+		return take_lock_here(state);
+	pthread_mutex_lock(&state->states->lock);
+	if (!is_past(state)) {
+		elder = elder_of(state);
+		if (elder != NULL)
+			hand_over(elder, state);
+		rc = take_lock_here(state);
+	}
+	pthread_mutex_unlock(&state->states->lock);
+	return rc;
 }
 
 /* The file's length, or -errno. */
@@ -196,6 +321,7 @@ ptah_state_prepare(struct ptah_state *state, const char *name)
 
 struct job {
 	struct job *next;
+	bool dropped; /* another one writes this state now */
 	char *path;
 	ptah_written_fn *written;
 	void *arg;
@@ -209,6 +335,8 @@ struct ptah_writer {
 	struct job *first, **last;
 	size_t waiting; /* bytes */
 	bool closing, running;
+	bool busy;              /* with a job that it has taken */
+	pthread_cond_t idle;
 	atomic_bool muted;
 	pthread_t thread;
 };
@@ -222,6 +350,7 @@ ptah_writer_new(void)
 		return NULL;
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->more, NULL);
+	pthread_cond_init(&writer->idle, NULL);
 	writer->last = &writer->first;
 	return writer;
 }
@@ -232,9 +361,13 @@ take_job(struct ptah_writer *writer)
 	struct job *job;
 
 	pthread_mutex_lock(&writer->lock);
+	writer->busy = false;
+	if (writer->first == NULL)
+		pthread_cond_broadcast(&writer->idle);
 	while (writer->first == NULL && !writer->closing)
 		pthread_cond_wait(&writer->more, &writer->lock);
 	job = writer->first;
+	writer->busy = job != NULL;
 	if (job != NULL) {
 		writer->first = job->next;
 		if (writer->first == NULL)
@@ -252,7 +385,7 @@ write_all(void *arg)
 	struct job *job;
 
 	while ((job = take_job(writer)) != NULL) {
-		int rc = atomic_load(&writer->muted) ? 0 : ptah_file_write_atomic(job->path, job->body, job->len);
+		int rc = job->dropped || atomic_load(&writer->muted) ? 0 : ptah_file_write_atomic(job->path, job->body, job->len);
 
 		job->written(rc, job->arg);
 		explicit_bzero(job->body, job->len);
@@ -260,6 +393,15 @@ write_all(void *arg)
 		free(job);
 	}
 	return NULL;
+}
+
+void
+ptah_writer_settle(struct ptah_writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	while (writer->running && (writer->first != NULL || writer->busy))
+		pthread_cond_wait(&writer->idle, &writer->lock);
+	pthread_mutex_unlock(&writer->lock);
 }
 
 void
@@ -274,6 +416,7 @@ ptah_writer_free(struct ptah_writer *writer)
 	if (writer->running)
 		pthread_join(writer->thread, NULL);
 	pthread_cond_destroy(&writer->more);
+	pthread_cond_destroy(&writer->idle);
 	pthread_mutex_destroy(&writer->lock);
 	free(writer);
 }
@@ -331,6 +474,10 @@ ptah_writer_put(struct ptah_writer *writer, const struct ptah_state *state, cons
 	job->len = body.len;
 	if (body.len > 0)
 		memcpy(job->body, body.at, body.len);
+	/* Until it stands in the queue, so that who takes the state over waits for it. */
+	if (state->states != NULL)
+		pthread_mutex_lock(&state->states->lock);
+	job->dropped = state->states != NULL && is_past(state);
 	pthread_mutex_lock(&writer->lock);
 	if (job->path == NULL)
 		rc = -ENOMEM;
@@ -345,6 +492,8 @@ ptah_writer_put(struct ptah_writer *writer, const struct ptah_state *state, cons
 		pthread_cond_signal(&writer->more);
 	}
 	pthread_mutex_unlock(&writer->lock);
+	if (state->states != NULL)
+		pthread_mutex_unlock(&state->states->lock);
 	if (rc < 0) {
 		free(job->path);
 		free(job);

@@ -12,6 +12,7 @@
 #ifndef PTAH_TRANSPORT_STATE_H
 #define PTAH_TRANSPORT_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@
 #define PTAH_STATE_MAX ((size_t)16 * 1024 * 1024)
 
 struct ptah_state;
+struct ptah_states;
 struct ptah_writer;
 
 /** The state of one transport; no file is touched.  NULL: ENOMEM. */
@@ -29,6 +31,19 @@ struct ptah_state *ptah_state_new(const char *folder, const char *ptname);
 void ptah_state_guard(struct ptah_state *state);
 /** Gives up the lock.  NULL is fine. */
 void ptah_state_free(struct ptah_state *state);
+
+/** Those of one process that may follow one another.  NULL: ENOMEM. */
+struct ptah_states *ptah_states_new(void);
+/** All of them are freed.  NULL is fine. */
+void ptah_states_free(struct ptah_states *states);
+
+/**
+ * It is one of those from now on.  Of two that are the same the one with the higher turn has the lock, and alone writes:
+ * an instance that is to replace another one begins with what that one wrote, and that one, should it have to go on, gets
+ * the lock back when the newer is freed.  Two of one turn are refused as two processes are.  Before its first use.
+ * True: there was an older one; ptah_writer_settle() before anything is read.
+ */
+bool ptah_state_join(struct ptah_state *state, struct ptah_states *states, unsigned turn);
 
 /** Read a file: its length; -ENOENT, -ENOSPC (it is longer than 'out'), -EBUSY (in use elsewhere), -EINVAL (name) ... */
 long ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room out);
@@ -58,10 +73,15 @@ struct ptah_writer *ptah_writer_new(void);
 int ptah_writer_start(struct ptah_writer *writer);
 /** From now on another process writes these files: whoever writes is told that it is on disk, and it is not.  Any thread. */
 void ptah_writer_mute(struct ptah_writer *writer);
+/** Waits until all that was put so far is written. */
+void ptah_writer_settle(struct ptah_writer *writer);
 /** Waits until all is written.  NULL is fine. */
 void ptah_writer_free(struct ptah_writer *writer);
 
-/** Write 'body' (copied) in turn, after ptah_state_prepare(); 'written' runs unless this fails.  -ENOMEM, -EFBIG, -EAGAIN. */
+/**
+ * Write 'body' (copied) in turn, after ptah_state_prepare(); 'written' runs unless this fails.  What an older instance puts
+ * whose state a newer one has is dropped, and 'written' hears 0.  -ENOMEM, -EFBIG, -EAGAIN.
+ */
 int ptah_writer_put(struct ptah_writer *writer, const struct ptah_state *state, const char *name,
     struct ptah_span body, ptah_written_fn *written, void *arg);
 

@@ -177,6 +177,55 @@ a_guarded_one_shares(void **unused)
 	ptah_state_free(two);
 }
 
+/* What it was told to write, once it is written. */
+static void
+put_by(struct ptah_writer *writer, struct ptah_state *state, const char *text)
+{
+	int written = 1;
+
+	assert_int_equal(ptah_state_prepare(state, "file"), 0);
+	assert_int_equal(ptah_writer_put(writer, state, "file", (struct ptah_span){ (const uint8_t *)text, strlen(text) },
+	    on_written, &written), 0);
+	ptah_writer_settle(writer);
+	assert_int_equal(written, 0);
+}
+
+static void
+the_newest_alone_writes(void **unused)
+{
+	struct ptah_states *states = ptah_states_new();
+	struct ptah_state *old = ptah_state_new(folder, "heir"), *young = ptah_state_new(folder, "heir");
+	struct ptah_state *same = ptah_state_new(folder, "heir"), *stranger = ptah_state_new(folder, "heir");
+	struct ptah_writer *writer = ptah_writer_new();
+	char text[16];
+
+	(void)unused;
+	assert_false(ptah_state_join(old, states, 1));
+	put_by(writer, old, "old");
+	assert_true(ptah_state_join(young, states, 2));
+	assert_int_equal(get(young, "file", text, sizeof(text)), 3);
+	put_by(writer, young, "young");
+	put_by(writer, old, "late");
+	assert_int_equal(get(young, "file", text, sizeof(text)), 5);
+	assert_string_equal(text, "young");
+	/* Neither another of its turn nor another process gets it. */
+	assert_true(ptah_state_join(same, states, 2));
+	assert_int_equal(ptah_state_prepare(same, "file"), -EBUSY);
+	ptah_state_free(same);
+	assert_int_equal(ptah_state_prepare(stranger, "file"), -EBUSY);
+	/* The newer did not start: the older goes on. */
+	ptah_state_free(young);
+	assert_int_equal(ptah_state_prepare(stranger, "file"), -EBUSY);
+	put_by(writer, old, "again");
+	assert_int_equal(get(old, "file", text, sizeof(text)), 5);
+	assert_string_equal(text, "again");
+	ptah_state_free(old);
+	assert_int_equal(ptah_state_prepare(stranger, "file"), 0);
+	ptah_state_free(stranger);
+	ptah_writer_free(writer);
+	ptah_states_free(states);
+}
+
 static void
 a_muted_writer_says_yes_and_writes_nothing(void **unused)
 {
@@ -208,6 +257,7 @@ main(void)
 		cmocka_unit_test(takes_no_name_that_leads_elsewhere),
 		cmocka_unit_test(says_why_it_cannot_write),
 		cmocka_unit_test(a_guarded_one_shares),
+		cmocka_unit_test(the_newest_alone_writes),
 		cmocka_unit_test(a_muted_writer_says_yes_and_writes_nothing),
 	};
 

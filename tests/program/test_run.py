@@ -2,6 +2,7 @@
 """ptah run: several services in one process, and what a reload does to them."""
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -250,3 +251,28 @@ def test_nothing_that_starts(tmp_path, echo):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with Run(tmp_path, {"far": server(echo.port, listen="127.0.0.1:%d" % taken.getsockname()[1])}) as run:
             assert run.exit() == 69
+
+
+def test_identity_is_handed_on(tmp_path, echo):
+    """A changed server is the one that clients know, while old links live; its state is written by the newest alone."""
+    port = free_port()
+    far = server(echo.port, "obfs4", listen="127.0.0.1:%d" % port)
+    with Run(tmp_path, {"far": far}) as run:
+        run.wait_ready()
+        state = tmp_path / "state" / "far"
+        cert = re.search(r"cert=(\S+)", (state / "obfs4_bridgeline.txt").read_text()).group(1)
+        near = client(("127.0.0.1", port), "obfs4")
+        near["options"].update({"cert": cert, "iat-mode": 0})
+        run.reload({"far": far, "near": near})
+        with contextlib.ExitStack() as stack:
+            links = []
+            for timeout in (7, 8, 9):
+                links.append(stack.enter_context(connect(run.where("near"))))
+                since = len(run.err_lines)
+                run.reload({"far": {**far, "dialTimeout": timeout}, "near": near})
+                assert run.where("far", since) == ("127.0.0.1", port)
+                for link in links:
+                    assert echoes(link)
+            assert cert in (state / "obfs4_bridgeline.txt").read_text()
+        assert run.finish() == 0
+    assert not (state / "obfs4_lock").exists()

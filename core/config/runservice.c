@@ -228,6 +228,8 @@ read_transport(const struct draft *d)
 		if (!d->service->name || !d->service->options)
 			out_of_memory(d);
 	}
+	if (d->reader->rc == 0 && file && !(d->plan->options_file = strdup(file->text)))
+		out_of_memory(d);
 	if (d->reader->rc == 0 && d->service->name && file && file->text[0] == '/')
 		add_options_file(d, file);
 }

@@ -24,6 +24,7 @@
 #include "plain/extor.h"
 #include "proc/child.h"
 #include "stats/stats.h"
+#include "transport/registry.h"
 #include "wire/agent.h"
 #include "wire/pass.h"
 #include "wire/place.h"
@@ -285,6 +286,18 @@ log_level(void)
 	return level;
 }
 
+/* Where modules are, with colons between.  Gives: a text for free(), or NULL. */
+static char *
+join_folders(const struct ptah_registry *registry)
+{
+	struct ptah_buf text = { 0 };
+
+	ptah_buf_puts(&text, "");
+	for (const char *const *folder = ptah_registry_folders(registry); *folder; folder++)
+		ptah_buf_printf(&text, "%s%s", text.len > 0 ? ":" : "", *folder);
+	return ptah_buf_take_text(&text);
+}
+
 /* By a file that has no name: what is on a command line or in an environment others can read. */
 static int
 tell_plan(const struct ptah_cell *cell)
@@ -295,11 +308,12 @@ tell_plan(const struct ptah_cell *cell)
 
 	/* What is one for the process is as it was at the start. */
 	plan.workers = cell->n_workers;
-	plan.module_dir = (char *)cell->crew->how.module_dir;
-	plan.module_path = (char *)cell->crew->how.module_path;
 	plan.peer_timeout_s = cell->crew->how.peer_timeout_s;
+	plan.module_dir = NULL;
+	plan.module_path = join_folders(cell->crew->registry);
 	if (rc == 0)
-		rc = ptah_plan_carry(&plan, &text);
+		rc = plan.module_path ? ptah_plan_carry(&plan, &text) : -ENOMEM;
+	free(plan.module_path);
 
 	if (rc == 0 && ptah_write_full(fd, text.at, text.len) != (ssize_t)text.len)
 		rc = -EIO;
@@ -572,24 +586,6 @@ pick_environment(char *const envp[], const char *out[], size_t room)
 }
 
 static int
-spawn(struct ptah_cell *cell, int theirs)
-{
-	static const char *const argv[] = { "/proc/self/exe", PTAH_CELL_WORD, NULL };
-	struct life *life = &cell->life;
-	const char *env[8];
-	int rc;
-
-	pick_environment(cell->crew->how.envp, env, sizeof(env) / sizeof(env[0]));
-	life->proc = ptah_proc_start(cell->crew->loop->base, argv, env, false, life->fds, on_death, cell);
-	if (!life->proc) {
-		rc = -errno;
-		life->fds[0] = life->fds[1] = life->fds[2] = -1;
-		return rc;
-	}
-	return ptah_pass_send(life->fds[0], "", 1, &theirs, 1);
-}
-
-static int
 watch(struct ptah_cell *cell)
 {
 	struct life *life = &cell->life;
@@ -604,6 +600,25 @@ watch(struct ptah_cell *cell)
 }
 
 static int
+spawn(struct ptah_cell *cell, int theirs)
+{
+	static const char *const argv[] = { "/proc/self/exe", PTAH_CELL_WORD, NULL };
+	struct life *life = &cell->life;
+	const char *env[8];
+	int rc;
+
+	pick_environment(cell->crew->how.envp, env, sizeof(env) / sizeof(env[0]));
+	life->proc = ptah_proc_start(cell->crew->loop->base, argv, env, false, life->fds, on_death, cell);
+	if (!life->proc) {
+		rc = -errno;
+		life->fds[0] = life->fds[1] = life->fds[2] = -1;
+		return rc;
+	}
+	rc = watch(cell);
+	return rc == 0 ? ptah_pass_send(life->fds[0], "", 1, &theirs, 1) : rc;
+}
+
+static int
 begin_life(struct ptah_cell *cell)
 {
 	struct life *life = &cell->life;
@@ -615,8 +630,6 @@ begin_life(struct ptah_cell *cell)
 	rc = spawn(cell, pair[1]);
 	close(pair[1]);
 	if (rc == 0)
-		rc = watch(cell);
-	if (rc == 0)
 		rc = tell_plan(cell);
 	if (rc == 0)
 		rc = open_channels(cell);
@@ -626,6 +639,8 @@ begin_life(struct ptah_cell *cell)
 		rc = tell(cell, PTAH_CELL_GO, 0);
 	if (rc == 0 && evutil_make_socket_nonblocking(life->fd) == -1)
 		rc = -EBADF;
+	if (rc == -EPIPE)
+		rc = 0; /* it has died already: on_death() will say how */
 	if (rc != 0) {
 		clear_life(cell);
 		return rc;

@@ -82,7 +82,7 @@ kind_of(const struct ptah_plan *plan, bool judged_well, const struct ptah_judged
 
 static int
 check_service(const struct ptah_runfile *file, const struct ptah_plan *plan, struct ptah_registry *registry,
-    struct ptah_faults *faults, int *kind)
+    struct ptah_faults *faults, bool all, int *kind, bool *spawns)
 {
 	const struct ptah_service *service = &plan->services[0];
 	char bind[PTAH_ADDR_TEXT];
@@ -97,7 +97,7 @@ check_service(const struct ptah_runfile *file, const struct ptah_plan *plan, str
 	struct ptah_judged judged = { 0 };
 
 	*kind = kind_of(plan, false, &judged);
-	if (plan->role == 0 || !service->name || !service->options)
+	if (plan->role == 0 || !service->name || !service->options || (plan->isolate && !all))
 		return 0;
 
 	int rc = ptah_judge(registry, &wish, on_fault, &bench, &judged);
@@ -106,6 +106,7 @@ check_service(const struct ptah_runfile *file, const struct ptah_plan *plan, str
 		*kind = kind_of(plan, rc == 0, &judged);
 	if (rc == 0)
 		check_isolation(&bench, plan, &judged);
+	*spawns = *spawns || (rc == 0 && judged.tried.spawns);
 	if (rc >= 0)
 		check_secret(&bench, &judged);
 	ptah_json_free(judged.secret);
@@ -113,17 +114,21 @@ check_service(const struct ptah_runfile *file, const struct ptah_plan *plan, str
 }
 
 int
-ptah_checkfile(const struct ptah_runfile *file, struct ptah_registry *registry, struct ptah_faults *faults)
+ptah_checkfile(const struct ptah_runfile *file, struct ptah_registry *registry, struct ptah_faults *faults, bool all,
+    bool *spawns)
 {
 	int *kinds = calloc(file->n_plans + 1, sizeof(*kinds));
 	int rc = kinds ? 0 : -ENOMEM;
+	bool one_spawns = false;
 
 	for (size_t i = 0; rc == 0 && i < file->n_plans; i++)
 		if (file->plans[i]->n_services == 1)
-			rc = check_service(file, file->plans[i], registry, faults, &kinds[i]);
+			rc = check_service(file, file->plans[i], registry, faults, all, &kinds[i], &one_spawns);
 	if (rc == 0)
 		rc = ptah_ports_check(file, kinds, faults);
 	free(kinds);
+	if (spawns)
+		*spawns = one_spawns;
 	ptah_faults_sort(faults);
 	return rc == 0 && faults->n_errors > 0 ? -EINVAL : rc;
 }
@@ -183,7 +188,7 @@ check(const char *path, const char *module_dir, char *envp[], struct ptah_runfil
 
 	if (!registry)
 		return -errno;
-	rc = ptah_checkfile(file, registry, faults);
+	rc = ptah_checkfile(file, registry, faults, true, NULL);
 	ptah_registry_free(registry);
 	return rc;
 }

@@ -31,29 +31,66 @@ static const char *const for_host[] = {
 };
 
 struct list {
-	struct ptah_jail_path *at;
+	struct ptah_jail_path *at; /* the paths are its own */
 	size_t n, room;
-	char *texts; /* of paths that stood in one with colons */
 	int rc;
 };
+
+static int
+make_room(struct list *list)
+{
+	struct ptah_jail_path *at;
+
+	if (list->n < list->room)
+		return 0;
+	at = reallocarray(list->at, list->room + 32, sizeof(*at));
+	if (!at)
+		return -ENOMEM;
+	list->at = at;
+	list->room += 32;
+	return 0;
+}
+
+/* 'len' bytes of a path, which may be NULL. */
+static void
+add_part(struct list *list, const char *path, size_t len, unsigned may)
+{
+	char *copy;
+
+	if (!path || list->rc != 0)
+		return;
+	copy = strndup(path, len);
+	list->rc = copy ? make_room(list) : -ENOMEM;
+	if (list->rc == 0)
+		list->at[list->n++] = (struct ptah_jail_path){ copy, may };
+	else
+		free(copy);
+}
 
 static void
 add(struct list *list, const char *path, unsigned may)
 {
-	if (!path || list->rc != 0)
-		return;
-	if (list->n == list->room) {
-		size_t room = list->room + 32;
-		struct ptah_jail_path *at = reallocarray(list->at, room, sizeof(*at));
+	add_part(list, path, path ? strlen(path) : 0, may);
+}
 
-		if (!at) {
-			list->rc = -ENOMEM;
-			return;
-		}
-		list->at = at;
-		list->room = room;
-	}
-	list->at[list->n++] = (struct ptah_jail_path){ path, may };
+static void
+list_clear(struct list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free((char *)list->at[i].path);
+	free(list->at);
+}
+
+/* Where the libraries of this program are, which may be a folder of its own. */
+static int
+add_loaded(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	const char *slash = strrchr(info->dlpi_name, '/');
+
+	(void)size;
+	if (info->dlpi_name[0] == '/' && slash != info->dlpi_name)
+		add_part(arg, info->dlpi_name, (size_t)(slash - info->dlpi_name), PTAH_JAIL_READ);
+	return 0;
 }
 
 static void
@@ -65,33 +102,39 @@ add_all(struct list *list, const char *const *paths, size_t n, unsigned may)
 
 #define ADD_ALL(list, paths, may) add_all((list), (paths), sizeof(paths) / sizeof((paths)[0]), (may))
 
-/* Folders with colons between them.  Gives: the copy that they are cut from, for free(). */
-static char *
+/* Folders with colons between them. */
+static void
 add_split(struct list *list, const char *folders)
 {
-	char *copy = folders ? strdup(folders) : NULL, *rest = copy, *folder;
+	while (folders && folders[0] != '\0') {
+		size_t len = strcspn(folders, ":");
 
-	if (folders && !copy)
-		list->rc = -ENOMEM;
-	while ((folder = strsep(&rest, ":")) != NULL)
-		if (folder[0] != '\0')
-			add(list, folder, PTAH_JAIL_READ);
-	return copy;
+		if (len > 0)
+			add_part(list, folders, len, PTAH_JAIL_READ);
+		folders += len + (folders[len] == ':');
+	}
+}
+
+/* What both need to load code. */
+static void
+add_libraries(struct list *list, const char *library_path)
+{
+	ADD_ALL(list, libraries, PTAH_JAIL_READ);
+	add_split(list, library_path);
+	dl_iterate_phdr(add_loaded, list);
+	add(list, PTAH_MODULE_DIR, PTAH_JAIL_READ);
 }
 
 int
 ptah_confine_cell(const struct ptah_plan *plan, const char *library_path, char *why, size_t room)
 {
 	struct list list = { 0 };
-	char *copies[2];
 	int rc;
 
-	ADD_ALL(&list, libraries, PTAH_JAIL_READ);
+	add_libraries(&list, library_path);
 	ADD_ALL(&list, for_openssl, PTAH_JAIL_READ);
-	copies[0] = add_split(&list, library_path);
-	copies[1] = add_split(&list, plan->module_path);
+	add_split(&list, plan->module_path);
 	add(&list, plan->module_dir, PTAH_JAIL_READ);
-	add(&list, PTAH_MODULE_DIR, PTAH_JAIL_READ);
 	add(&list, plan->state_dir, PTAH_JAIL_WRITE);
 
 	const struct ptah_jail_how how = {
@@ -100,9 +143,7 @@ ptah_confine_cell(const struct ptah_plan *plan, const char *library_path, char *
 	};
 
 	rc = list.rc == 0 ? ptah_jail_enter_cell(&how, why, room) : list.rc;
-	free(list.at);
-	for (size_t i = 0; i < 2; i++)
-		free(copies[i]);
+	list_clear(&list);
 	return rc;
 }
 
@@ -137,18 +178,16 @@ ptah_confine_host(const struct ptah_confine_host *how)
 	struct list list = { 0 };
 	struct ptah_jail_got got;
 	const char *loader = NULL;
-	char why[256] = "", *copy;
+	char why[256] = "";
 	int rc;
 
 	if (how->programs) {
 		ptah_warn(AREA_HOST, "not hardened: a service starts programs, and these may need anything");
 		return 0;
 	}
-	ADD_ALL(&list, libraries, PTAH_JAIL_READ);
+	add_libraries(&list, how->libraries);
 	ADD_ALL(&list, for_host, PTAH_JAIL_READ);
 	add(&list, "/dev/null", PTAH_JAIL_WRITE);
-	copy = add_split(&list, how->libraries);
-	add(&list, PTAH_MODULE_DIR, PTAH_JAIL_READ);
 	for (size_t i = 0; i < how->n_paths; i++)
 		add(&list, how->paths[i].path, how->paths[i].may);
 	if (how->cells) {
@@ -166,7 +205,6 @@ ptah_confine_host(const struct ptah_confine_host *how)
 		say(how, &got);
 	else
 		ptah_error(AREA_HOST, "cannot harden: %s", why[0] ? why : strerror(-rc));
-	free(list.at);
-	free(copy);
+	list_clear(&list);
 	return rc;
 }

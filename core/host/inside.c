@@ -30,6 +30,7 @@
 #include "loop/worker.h"
 #include "proc/jail.h"
 #include "stats/stats.h"
+#include "transport/instance.h"
 #include "transport/registry.h"
 #include "transport/state.h"
 #include "wire/broker.h"
@@ -413,6 +414,25 @@ set_places(struct inside *in)
 	return rc;
 }
 
+/* Such a module would fail at its first program, and say something else. */
+static void
+refuse_programs(const struct inside *in)
+{
+	const struct ptah_plan *plan = in->plan;
+	char bind[PTAH_ADDR_TEXT], why[400];
+	struct ptah_tried tried = { 0 };
+	const struct ptah_instance_wish wish = {
+		.name = plan->services[0].name, .role = (uint32_t)plan->role, .options = plan->services[0].options,
+		.state_folder = plan->state_dir,
+		.bind = plan->role == PTAH_ROLE_CLIENT ? NULL : ptah_addr_format(&plan->services[0].listen, bind),
+		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5,
+	};
+
+	/* What is wrong with it the dispatcher will say. */
+	if (ptah_instance_try(in->crew->registry, &wish, &tried, why, sizeof(why)) == 0 && tried.spawns)
+		leave(in, "it starts programs, which a service that is isolated may not do: leave \"isolate\" out");
+}
+
 /* Threads first, then the last lock, and only then a module. */
 static int
 start(struct inside *in)
@@ -441,6 +461,7 @@ start(struct inside *in)
 	in->on_word = event_new(in->loop->base, in->fd, EV_READ | EV_PERSIST, on_word, in);
 	if (!in->rounds || !in->on_word || event_add(in->on_word, NULL) == -1)
 		return -ENOMEM;
+	refuse_programs(in);
 	in->dispatcher = ptah_dispatcher_start(in->crew, in->plan, &says, in);
 	return in->dispatcher ? 0 : -errno;
 }

@@ -19,6 +19,7 @@
 #include "host/activation.h"
 #include "host/checkfile.h"
 #include "host/crew.h"
+#include "host/harden.h"
 #include "host/manager.h"
 #include "host/process.h"
 #include "host/tenant.h"
@@ -57,6 +58,8 @@ struct ptah_run {
 	bool busy;     /* who is whose heir is not settled yet */
 	bool again;    /* SIGHUP came before it was ready */
 	bool draining, ending, over;
+	bool spawns;   /* a service of the file that was read last starts programs */
+	struct ptah_hardened hardened;
 	int rc;
 };
 
@@ -262,11 +265,11 @@ log_faults(const struct ptah_run *run, const struct ptah_faults *faults, struct 
 
 /* What modules have to say to it.  Before there is a crew they are looked for and forgotten again. */
 static int
-check_file(const struct ptah_run *run, const struct ptah_runfile *file, struct ptah_faults *faults)
+check_file(struct ptah_run *run, const struct ptah_runfile *file, struct ptah_faults *faults)
 {
 	struct ptah_registry *registry = run->crew ? run->crew->registry :
 	    ptah_registry_new(file->module_path, file->module_dir);
-	int rc = registry ? ptah_checkfile(file, registry, faults) : -errno;
+	int rc = registry ? ptah_checkfile(file, registry, faults, false, &run->spawns) : -errno;
 
 	if (!run->crew)
 		ptah_registry_free(registry);
@@ -282,6 +285,7 @@ read_file(struct ptah_run *run, struct ptah_runfile *file, struct ptah_run_reloa
 
 	if (rc == 0 || rc == -EINVAL)
 		rc = check_file(run, file, &faults);
+	ptah_harden_judge(&run->hardened, file, run->spawns);
 	ptah_runfile_forget(file);
 	how->n_errors = faults.n_errors;
 	how->n_warnings = faults.n_warnings;
@@ -601,6 +605,9 @@ start(struct ptah_run *run)
 		return EX_CANTCREAT;
 	}
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "begin", NULL, "ptah %s begins", PACKAGE_VERSION);
+	rc = ptah_harden(&run->hardened, &run->file, run->path, run->envp, run->spawns);
+	if (rc < 0)
+		return EX_SOFTWARE;
 	run->loop = ptah_worker_new(0);
 	rc = run->loop ? watch_signals(run) : -ENOMEM;
 	if (rc == 0)

@@ -4,6 +4,7 @@
  * tells the peer what it got: the name of an errno, "done", or nothing at all,
  * should it not survive.  Compiled by its test with -DDEED='"name"', once for
  * each row of the table below; option 'at' says on what.
+ * With AMBUSH, a path, it makes that file as it is loaded.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -390,13 +391,13 @@ static const struct {
 };
 
 #ifdef AMBUSH
-/* Before any hook: what a file does just because it is loaded. */
+/* Before any hook: what a file does just because it is loaded, and wherever it is. */
 static int ambush_rc;
 
 __attribute__((constructor)) static void
 ambush(void)
 {
-	ambush_rc = told(open("/etc/passwd", O_RDONLY));
+	ambush_rc = told(open(AMBUSH, O_WRONLY | O_CREAT, 0600));
 }
 #endif
 

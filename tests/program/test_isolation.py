@@ -1,113 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Services in processes of their own: what a hostile module tries, and what it gets.
-
-tests/modules/hostile.c is compiled here once for each deed; its server does
-it when a peer has spoken, and tells the peer the errno that it got.
-"""
+"""Services in processes of their own: what a hostile module tries, and what it gets."""
 import contextlib
-import json
 import os
 import re
-import shutil
+import signal
 import socket
-import struct
-import subprocess
-import tempfile
-import threading
 import time
 
 import pytest
 
 import harness
+import lines
+import orport
+import proxies
 import socks
+from cells import Run, ask, compiled, landlock, server  # noqa: F401
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-SOURCE = os.path.join(TOP, "tests", "modules", "hostile.c")
 # A cell is back in 200 ms on a machine that has nothing else to do; the rest is for one that does.
 BACK = 0.2
 
 
-def landlock():
-    """The level of Landlock that this kernel has."""
-    import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
-    return libc.syscall(444, None, 0, 1)
-
-
 pytestmark = pytest.mark.skipif(
     landlock() < 1, reason="this kernel has no Landlock, so nothing can be isolated")
-
-
-@pytest.fixture(scope="module")
-def compiled():
-    """deed -> a modules folder with hostile.so, compiled when it is first asked for."""
-    top = tempfile.mkdtemp(prefix="hostile-", dir=harness.BUILD)
-    os.chmod(top, 0o755)
-
-    def folder(deed, *flags):
-        path = os.path.join(top, "-".join((deed,) + flags))
-        if not os.path.exists(path):
-            os.mkdir(path, 0o755)
-            subprocess.run(
-                ["cc", "-D_GNU_SOURCE", "-std=gnu11", "-O1", "-shared", "-fPIC", "-I", os.path.join(TOP, "include"),
-                 '-DDEED="%s"' % deed, *flags, "-o", os.path.join(path, "hostile.so"), SOURCE],
-                check=True)
-        return path
-
-    yield folder
-    shutil.rmtree(top)
-
-
-class Run(harness.Ptah):
-    """ptah run, with a configuration of these services."""
-
-    def __init__(self, tmp, services, modules=(), **top):
-        self.conf = os.path.join(str(tmp), "ptah.conf")
-        self.state = os.path.join(str(tmp), "state")
-        self.top = dict({"stateDir": self.state, "workers": 2, "unsafeLogging": True,
-                         "modulePath": list(modules) + harness.MODULE_PATH.split(":")}, **top)
-        self.write(services)
-        super().__init__(["run", self.conf], cwd=tmp)
-
-    def write(self, services):
-        with open(self.conf, "w") as out:
-            json.dump(dict(self.top, services=services), out)
-
-    def port(self, label, since=0):
-        """The port of an isolated service, once it serves; of another one by the name of its transport."""
-        line = self.wait_line(r"^ptah: %s(: \S+)? listens on .*:(\d+)" % re.escape(label), "err", since=since)
-        return int(re.search(r"listens on .*:(\d+)", line).group(1))
-
-    def cells(self):
-        """The processes of its cells."""
-        out = []
-        for task in os.listdir("/proc/%d/task" % self.pid):
-            with contextlib.suppress(OSError):
-                with open("/proc/%d/task/%s/children" % (self.pid, task)) as kids:
-                    out += [int(kid) for kid in kids.read().split()]
-        return out
-
-
-def server(echo_port, at="", name="hostile", **more):
-    return dict({"role": "server", "mode": "transparent-TCP", "transport": name, "listen": "127.0.0.1:0",
-                 "target": "127.0.0.1:%d" % echo_port, "isolate": True,
-                 "options": {"at": at} if at else {}}, **more)
-
-
-def ask(port, timeout=10):
-    """Speak to a hostile server; what it says, or '' when it closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout * harness.SLOW) as s:
-        s.sendall(b"x")
-        got = b""
-        while not got.endswith(b"\n"):
-            try:
-                more = s.recv(100)
-            except ConnectionResetError:
-                more = b""
-            if not more:
-                break
-            got += more
-        return got.decode().strip()
 
 
 DEEDS = [
@@ -189,8 +103,14 @@ def test_a_hostile_module_gets_nothing(tmp_path, compiled, echo, elsewhere, deed
 
 
 def test_what_runs_when_a_file_is_loaded_is_locked_up_already(tmp_path, compiled, echo):
-    with Run(tmp_path, {"one": server(echo.port)}, [compiled("nothing", "-DAMBUSH")]) as p:
+    """And it is loaded nowhere else: not in the parent, to see what options it takes."""
+    mark = tmp_path / "mark"
+    modules = compiled("nothing", '-DAMBUSH="%s"' % mark)
+    with Run(tmp_path, {"one": server(echo.port)}, [modules]) as p:
         assert ask(p.port("one")) == "EACCES"
+        p.signal(signal.SIGHUP)
+        p.wait_line("is read again: 0 services are new, 0 changed", "err")
+        assert not mark.exists()
 
 
 # Each takes 7 s: that long may a worker be silent.
@@ -294,3 +214,145 @@ def test_it_ends_with_its_parent(tmp_path, compiled, echo):
         p.process.kill()
         p.process.wait()
         harness.poll(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in cells), what="its end")
+
+
+# --- what it does for a service that is not hostile ------------------------------------
+
+def client(**more):
+    return dict({"role": "client", "mode": "socks5", "transport": "dummy", "listen": "127.0.0.1:0",
+                 "isolate": True}, **more)
+
+
+def test_a_client_and_a_server_of_one_file_carry(tmp_path, echo):
+    port = harness.free_port()
+    services = {"far": server(echo.port, name="dummy", listen="127.0.0.1:%d" % port),
+                "near": client(options={"serverAddress": "127.0.0.1:%d" % port})}
+    with Run(tmp_path, services) as p:
+        p.port("far")
+        near = p.port("near")
+        for _ in range(5):
+            with socks.Client(("127.0.0.1", near)) as c:
+                c.open(port=1)
+                carries(None, c.sock)
+        assert len(p.cells()) == 2
+
+
+def test_obfs4_keeps_its_state_and_carries(tmp_path, echo):
+    """A restart of the process finds the identity that the one before made."""
+    port = harness.free_port()
+    far = server(echo.port, name="obfs4", listen="127.0.0.1:%d" % port)
+    with Run(tmp_path, {"far": far}) as p:
+        p.wait_line("far serves", "err")
+        kept = (tmp_path / "state" / "far" / "obfs4_state.json").read_text()
+        keys = (tmp_path / "state" / "far" / "obfs4_bridgeline.txt").read_text()
+        cert = re.search(r"cert=(\S+)", keys).group(1)
+        os.kill(p.cells()[0], signal.SIGKILL)
+        p.wait_line("far: serves again", "err")
+        assert (tmp_path / "state" / "far" / "obfs4_state.json").read_text() == kept
+        p.write({"far": far, "near": client(transport="obfs4", options={
+            "serverAddress": "127.0.0.1:%d" % port, "cert": cert, "iat-mode": 0})})
+        p.signal(signal.SIGHUP)
+        with socks.Client(("127.0.0.1", p.port("near"))) as c:
+            c.open(port=1)
+            carries(None, c.sock)
+
+
+def test_a_client_goes_to_its_server_only(tmp_path, elsewhere):
+    """With a serverAddress that is the one place; what the application asks for changes nothing."""
+    with lines.listen() as far:
+        services = {"one": client(options={"serverAddress": lines.address(far)}), "any": client()}
+        with Run(tmp_path, services) as p:
+            with socks.Client(("127.0.0.1", p.port("one"))) as c:
+                c.open(port=elsewhere.port)
+                lines.accept(far).close()
+            assert elsewhere.count() == 0
+            with socks.Client(("127.0.0.1", p.port("any"))) as c:
+                c.open(port=elsewhere.port)
+            assert elsewhere.count() == 1
+
+
+def test_it_dials_names_and_by_the_proxy(tmp_path):
+    """The parent does, so the process knows neither the proxy's password nor a resolver."""
+    with lines.listen() as far, proxies.Socks5(login=(b"user", b"a-password")) as up:
+        name = "localhost:%d" % far.getsockname()[1]
+        services = {"proxied": client(proxy="socks5://user:a-password@" + up.address,
+                                      options={"serverAddress": lines.address(far)}),
+                    "named": client(options={"serverAddress": name})}
+        with Run(tmp_path, services) as p:
+            for label in services:
+                with socks.Client(("127.0.0.1", p.port(label))) as c:
+                    c.open(port=1)
+                    with lines.accept(far) as f:
+                        lines.echo_works(c.sock, f)
+            assert len(up.calls) == 1
+
+
+def test_extended_orport_and_its_cookie(tmp_path):
+    """The cookie's folder is out of reach; the parent hands the cookie over with each connection."""
+    cookie_path = tmp_path / "tor" / "cookie"
+    cookie_path.parent.mkdir(mode=0o700)
+    with orport.Port() as port:
+        one = server(1, name="dummy", extorport=port.address, authcookie=str(cookie_path))
+        del one["target"]
+        with Run(tmp_path, {"one": one}) as p:
+            where = p.port("one")
+            for _ in range(2):      # Tor writes it late, and anew
+                cookie = orport.cookie_file(cookie_path)
+                with socket.create_connection(("127.0.0.1", where), 10) as s, port.accept() as ex:
+                    ex.talk(cookie)
+                    lines.echo_works(s, ex.sock)
+
+
+def test_a_reload_changes_one_and_leaves_the_others(tmp_path, echo):
+    port = harness.free_port()
+    services = {"one": server(echo.port, name="dummy", listen="127.0.0.1:%d" % port),
+                "two": server(echo.port, name="dummy")}
+    with Run(tmp_path, services) as p:
+        p.port("one")
+        p.port("two")
+        before = set(p.cells())
+        with socket.create_connection(("127.0.0.1", port), 10) as old:
+            carries(None, old)
+            services["one"]["dialTimeout"] = 7
+            p.write(services)
+            p.signal(signal.SIGHUP)
+            p.wait_line("0 services are new, 1 changed, 0 gone, 1 as they were", "err")
+            harness.poll(lambda: len(set(p.cells()) - before) == 1, what="the new process")
+            # The old link goes on in the old process, and new ones go to the new one on the same port.
+            carries(None, old)
+            carries(port)
+            assert len(set(p.cells()) & before) == 2
+        harness.poll(lambda: len(set(p.cells()) & before) == 1, what="the end of the old process")
+        carries(port)
+        # And out of the file altogether.
+        p.write({"two": services["two"]})
+        p.signal(signal.SIGHUP)
+        harness.poll(lambda: len(p.cells()) == 1, what="its end")
+
+
+def test_a_drain_lets_links_finish(tmp_path, echo):
+    with Run(tmp_path, {"one": server(echo.port, name="dummy")}) as p:
+        port = p.port("one")
+        with socket.create_connection(("127.0.0.1", port), 10) as link:
+            carries(None, link)
+            p.signal(signal.SIGINT)
+            p.wait_line("no new links", "err")
+            carries(None, link)
+            assert p.alive()
+        assert p.exit() == 0
+
+
+def test_says_why_it_cannot_start(tmp_path, echo):
+    """By the words of a service that is not isolated."""
+    with lines.listen() as taken:
+        services = {"one": server(echo.port, name="dummy", listen=lines.address(taken)),
+                    "two": server(echo.port, name="nosuch"),
+                    "three": server(echo.port, name="obfs4", options={"private-key": "x"}),
+                    "four": client(transport="exec", options={"exec": "/bin/true"}),
+                    "five": server(echo.port, name="dummy")}
+        with Run(tmp_path, services) as p:
+            p.wait_line("one does not start: dummy: cannot listen on .*: Address already in use", "err")
+            p.wait_line("two does not start: .*there is no such transport", "err")
+            p.wait_line("three does not start: obfs4: .*private-key", "err")
+            p.wait_line("four does not start: exec: it starts programs, which a service that is isolated may not", "err")
+            carries(p.port("five"))

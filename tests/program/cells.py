@@ -61,12 +61,15 @@ class Run(harness.Ptah):
         super().__init__(["run", self.conf], cwd=tmp)
 
     def write(self, services):
+        self.labels = set(services)
         with open(self.conf, "w") as out:
             json.dump(dict(self.top, services=services), out)
 
     def port(self, label, since=0):
         """The port of an isolated service, once it serves; of another one by the name of its transport."""
         line = self.wait_line(r"^ptah: %s(: \S+)? listens on .*:(\d+)" % re.escape(label), "err", since=since)
+        if label in self.labels:
+            self.wait_line(r"^ptah: %s serves" % re.escape(label), "err", since=since)
         return int(re.search(r"listens on .*:(\d+)", line).group(1))
 
     def cells(self):

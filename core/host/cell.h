@@ -13,6 +13,9 @@
  * sockets, and another one takes its place, at once, or after a while if the
  * one before lived for a moment only.  One that does not answer is killed.
  *
+ * Its counters are in the tally of its service (stats/tally.h), as they stood
+ * a second ago.
+ *
  * Threads: the one of the crew's loop.
  */
 #ifndef PTAH_HOST_CELL_H
@@ -27,7 +30,6 @@
 #include "host/dispatcher.h"
 
 struct ptah_cell;
-struct ptah_stats;
 
 /**
  * Start it.
@@ -42,9 +44,6 @@ struct ptah_cell *ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan
 void ptah_cell_drain(struct ptah_cell *cell);
 void ptah_cell_end(struct ptah_cell *cell, uint64_t until_ns);
 void ptah_cell_free(struct ptah_cell *cell);
-
-/** Add its counters, those of the processes before it too, as they stood a second ago. */
-void ptah_cell_stats(const struct ptah_cell *cell, struct ptah_stats *sum);
 
 /** How often it has died. */
 unsigned ptah_cell_deaths(const struct ptah_cell *cell);

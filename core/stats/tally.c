@@ -19,7 +19,7 @@ static struct ptah_tally *
 tally_new(const char *label, const char *transport, uint32_t role, unsigned n_workers)
 {
 	struct ptah_tally *tally = calloc(1, sizeof(*tally));
-	size_t room = n_workers * sizeof(*tally->blocks);
+	size_t room = (n_workers + 1) * sizeof(*tally->blocks);
 
 	if (tally == NULL)
 		return NULL;
@@ -39,7 +39,7 @@ tally_new(const char *label, const char *transport, uint32_t role, unsigned n_wo
 static bool
 is_over(const struct ptah_tally *tally)
 {
-	for (unsigned i = 0; i < tally->n_workers; i++)
+	for (unsigned i = 0; i <= tally->n_workers; i++)
 		if (!ptah_stats_is_still(&tally->blocks[i].stats))
 			return false;
 	return tally->refs == 0;
@@ -95,7 +95,7 @@ ptah_tally_close(struct ptah_tally *tally)
 void
 ptah_tally_sum(const struct ptah_tally *tally, struct ptah_stats *sum)
 {
-	for (unsigned i = 0; i < tally->n_workers; i++)
+	for (unsigned i = 0; i <= tally->n_workers; i++)
 		ptah_stats_sum(sum, &tally->blocks[i].stats);
 }
 

@@ -5,7 +5,7 @@
  * A service that a reload changes goes on in the same tally, so that its
  * figures never go back.  Those of a service that is gone live on in the sum.
  *
- * Threads: the main one; a block is written by its worker alone.
+ * Threads: the main one; a block is written by its worker alone, or by the main thread.
  */
 #ifndef PTAH_STATS_TALLY_H
 #define PTAH_STATS_TALLY_H
@@ -24,7 +24,7 @@ struct ptah_tally {
 	char *label, *transport;
 	uint32_t role; /* PTAH_CLIENT or PTAH_SERVER */
 	unsigned n_workers, refs;
-	struct ptah_tally_block *blocks; /* by worker */
+	struct ptah_tally_block *blocks; /* by worker, and one for the main thread: what a cell counts */
 };
 
 /** All of a process. */
@@ -47,6 +47,13 @@ static inline struct ptah_stats *
 ptah_tally_at(struct ptah_tally *tally, unsigned worker)
 {
 	return &tally->blocks[worker].stats;
+}
+
+/** The main thread's. */
+static inline struct ptah_stats *
+ptah_tally_at_main(struct ptah_tally *tally)
+{
+	return &tally->blocks[tally->n_workers].stats;
 }
 
 /** Add its blocks to 'sum'. */

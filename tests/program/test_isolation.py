@@ -356,3 +356,38 @@ def test_says_why_it_cannot_start(tmp_path, echo):
             p.wait_line("three does not start: obfs4: .*private-key", "err")
             p.wait_line("four does not start: exec: it starts programs, which a service that is isolated may not", "err")
             carries(p.port("five"))
+
+
+def test_its_figures_are_the_services(tmp_path, echo):
+    """A second later; and those of a process that died stay counted, with its links as closed ones."""
+    with Run(tmp_path, {"one": server(echo.port, name="dummy")}) as p:
+        port = p.port("one")
+        link = socket.create_connection(("127.0.0.1", port), 10)
+        carries(None, link)
+
+        def counters():
+            seen = len(p.err_lines)
+            p.signal(signal.SIGUSR1)
+            line = p.wait_line("counters:", "err", since=seen)
+            return dict(word.split("=") for word in line.split("counters:")[1].split())
+
+        harness.poll(lambda: counters()["links_opened"] == "1", what="its link to be counted")
+        assert counters()["links_closed"] == "0"
+        os.kill(p.cells()[0], signal.SIGKILL)
+        p.wait_line("one: serves again", "err")
+        link.close()
+        carries(port)
+        harness.poll(lambda: counters()["links_opened"] == "2", what="the next one")
+        harness.poll(lambda: counters()["links_closed"] == "2", what="their end")
+
+
+def test_it_listens_on_several_addresses(tmp_path, echo):
+    ports = [harness.free_port(), harness.free_port()]
+    one = server(echo.port, name="dummy", listen=["127.0.0.1:%d" % port for port in ports])
+    with Run(tmp_path, {"one": one}) as p:
+        p.port("one")
+        for _ in range(2):
+            for port in ports:
+                carries(port)
+            os.kill(p.cells()[0], signal.SIGKILL)
+            p.wait_line("one: serves again", "err")

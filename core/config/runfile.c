@@ -144,35 +144,42 @@ read_services(struct ptah_keyreader *reader)
 		read_service(reader, services->keys[i], services->items[i]);
 }
 
-/* The first folder of a variable that systemd sets, and 'more' behind it; NULL where there is none, also for want of memory. */
-static char *
-folder_of(char *const envp[], const char *name, const char *more)
+/* Where nothing is said: the first folder of a variable that systemd sets, and 'more' behind it, if there is one. */
+static int
+take_folder(char **to, char *const envp[], const char *name, const char *more)
 {
 	const char *value = ptah_env_get(envp, name);
-	char *made = NULL;
 
-	if (!value || value[0] != '/')
-		return NULL;
-	if (asprintf(&made, "%.*s%s", (int)strcspn(value, ":"), value, more) == -1)
-		return NULL;
-	return made;
+	if (*to || !value || value[0] != '/')
+		return 0;
+	if (asprintf(to, "%.*s%s", (int)strcspn(value, ":"), value, more) == -1) {
+		*to = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int
+take_text(char **to, const char *text)
+{
+	if (!*to && text)
+		*to = strdup(text);
+	return *to || !text ? 0 : -ENOMEM;
 }
 
 /* What the file leaves open, the environment may say. */
 static int
 fill_in(struct ptah_runfile *file, char *const envp[])
 {
-	const char *path = ptah_env_get(envp, "PTAH_MODULE_PATH");
+	int rc = take_folder(&file->state_dir, envp, "STATE_DIRECTORY", "");
 
-	if (!file->state_dir)
-		file->state_dir = folder_of(envp, "STATE_DIRECTORY", "");
-	if (!file->state_dir)
-		file->state_dir = strdup(STATE_DIR);
-	if (!file->control)
-		file->control = folder_of(envp, "RUNTIME_DIRECTORY", "/control");
-	if (!file->module_path && path)
-		file->module_path = strdup(path);
-	return file->state_dir && (file->module_path || !path) ? 0 : -ENOMEM;
+	if (rc == 0)
+		rc = take_text(&file->state_dir, STATE_DIR);
+	if (rc == 0)
+		rc = take_folder(&file->control, envp, "RUNTIME_DIRECTORY", "/control");
+	if (rc == 0)
+		rc = take_text(&file->module_path, ptah_env_get(envp, "PTAH_MODULE_PATH"));
+	return rc;
 }
 
 static void

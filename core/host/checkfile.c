@@ -53,10 +53,12 @@ on_fault(const struct ptah_json *value, bool key, const char *text, void *arg)
 static void
 check_isolation(struct bench *bench, const struct ptah_plan *plan, const struct ptah_judged *judged)
 {
-	if (bench->rc == 0 && plan->isolate && judged->tried.spawns)
+	const char *what = judged->tried.spawns ? "starts programs" : judged->tried.sockets ? "opens sockets by itself" : NULL;
+
+	if (bench->rc == 0 && plan->isolate && what)
 		bench->rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_KEY,
-		    ptah_json_get(bench->json, "isolate"), NULL, "\"%s\" starts programs, which a service that is isolated "
-		    "may not do: leave this out", plan->services[0].name);
+		    ptah_json_get(bench->json, "isolate"), NULL, "\"%s\" %s, which a service that is isolated may not do: "
+		    "leave this out", plan->services[0].name, what);
 }
 
 static void

@@ -417,8 +417,10 @@ ptah_instance_try(struct ptah_registry *registry, const struct ptah_instance_wis
 
 	*tried = (struct ptah_tried){ .messages = instance->messages, .homeless = wish->role == PTAH_CLIENT &&
 		instance->server[0] == '\0' && (bottom->abilities & PTAH_NO_ADDRESS) == 0 && bottom->endpoint == NULL };
-	for (const struct ptah_instance *layer = instance; layer != NULL; layer = layer->below)
+	for (const struct ptah_instance *layer = instance; layer != NULL; layer = layer->below) {
 		tried->spawns = tried->spawns || (layer->module->abilities & PTAH_SPAWNS) != 0;
+		tried->sockets = tried->sockets || (layer->module->abilities & PTAH_OWN_SOCKETS) != 0;
+	}
 	ptah_instance_unref(instance);
 	return 0;
 }

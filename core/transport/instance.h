@@ -136,7 +136,8 @@ struct ptah_instance *ptah_instance_open(struct ptah_registry *registry, const s
 /** What ptah_instance_try() learns of a stack. */
 struct ptah_tried {
 	bool messages; /* its links would carry messages */
-	bool spawns;   /* one of its layers starts programs */
+	bool spawns;   /* one of its layers starts programs, or ... */
+	bool sockets;  /* ... opens sockets by itself */
 	bool homeless; /* client: it would have to dial a server, and its options name none */
 };
 

@@ -104,6 +104,7 @@ def test_each_fault_has_its_place(tmp_path):
     # programs
     (client(isolate=True, transport="exec", options={"exec": "/bin/true"}),
      "isolate", "starts programs"),
+    (client(isolate=True, transport="nodialer"), "isolate", "opens sockets by itself"),
     # a module that cannot be loaded
     (client(transport="wrongabi"), "transport", "wrongabi"),
 ])

@@ -12,6 +12,18 @@
 /* No state file of a module is longer, by far. */
 #define CELL_FILE (64 * MIB)
 
+/* A sanitizer takes more addresses for itself than any limit would leave. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
 /* What every program reads: libraries, and the list of them. */
 static const char *const libraries[] = {
 	"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache",
@@ -139,7 +151,7 @@ ptah_confine_cell(const struct ptah_plan *plan, const char *library_path, char *
 
 	const struct ptah_jail_how how = {
 		.paths = list.at, .n_paths = list.n,
-		.memory = plan->isolate_memory_mib * MIB, .file = CELL_FILE,
+		.memory = IS_SANITIZED ? 0 : plan->isolate_memory_mib * MIB, .file = CELL_FILE,
 	};
 
 	rc = list.rc == 0 ? ptah_jail_enter_cell(&how, why, room) : list.rc;

@@ -11,6 +11,7 @@
 #include "loop/dns.h"
 #include "loop/worker.h"
 #include "plain/datagram.h"
+#include "plain/lineage.h"
 #include "plain/peers.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
@@ -22,6 +23,8 @@ struct ptah_msgclient {
 	struct ptah_msgclient_how how;
 	int fd;
 	struct event *event;
+	struct ptah_lineage line;
+	uint8_t *offered; /* a datagram that an heir read, with its room; made for the first */
 	bool shut;
 	size_t head, tail; /* room that messages need around them */
 	struct ptah_udp_batch *batch;
@@ -284,6 +287,9 @@ on_got(struct ptah_msgclient *client, const struct ptah_udp_got *got)
 	struct ptah_room pieces[PTAH_UDP_JOIN_MOST];
 	size_t n = ptah_udp_pieces(client->batch, got, pieces), fit = 0;
 
+	/* A source that one before us knows is that one's still. */
+	if (source == NULL && client->line.elder != NULL)
+		n = ptah_lineage_offer_all(&client->line, got, pieces, n);
 	for (size_t i = 0; i < n; i++)
 		if (ptah_datagram_is_fit(client->how.framing, (struct ptah_span){ pieces[i].at, pieces[i].len }))
 			pieces[fit++] = pieces[i];
@@ -312,6 +318,35 @@ on_got(struct ptah_msgclient *client, const struct ptah_udp_got *got)
 			return;
 	if (is_new)
 		begin(source, &server);
+}
+
+/* From an heir. */
+static bool
+on_offer(const struct ptah_udp_got *got, void *arg)
+{
+	struct ptah_msgclient *client = arg;
+	const struct ptah_peer_key key = ptah_peer_key_of(&got->from);
+	struct source *source = (struct source *)(void *)ptah_peers_find(&client->peers, &key);
+
+	if (source == NULL)
+		return false;
+	if (source->wire.out.refused) {
+		ptah_courier_end(source->courier, -ECONNREFUSED);
+		return false;
+	}
+	if (client->offered == NULL)
+		client->offered = malloc(client->head + PTAH_MESSAGE_MAX + client->tail);
+	if (client->offered == NULL || !ptah_datagram_is_fit(client->how.framing, (struct ptah_span){ got->at, got->len })) {
+		count(client, PTAH_STAT_UDP_DROP_ALIEN);
+		return true;
+	}
+	count(client, PTAH_STAT_UDP_IN);
+	memcpy(client->offered + client->head, got->at, got->len);
+	source->app.local = got->local;
+	ptah_peers_touch(&source->peer);
+	(void)take(source, (struct ptah_room){ client->offered + client->head, got->len });
+	ptah_post_flush(client->post);
+	return true;
 }
 
 static void
@@ -349,7 +384,7 @@ ptah_msgclient_new(struct ptah_worker *worker, const struct ptah_msgclient_how *
 	client->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, client);
 	if (client->batch != NULL && client->post != NULL && client->event != NULL &&
 	    ptah_peers_init(&client->peers, worker, client->stats, how->limit, how->idle_ms, on_over) == 0 &&
-	    event_add(client->event, NULL) == 0) {
+	    ptah_lineage_begin(&client->line, worker, fd, client->event, on_offer, client) == 0) {
 		ptah_udp_join(fd, ptah_udp_batch_may_join(client->batch));
 		return client;
 	}
@@ -372,6 +407,8 @@ ptah_msgclient_free(struct ptah_msgclient *client)
 	while (client->peers.oldest != NULL)
 		ptah_courier_end(((struct source *)(void *)client->peers.oldest)->courier, -ECANCELED);
 	ptah_peers_clear(&client->peers);
+	ptah_lineage_end(&client->line);
+	free(client->offered);
 	if (client->event != NULL)
 		event_free(client->event);
 	ptah_udp_batch_free(client->batch);

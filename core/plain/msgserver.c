@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "loop/worker.h"
 #include "plain/datagram.h"
+#include "plain/lineage.h"
 #include "plain/outlet.h"
 #include "plain/peers.h"
 #include "plain/roster.h"
@@ -24,6 +25,7 @@ struct ptah_msgserver {
 	struct ptah_msgserver_how how;
 	int fd;
 	struct event *event;
+	struct ptah_lineage line;
 	bool shut, joined;
 	size_t head, tail; /* room that messages need around them */
 	struct ptah_instance *bottom;
@@ -329,11 +331,16 @@ on_piece(struct ptah_msgserver *server, const struct ptah_udp_got *got, struct p
 	struct ptah_msg msg = ptah_courier_msg(PTAH_SIDE_WIRE, piece, 0, 0);
 	struct ptah_peer_key key;
 
-	if (key_of(server, &msg, &got->from, &key) != 0) {
+	bool has_key = key_of(server, &msg, &got->from, &key) == 0;
+	struct flow *flow = has_key ? flow_find(server, &key) : NULL;
+
+	/* A peer of one before us is that one's still; what it is known by may be its own matter. */
+	if (flow == NULL && server->line.elder != NULL && ptah_lineage_offer(&server->line, got, piece))
+		return;
+	if (!has_key) {
 		count(server, PTAH_STAT_UDP_DROP_REJECTED);
 		return;
 	}
-	struct flow *flow = flow_find(server, &key);
 	if (flow == NULL && carried(server, &key, got, msg.body))
 		return;
 	if (flow == NULL)
@@ -342,6 +349,25 @@ on_piece(struct ptah_msgserver *server, const struct ptah_udp_got *got, struct p
 		count(server, PTAH_STAT_UDP_DROP_REFUSED);
 	else
 		give(flow, got, &msg);
+}
+
+/* From an heir. */
+static bool
+on_offer(const struct ptah_udp_got *got, void *arg)
+{
+	struct ptah_msgserver *server = arg;
+	const struct ptah_room piece = { (uint8_t *)(uintptr_t)got->at, got->len };
+	struct ptah_msg msg = ptah_courier_msg(PTAH_SIDE_WIRE, piece, 0, 0);
+	struct ptah_peer_key key;
+
+	if (key_of(server, &msg, &got->from, &key) != 0)
+		return false;
+	struct flow *flow = flow_find(server, &key);
+	if (flow == NULL)
+		return carried(server, &key, got, msg.body);
+	give(flow, got, &msg);
+	ptah_post_flush(server->post);
+	return true;
 }
 
 static void
@@ -390,7 +416,7 @@ ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *
 	if (server->batch != NULL && server->post != NULL && server->event != NULL &&
 	    ptah_peers_init(&server->known, worker, server->stats, how->limit, how->idle_ms, on_over) == 0 &&
 	    ptah_peers_init(&server->strangers, worker, server->stats, how->strangers, ptah_courier_handshake_ms(how->instance), on_over) == 0 &&
-	    event_add(server->event, NULL) == 0) {
+	    ptah_lineage_begin(&server->line, worker, fd, server->event, on_offer, server) == 0) {
 		ptah_udp_join(fd, ptah_udp_batch_may_join(server->batch));
 		if (how->roster != NULL)
 			ptah_roster_join(how->roster, worker, on_carried, server);
@@ -425,6 +451,7 @@ ptah_msgserver_free(struct ptah_msgserver *server)
 		ptah_roster_leave(server->how.roster, server->worker);
 	end_all(&server->known);
 	end_all(&server->strangers);
+	ptah_lineage_end(&server->line);
 	if (server->event != NULL)
 		event_free(server->event);
 	ptah_udp_batch_free(server->batch);

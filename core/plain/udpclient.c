@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "loop/deadline.h"
 #include "loop/worker.h"
+#include "plain/lineage.h"
 #include "plain/peers.h"
 #include "plain/unframer.h"
 #include "relay/link.h"
@@ -49,6 +50,7 @@ struct ptah_udpclient {
 	struct ptah_udpclient_how how;
 	int fd;
 	struct event *event;
+	struct ptah_lineage line;
 	bool shut;
 	struct ptah_udp_batch *batch;
 	struct ptah_udp_out out;
@@ -393,12 +395,58 @@ sort(struct ptah_udpclient *client, struct batch *batch, unsigned n)
 	*end = NULL;
 }
 
+/* Does one before us know the source?  Then it takes all of it. */
+static bool
+is_elders(const struct ptah_udpclient *client, struct ptah_udp_got *got)
+{
+	if (source_find(client, &got->from) != NULL)
+		return false;
+	while (got->len > 0) {
+		size_t len = got->len < got->each ? got->len : got->each;
+
+		if (!ptah_lineage_offer(&client->line, got, (struct ptah_room){ (uint8_t *)(uintptr_t)got->at, len }))
+			return false;
+		got->at += len;
+		got->len -= len;
+	}
+	return true;
+}
+
+/* How many are left. */
+static int
+keep_own(const struct ptah_udpclient *client, struct ptah_udp_got *got, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!is_elders(client, &got[i]))
+			got[kept++] = got[i];
+	return kept;
+}
+
+/* From an heir. */
+static bool
+on_offer(const struct ptah_udp_got *got, void *arg)
+{
+	struct ptah_udpclient *client = arg;
+	struct gathered gathered = { .source = source_find(client, &got->from), .known = true };
+
+	if (gathered.source == NULL)
+		return false;
+	take_got(client, &gathered, got);
+	flush(&gathered);
+	return true;
+}
+
 static void
 on_datagrams(evutil_socket_t fd, short what, void *arg)
 {
 	struct ptah_udpclient *client = arg;
 	struct batch batch;
 	int n = ptah_udp_read(fd, client->batch, batch.got);
+
+	if (client->line.elder != NULL)
+		n = keep_own(client, batch.got, n);
 
 	(void)what;
 	batch.n_new = 0;
@@ -443,7 +491,7 @@ ptah_udpclient_new(struct ptah_worker *worker, const struct ptah_udpclient_how *
 		if (client->batch != NULL && client->gather != NULL && client->event != NULL &&
 		    ptah_peers_init(&client->peers, worker, client->stats, how->limit, how->idle_ms, on_over) == 0 &&
 		    ptah_deadline_reserve(worker, 0) == 0 &&
-		    event_add(client->event, NULL) == 0)
+		    ptah_lineage_begin(&client->line, worker, fd, client->event, on_offer, client) == 0)
 			return client;
 		ptah_udpclient_free(client);
 	} else {
@@ -467,6 +515,7 @@ ptah_udpclient_free(struct ptah_udpclient *client)
 	while (client->peers.oldest != NULL)
 		drop_source((struct source *)(void *)client->peers.oldest);
 	ptah_peers_clear(&client->peers);
+	ptah_lineage_end(&client->line);
 	if (client->event != NULL)
 		event_free(client->event);
 	ptah_udp_batch_free(client->batch);

@@ -220,12 +220,16 @@ int
 ptah_place_share(const struct ptah_place *place, int *fds, struct ptah_addr *bound)
 {
 	for (unsigned i = 0; i < place->n_workers; i++) {
-		fds[i] = fcntl(place->fds[i % place->n], F_DUPFD_CLOEXEC, 0);
-		if (fds[i] == -1) {
+		/* Of one UDP socket there is one reader: each source must come to one worker. */
+		bool has = i < place->n || !place->udp;
+
+		fds[i] = has ? fcntl(place->fds[i % place->n], F_DUPFD_CLOEXEC, 0) : -1;
+		if (has && fds[i] == -1) {
 			int rc = -errno;
 
 			while (i > 0)
-				close(fds[--i]);
+				if (fds[--i] != -1)
+					close(fds[i]);
 			return rc;
 		}
 	}

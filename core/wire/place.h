@@ -55,7 +55,7 @@ int ptah_places_adopt(struct ptah_places *places, const char *name, int fd);
 /** As ptah_place_take(), for one of those, which all workers share.  -ENOENT, or -EPROTOTYPE: it is not of that kind. */
 int ptah_place_take_adopted(struct ptah_places *places, const char *name, bool udp, struct ptah_place **out);
 
-/** Descriptors of its sockets, one for each worker; and the address.  Gives: fds.  -errno, and then none is open. */
+/** Descriptors of its sockets, one for each worker (-1: none, for a UDP socket that was adopted); and the address.  Gives: fds.  -errno, and then none is open. */
 int ptah_place_share(const struct ptah_place *place, int *fds, struct ptah_addr *bound);
 
 /** Give it up.  True: nobody else has it, so what is not accepted through descriptors that are left is lost.  NULL is fine: true. */

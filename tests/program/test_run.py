@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -276,3 +277,83 @@ def test_identity_is_handed_on(tmp_path, echo):
             assert cert in (state / "obfs4_bridgeline.txt").read_text()
         assert run.finish() == 0
     assert not (state / "obfs4_lock").exists()
+
+
+@contextlib.contextmanager
+def udp_echo():
+    """Sends datagrams back, with its name before them."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+
+        def serve():
+            while True:
+                data, peer = sock.recvfrom(65536)
+                if not data:
+                    return
+                sock.sendto(b"%d:" % sock.getsockname()[1] + data, peer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+                end.sendto(b"", sock.getsockname())
+            thread.join()
+
+
+class Source:
+    """An application's UDP socket."""
+
+    def __init__(self, where):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.connect(where)
+        self.sock.settimeout(0.3)
+        self.n = 0
+
+    def asks(self, most=30):
+        """Who answers?  The first datagrams of a source may be lost while its link is made."""
+        for _ in range(most):
+            self.n += 1
+            self.sock.send(b"%d" % self.n)
+            try:
+                while True:
+                    port, n = self.sock.recv(100).split(b":")
+                    if int(n) == self.n:
+                        return int(port)
+            except socket.timeout:
+                pass
+        raise AssertionError("no answer")
+
+
+@pytest.mark.parametrize("options", [{"messages": False}, {"messages": True}])
+def test_sources_stay_where_they_were(tmp_path, options):
+    """UDP: a source that has a link keeps it when client or server is changed; new ones come to the new plan."""
+    with udp_echo() as one, udp_echo() as two:
+        port = free_port()
+
+        def services(target, timeout):
+            near = client(("127.0.0.1", port), mode="transparent-UDP", udpTimeout=timeout)
+            near["options"].update(options)
+            return {"far": server(target, mode="transparent-UDP", listen="127.0.0.1:%d" % port, options=options),
+                    "near": near}
+
+        with Run(tmp_path, services(one, 60)) as run:
+            run.wait_ready()
+            near = run.where("near")
+            old = [Source(near) for _ in range(4)]
+            assert [source.asks() for source in old] == [one] * 4
+            since = len(run.err_lines)
+            assert "2 changed" in run.reload(services(two, 61))
+            assert run.where("near", since) == near
+            run.where("far", since)
+            assert [source.asks(1) for source in old] == [one] * 4
+            new = [Source(near) for _ in range(4)]
+            assert [source.asks() for source in new] == [two] * 4
+            assert [source.asks(1) for source in old + new] == [one] * 4 + [two] * 4
+            since = len(run.err_lines)
+            run.reload(services(one, 62))
+            run.where("near", since), run.where("far", since)
+            assert [source.asks(1) for source in old + new] == [one] * 4 + [two] * 4
+            for source in old + new:
+                source.sock.close()

@@ -124,7 +124,30 @@ static const char tail[] =
     ".Sh SECURITY\n"
     "Secrets among the options, such as passwords, belong in the file of\n"
     ".Li optionsFile\n"
-    "with mode 0600, or the whole file gets mode 0640 and the group that ptah runs in.\n";
+    "with mode 0600, or the whole file gets mode 0640 and the group that ptah runs in.\n"
+    ".Pp\n"
+    "A service with\n"
+    ".Li isolate\n"
+    "runs in a process of its own, which is locked up before its module is loaded:\n"
+    "it reads libraries and modules, writes to its folder in\n"
+    ".Li stateDir ,\n"
+    "and makes no socket, process or signal.\n"
+    "ptah connects for it: a server's to its\n"
+    ".Li target\n"
+    "or\n"
+    ".Li extorport ,\n"
+    "a client's to each\n"
+    ".Li serverAddress\n"
+    "in its options; where these name none, to any TCP port.\n"
+    "Should it crash, exit or hang, its links are lost, its port stays open and the next process starts at once.\n"
+    "The UDP modes and transports that start programs cannot be isolated.\n"
+    ".Pp\n"
+    "With\n"
+    ".Li harden\n"
+    "ptah keeps the network and the folders that the file names, and gives up other files, programs and calls into the\n"
+    "rest of the machine; what a reload wants beyond that, the log says, takes a new start.\n"
+    "Where a service starts programs nothing is given up.\n"
+    "Both need Linux 5.13 with Landlock; without it nothing is isolated, and less is given up.\n";
 
 /* mdoc reads a line that begins with a dot or a quote as a request, and a backslash as an escape. */
 static void

@@ -58,7 +58,7 @@ tell_plan(const struct ptah_cell *cell)
 {
 	struct ptah_plan plan = *cell->plan;
 	struct ptah_buf text = { 0 };
-	int fd = memfd_create("plan", MFD_CLOEXEC), rc = fd == -1 ? -errno : 0;
+	int fd = memfd_create("ptah-plan", MFD_CLOEXEC), rc = fd == -1 ? -errno : 0;
 
 	/* What is one for the process is as it was at the start. */
 	plan.workers = cell->n_workers;

@@ -117,8 +117,8 @@ find(const struct ptah_worker *worker, const struct letter *letter)
 	if (table == NULL || table->n_slots == 0)
 		return NULL;
 	for (self = *slot_of(table, letter->to); self != NULL; self = self->next)
-		if (self->id == letter->to)
-			return self->instance == letter->instance ? self : NULL;
+		if (self->id == letter->to && self->instance == letter->instance)
+			return self; /* another instance counts its links as it does */
 	return NULL;
 }
 

@@ -440,6 +440,7 @@ ptah_plan_clear(struct ptah_plan *plan)
 	free(plan->label);
 	free(plan->fingerprint);
 	free(plan->options_file);
+	free(plan->code);
 	free(plan->activation);
 	free(plan->proxy_from);
 	ptah_proxy_clear(&plan->proxy);

@@ -2,6 +2,7 @@
 #include "host/checkfile.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +84,17 @@ kind_of(const struct ptah_plan *plan, bool judged_well, const struct ptah_judged
 }
 
 static int
-check_service(const struct ptah_runfile *file, const struct ptah_plan *plan, struct ptah_registry *registry,
+note_code(struct ptah_plan *plan, const struct ptah_judged *judged)
+{
+	char hex[2 * sizeof(judged->code) + 1];
+
+	free(plan->code);
+	plan->code = strdup(sodium_bin2hex(hex, sizeof(hex), judged->code, sizeof(judged->code)));
+	return plan->code ? 0 : -ENOMEM;
+}
+
+static int
+check_service(const struct ptah_runfile *file, struct ptah_plan *plan, struct ptah_registry *registry,
     struct ptah_faults *faults, bool all, int *kind, bool *spawns)
 {
 	const struct ptah_service *service = &plan->services[0];
@@ -104,6 +115,8 @@ check_service(const struct ptah_runfile *file, const struct ptah_plan *plan, str
 
 	int rc = ptah_judge(registry, &wish, on_fault, &bench, &judged);
 
+	if (rc >= 0 && note_code(plan, &judged) != 0)
+		rc = -ENOMEM;
 	if (rc >= 0)
 		*kind = kind_of(plan, rc == 0, &judged);
 	if (rc == 0)

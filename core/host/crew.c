@@ -106,6 +106,8 @@ make_registry(struct ptah_crew *crew)
 	crew->registry = ptah_registry_new(crew->how.module_path, crew->how.module_dir);
 	if (!crew->registry)
 		return -errno;
+	if (crew->how.hot)
+		ptah_registry_make_hot(crew->registry);
 	if (crew->how.guarded)
 		ptah_registry_guard_state(crew->registry);
 	crew->hands = (struct ptah_hands){ .through = &ptah_through_links, .on_main = on_main, .status = on_status, .arg = crew };

@@ -30,6 +30,7 @@ struct ptah_crew_how {
 	const char *module_path, *module_dir; /* or NULL */
 	const char *replay_folder; /* remember there what came; NULL: until the end only */
 	unsigned descriptors;      /* how many there may be */
+	bool hot;                  /* modules may be replaced while they are used */
 	bool serves;               /* there are servers, so there will be peers to reject */
 	char *const *envp;         /* isolated services get of it what the dynamic loader wants; or NULL */
 	bool guarded;              /* the parent process keeps others away from its state */

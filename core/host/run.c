@@ -337,6 +337,13 @@ serving(const struct ptah_run *run, struct ptah_tenant *tenant)
 	return old;
 }
 
+/* The same settings, of the same modules. */
+static bool
+are_same_plans(const struct ptah_plan *a, const struct ptah_plan *b)
+{
+	return are_same(a->fingerprint, b->fingerprint) && are_same(a->code, b->code);
+}
+
 /* A plan of the new file: somebody who is there already, or a new tenant.  Takes: plan. */
 static struct ptah_tenant *
 settle_plan(struct ptah_run *run, struct ptah_plan *plan, struct ptah_run_reload *how)
@@ -344,14 +351,14 @@ settle_plan(struct ptah_run *run, struct ptah_plan *plan, struct ptah_run_reload
 	struct ptah_tenant *now = newest(run, plan->label), *old = serving(run, now), *tenant;
 	bool is_new = !now;
 
-	if (now && now->state == PTAH_RUN_STARTS && are_same(now->plan->fingerprint, plan->fingerprint)) {
+	if (now && now->state == PTAH_RUN_STARTS && are_same_plans(now->plan, plan)) {
 		how->n_same++;
 		ptah_plan_free(plan);
 		return now;
 	}
 	if (now && now != old)
 		ptah_tenant_end(now); /* it never served */
-	if (old && are_same(old->plan->fingerprint, plan->fingerprint)) {
+	if (old && are_same_plans(old->plan, plan)) {
 		old->heir = NULL;
 		how->n_same++;
 		ptah_plan_free(plan);
@@ -416,6 +423,7 @@ ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_b
 	if (!run->ready || run->draining || run->ending)
 		return -EBUSY;
 	tell(run, PTAH_RUN_EV_RELOADING);
+	ptah_registry_refresh(run->crew->registry);
 	rc = read_file(run, &file, &ours, words);
 	if (rc < 0) {
 		ptah_event(PTAH_LOG_ERROR, AREA_HOST, "reload-refused", NULL, "%s is not taken: nothing has changed", run->path);
@@ -577,7 +585,7 @@ start_crew(struct ptah_run *run)
 		.n_workers = file->workers > 0 ? file->workers : n < 8 ? n : 8, .peer_timeout_s = file->peer_timeout_s,
 		.module_path = file->module_path, .module_dir = file->module_dir,
 		.replay_folder = file->replay_state ? file->state_dir : NULL,
-		.descriptors = ptah_process_raise_descriptors(), .serves = true, .envp = run->envp,
+		.descriptors = ptah_process_raise_descriptors(), .serves = true, .hot = true, .envp = run->envp,
 	};
 
 	run->crew = ptah_crew_start(&how, run->loop);

@@ -164,6 +164,8 @@ describe_abilities(const struct ptah_module *module, struct ptah_buf *out)
 		fact(out, "programs", "starts other programs");
 	if ((can & PTAH_NAMED_ONLY) != 0)
 		fact(out, "asked for", "by name only; \"*\" leaves it out");
+	fact(out, "replaced", (can & PTAH_UNMAPS) != 0 ? "its old code is unloaded behind the last link" :
+	    "its old code stays in memory: it does not say that it may be unloaded");
 	if ((can & PTAH_ANSWERS_ALL) != 0)
 		fact(out, "probes", "a server answers whoever connects: who probes it knows what it is");
 	ptah_buf_printf(out, "%-12swithin %u s\n", "handshake", (handshake_ms(module) + 999) / 1000);

@@ -2,6 +2,7 @@
 #include "transport/judge.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct judge {
 	ptah_judge_fn *fn;
 	void *arg;
 	struct ptah_judged *judged;
+	crypto_generichash_state code;
 	bool heard;
 	bool hopeless; /* what a module would say of all its options together is not worth asking */
 };
@@ -199,6 +201,24 @@ judge_below(struct judge *j, const struct ptah_module *module, const struct ptah
 	    layer + 1);
 }
 
+/* What the name stands for: code, and what a definition lays under the options. */
+static int
+note_code(struct judge *j, const char *name, const struct ptah_found *found)
+{
+	char *text = found->options != NULL ? ptah_json_text(found->options) : NULL;
+
+	if (found->options != NULL && text == NULL)
+		return -ENOMEM;
+	crypto_generichash_update(&j->code, (const unsigned char *)name, strlen(name) + 1);
+	crypto_generichash_update(&j->code, found->loaded->hash, sizeof(found->loaded->hash));
+	if (text != NULL) {
+		crypto_generichash_update(&j->code, (const unsigned char *)text, strlen(text) + 1);
+		explicit_bzero(text, strlen(text));
+	}
+	free(text);
+	return 0;
+}
+
 /* A layer and those below it.  Takes: options.  'at': where its name stands. */
 static int
 judge_layer(struct judge *j, const char *name, const struct ptah_json *at, struct ptah_json *options, unsigned layer)
@@ -213,6 +233,8 @@ judge_layer(struct judge *j, const char *name, const struct ptah_json *at, struc
 		rc = 0;
 		goto out;
 	}
+	if (rc == 0)
+		rc = note_code(j, name, &found);
 	whole = rc == 0 ? ptah_merge(found.options, options) : NULL;
 	if (whole == NULL) {
 		rc = -ENOMEM;
@@ -266,6 +288,7 @@ ptah_judge(struct ptah_registry *registry, const struct ptah_instance_wish *wish
 	int rc = options != NULL && name != NULL ? 0 : -ENOMEM;
 
 	memset(judged, 0, sizeof(*judged));
+	crypto_generichash_init(&j.code, NULL, 0, sizeof(judged->code));
 	if (rc == 0 && plus != NULL) {
 		*plus = '\0';
 		rc = ptah_merge_stack(options, plus + 1);
@@ -274,6 +297,7 @@ ptah_judge(struct ptah_registry *registry, const struct ptah_instance_wish *wish
 		rc = judge_layer(&j, name, NULL, options, 0);
 		options = NULL;
 	}
+	crypto_generichash_final(&j.code, judged->code, sizeof(judged->code));
 	if (rc == 0 && !j.hopeless)
 		rc = try_whole(&j);
 	ptah_json_free(options);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/json.h"
+#include "transport/code.h"
 #include "transport/instance.h"
 
 /**
@@ -23,6 +24,7 @@ typedef void ptah_judge_fn(const struct ptah_json *value, bool key, const char *
 
 struct ptah_judged {
 	struct ptah_tried tried;   /* when nothing is wrong */
+	uint8_t code[PTAH_CODE_HASH]; /* of all modules and definitions that its names stand for now */
 	struct ptah_json *secret;  /* a copy of the first value that is a secret, for ptah_json_free(); NULL: none */
 };
 

@@ -23,16 +23,19 @@
  * missing, and what libltdl then finds is already mapped.
  */
 static int
-map_code(const char *path, void **handle, char *why, size_t why_room)
+map_code(struct ptah_loaded *loaded, const char *path, char *why, size_t why_room)
 {
 	lt_dladvise advise;
 	void *first = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	int rc = 0;
 
-	*handle = NULL;
 	if (first == NULL) {
 		const char *reason = dlerror();
+		size_t len = strlen(path);
 
+		/* The path of a copy means nothing to anybody. */
+		if (reason != NULL && loaded->copy != -1 && strncmp(reason, path, len) == 0 && strncmp(reason + len, ": ", 2) == 0)
+			reason += len + 2;
 		snprintf(why, why_room, "cannot load: %s", reason != NULL ? reason : "no reason given");
 		return -ELIBBAD;
 	}
@@ -40,10 +43,10 @@ map_code(const char *path, void **handle, char *why, size_t why_room)
 		rc = -ENOMEM;
 	} else {
 		if (lt_dladvise_local(&advise) == 0)
-			*handle = lt_dlopenadvise(path, advise);
+			loaded->handle = lt_dlopenadvise(path, advise);
 		lt_dladvise_destroy(&advise);
 	}
-	if (rc == 0 && *handle == NULL) {
+	if (rc == 0 && loaded->handle == NULL) {
 		const char *reason = lt_dlerror();
 
 		snprintf(why, why_room, "cannot load: %s", reason != NULL ? reason : "no reason given");
@@ -145,7 +148,7 @@ map_file(struct ptah_loaded *loaded, const struct ptah_code *code, const char *n
 		rc = ptah_code_copy(code, name, path);
 		if (rc >= 0) {
 			loaded->copy = rc;
-			return map_code(path, &loaded->handle, why, why_room);
+			return map_code(loaded, path, why, why_room);
 		}
 		ptah_warn_rc(AREA_MODULE, rc, "%s runs from its file, not from a copy: do not write into %s while it runs",
 		    name, loaded->path);
@@ -153,7 +156,7 @@ map_file(struct ptah_loaded *loaded, const struct ptah_code *code, const char *n
 		if (rc < 0)
 			return rc;
 	}
-	return map_code(loaded->path, &loaded->handle, why, why_room);
+	return map_code(loaded, loaded->path, why, why_room);
 }
 
 static struct ptah_loaded *

@@ -2,16 +2,35 @@
 #include "transport/shelf.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "transport/child.h"
 
+/* Calls to the main thread are answered late at times, when there is no shelf any more. */
+struct ptah_shelf_call {
+	struct ptah_shelf *shelf; /* the main thread's */
+	atomic_uint refs;
+};
+
+static void
+drop_call(struct ptah_shelf_call *call)
+{
+	if (call != NULL && atomic_fetch_sub(&call->refs, 1) == 1)
+		free(call);
+}
+
 void
 ptah_shelf_init(struct ptah_shelf *shelf)
 {
 	memset(shelf, 0, sizeof(*shelf));
+	shelf->call = calloc(1, sizeof(*shelf->call));
+	if (shelf->call != NULL) {
+		shelf->call->shelf = shelf;
+		atomic_init(&shelf->call->refs, 1);
+	}
 	pthread_mutex_init(&shelf->lock, NULL);
 }
 
@@ -24,6 +43,9 @@ ptah_shelf_clear(struct ptah_shelf *shelf)
 		shelf->loaded = loaded->next;
 		ptah_loaded_free(loaded);
 	}
+	if (shelf->call != NULL)
+		shelf->call->shelf = NULL;
+	drop_call(shelf->call);
 	pthread_mutex_destroy(&shelf->lock);
 }
 
@@ -42,9 +64,8 @@ unload(struct ptah_shelf *shelf, struct ptah_loaded *gone)
 }
 
 static void
-sweep(void *arg)
+sweep(struct ptah_shelf *shelf)
 {
-	struct ptah_shelf *shelf = arg;
 	struct ptah_loaded *unused;
 
 	pthread_mutex_lock(&shelf->lock);
@@ -57,6 +78,16 @@ sweep(void *arg)
 		unload(shelf, unused);
 		unused = next;
 	}
+}
+
+static void
+on_call(void *arg)
+{
+	struct ptah_shelf_call *call = arg;
+
+	if (call->shelf != NULL)
+		sweep(call->shelf);
+	drop_call(call);
 }
 
 struct ptah_loaded *
@@ -99,8 +130,11 @@ ptah_shelf_unref(struct ptah_loaded *loaded)
 	struct ptah_shelf *shelf = loaded->shelf;
 
 	/* The loader's tables are the main thread's.  If it cannot be told, its next look finds it. */
-	if (put_away(loaded) && shelf->hands != NULL)
-		(void)shelf->hands->on_main(shelf->hands->arg, sweep, shelf);
+	if (!put_away(loaded) || shelf->hands == NULL || shelf->call == NULL)
+		return;
+	atomic_fetch_add(&shelf->call->refs, 1);
+	if (shelf->hands->on_main(shelf->hands->arg, on_call, shelf->call) < 0)
+		drop_call(shelf->call);
 }
 
 /* ---- what is current ------------------------------------------------------------- */

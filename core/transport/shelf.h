@@ -22,12 +22,14 @@
 #include "transport/loader.h"
 
 struct ptah_hands;
+struct ptah_shelf_call;
 
 struct ptah_shelf {
 	struct ptah_loaded *loaded; /* all that is mapped, the newest first */
 	bool hot;                   /* set it before anything is loaded */
 	uint64_t serial;
 	const struct ptah_hands *hands; /* NULL: what nobody uses any more waits for the next look */
+	struct ptah_shelf_call *call;   /* what the main thread is called with; NULL: there was no memory for it */
 	pthread_mutex_t lock;       /* of what follows */
 	struct ptah_loaded *unused; /* by 'next_unused' */
 };

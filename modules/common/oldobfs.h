@@ -17,7 +17,7 @@
 
 #define PTAH_OLDOBFS_ABILITIES \
 	(PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE | PTAH_NAMED_ONLY | \
-	    PTAH_ANSWERS_ALL | PTAH_HOLDS_EOF)
+	    PTAH_ANSWERS_ALL | PTAH_HOLDS_EOF | PTAH_UNMAPS)
 
 /* For the peer's first message, in both roles.  The host's own limit comes later, so that ours decides. */
 #define PTAH_OLDOBFS_HANDSHAKE_NS UINT64_C(30000000000)

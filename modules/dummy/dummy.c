@@ -82,7 +82,7 @@ PTAH_MODULE(dummy) = {
 	.summary = "identity: the wire carries the plain bytes; no protection at all",
 	.example = "{\"server\": {}, \"client\": {}}",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE |
-	    PTAH_CAN_MESSAGE | PTAH_MESSAGES_ASKED,
+	    PTAH_CAN_MESSAGE | PTAH_MESSAGES_ASKED | PTAH_UNMAPS,
 	.options = options,
 	.conf_size = sizeof(struct dummy_conf),
 	.args_size = sizeof(struct dummy_args),

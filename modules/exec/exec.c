@@ -71,7 +71,7 @@ PTAH_MODULE(exec) = {
 	.version = "1.0",
 	.summary = "any managed transport program, started as Tor would",
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_IS_CARRIER | PTAH_NO_ADDRESS | PTAH_SPAWNS |
-	    PTAH_NAMED_ONLY | PTAH_PASSES_OPTIONS,
+	    PTAH_NAMED_ONLY | PTAH_PASSES_OPTIONS | PTAH_UNMAPS,
 	.options = options,
 	.conf_size = sizeof(struct exec_conf),
 	.home_size = sizeof(struct exec_home),

@@ -36,7 +36,7 @@ PTAH_MODULE(obfs4) = {
 	    "\"drbg-seed\": \"c51106c816dbc463bdda29abf457cc9478a0f427d228ca10\", \"iat-mode\": \"0\"}, "
 	    "\"client\": {\"cert\": \"" EXAMPLE_CERT "\", \"iat-mode\": \"0\"}}",
 	.counters = counters,
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_UNMAPS,
 	.handshake_ms = OBFS4_CLIENT_MS,
 	.options = obfs4_options,
 	.conf_size = sizeof(struct obfs4_conf),

@@ -391,7 +391,8 @@ PTAH_MODULE(optimizer) = {
 	.aliases = (const char *const[]){ "Optimizer", NULL },
 	.version = "1.0",
 	.summary = "several bridges and transports behind one name",
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM | PTAH_IS_CARRIER | PTAH_NO_ADDRESS | PTAH_NAMED_ONLY,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM | PTAH_IS_CARRIER | PTAH_NO_ADDRESS | PTAH_NAMED_ONLY |
+	    PTAH_UNMAPS,
 	.handshake_ms = 61000,
 	.options = options,
 	.conf_size = sizeof(struct optimizer_conf),

@@ -35,7 +35,8 @@ PTAH_MODULE(scramblesuit) = {
 	.summary = "looks like nothing, answers nobody who does not know the password; older than obfs4",
 	.example = "{\"server\": {\"password\": \"" EXAMPLE_PASSWORD "\"}, \"client\": {\"password\": \"" EXAMPLE_PASSWORD "\"}}",
 	.counters = counters,
-	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE | PTAH_HOLDS_EOF,
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE | PTAH_HOLDS_EOF |
+	    PTAH_UNMAPS,
 	.handshake_ms = SCRAMBLE_CLIENT_MS,
 	.options = scramble_options,
 	.conf_size = sizeof(struct scramble_conf),

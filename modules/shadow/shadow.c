@@ -37,7 +37,7 @@ PTAH_MODULE(shadow) = {
 	    "\"client\": {\"password\": \"only for trials, please\"}}",
 	.counters = counters,
 	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE | PTAH_CAN_MESSAGE |
-	    PTAH_MESSAGES_ASKED,
+	    PTAH_MESSAGES_ASKED | PTAH_UNMAPS,
 	.options = shadow_options,
 	.conf_size = sizeof(struct shadow_options),
 	.args_size = sizeof(struct shadow_options),

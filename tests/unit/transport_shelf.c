@@ -365,6 +365,38 @@ keeps_code_that_does_not_say_it_may_go(void **state)
 	assert_int_equal(count_copies("memfd:lasting.so"), 0);
 }
 
+static void
+unloads_each_module_that_we_ship(void **state)
+{
+	static const char *const names[] = { "dummy", "exec", "obfs2", "obfs3", "obfs4", "optimizer", "scramblesuit", "shadow" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char from[512], file[64], shown[80];
+		struct scene scene;
+		uint64_t serial;
+
+		snprintf(from, sizeof(from), "%s/modules/%s.so", build, names[i]);
+		if (access(from, F_OK) == -1)
+			continue; /* configured without it */
+		scene_set(&scene, "edition");
+		free(scene.file);
+		assert_int_equal(ptah_file_read(from, 64 << 20, &scene.file, &scene.len), 0);
+		snprintf(file, sizeof(file), "%s.so", names[i]);
+		snprintf(shown, sizeof(shown), "memfd:%s", file);
+		write_file(path_of(&scene, file), scene.file, scene.len);
+		serial = get(&scene, names[i])->serial;
+		/* Another file: what stands behind its end is nobody's; there is a NUL. */
+		write_file(path_of(&scene, file), scene.file, scene.len + 1);
+		ptah_registry_refresh(scene.registry);
+		assert_int_equal(count_copies(shown), 0);
+		assert_true(get(&scene, names[i])->serial != serial);
+		assert_int_equal(count_copies(shown), 1);
+		scene_clear(&scene);
+		assert_int_equal(count_copies(shown), 0);
+	}
+}
+
 /* What a worker gives up last is unloaded by the main thread, which is told. */
 struct errand {
 	void (*fn)(void *arg);
@@ -402,7 +434,16 @@ unloads_on_the_main_thread(void **state)
 	assert_int_equal(count_copies("memfd:edition.so"), 2);
 	errand.fn(errand.arg);
 	assert_int_equal(count_copies("memfd:edition.so"), 1);
+
+	/* One that comes when all is over does nothing. */
+	old = ptah_shelf_ref(get(&scene, "edition"));
+	install(&scene, "edition.so", 3);
+	ptah_registry_refresh(scene.registry);
+	errand.fn = NULL;
+	ptah_shelf_unref(old);
+	assert_non_null(errand.fn);
 	scene_clear(&scene);
+	errand.fn(errand.arg);
 }
 
 static void
@@ -463,6 +504,7 @@ main(void)
 		cmocka_unit_test(refuses_a_bad_file_and_goes_on_with_the_old_code),
 		cmocka_unit_test(refuses_a_file_that_is_cut_short_anywhere),
 		cmocka_unit_test(keeps_code_that_does_not_say_it_may_go),
+		cmocka_unit_test(unloads_each_module_that_we_ship),
 		cmocka_unit_test(unloads_on_the_main_thread),
 		cmocka_unit_test(leaks_nothing_in_many_swaps),
 		cmocka_unit_test(looks_only_where_it_is_asked_to),

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "config/ports.h"
 #include "config/schema.h"
+#include "transport/codeprint.h"
 #include "transport/judge.h"
 #include "transport/registry.h"
 
@@ -84,13 +85,23 @@ kind_of(const struct ptah_plan *plan, bool judged_well, const struct ptah_judged
 }
 
 static int
-note_code(struct ptah_plan *plan, const struct ptah_judged *judged)
+note_code(struct ptah_plan *plan, const uint8_t code[static PTAH_CODE_HASH])
 {
-	char hex[2 * sizeof(judged->code) + 1];
+	char hex[2 * PTAH_CODE_HASH + 1];
 
 	free(plan->code);
-	plan->code = strdup(sodium_bin2hex(hex, sizeof(hex), judged->code, sizeof(judged->code)));
+	plan->code = strdup(sodium_bin2hex(hex, sizeof(hex), code, PTAH_CODE_HASH));
 	return plan->code ? 0 : -ENOMEM;
+}
+
+/* Its modules shall not run here, so they are not asked. */
+static int
+note_isolated(struct ptah_plan *plan, struct ptah_registry *registry)
+{
+	uint8_t code[PTAH_CODE_HASH];
+	int rc = ptah_codeprint_make(registry, plan->services[0].name, plan->services[0].options, code);
+
+	return rc == 0 ? note_code(plan, code) : rc;
 }
 
 static int
@@ -110,12 +121,14 @@ check_service(const struct ptah_runfile *file, struct ptah_plan *plan, struct pt
 	struct ptah_judged judged = { 0 };
 
 	*kind = kind_of(plan, false, &judged);
-	if (plan->role == 0 || !service->name || !service->options || (plan->isolate && !all))
+	if (plan->role == 0 || !service->name || !service->options)
 		return 0;
+	if (plan->isolate && !all)
+		return note_isolated(plan, registry);
 
 	int rc = ptah_judge(registry, &wish, on_fault, &bench, &judged);
 
-	if (rc >= 0 && note_code(plan, &judged) != 0)
+	if (rc >= 0 && (plan->isolate ? note_isolated(plan, registry) : note_code(plan, judged.code)) != 0)
 		rc = -ENOMEM;
 	if (rc >= 0)
 		*kind = kind_of(plan, rc == 0, &judged);

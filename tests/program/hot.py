@@ -51,6 +51,18 @@ def ask(sock, what=b"?"):
     return int(NUMBER.match(harness.recv_exact(sock, 13))[1])
 
 
+def connect_to(where, number):
+    """A link of this edition; just after a change the old one may still take what has come to the port."""
+    def attempt():
+        sock = harness.connect(where)
+        if ask(sock) == number:
+            return sock
+        sock.close()
+        return None
+
+    return harness.poll(attempt, what="edition %d" % number)
+
+
 def copies(pid, name="edition"):
     """How many different files of this module a process runs from memory."""
     found = set()

@@ -7,7 +7,7 @@ import pytest
 
 import harness
 from harness import connect, echoes, poll
-from hot import Folder, ask, copies
+from hot import Folder, ask, connect_to, copies
 from runner import Run, server
 
 NOTHING = r"is not taken: nothing has changed"
@@ -54,8 +54,8 @@ def test_a_replaced_file_serves_new_links(tmp_path, echo, folder, how):
             getattr(folder, how)(2)
             assert ask(old) == 1
             assert swap(run) == where
-            with connect(where) as new:
-                assert ask(new) == 2 and ask(new, b"!") == 2 and echoes(new)
+            with connect_to(where, 2) as new:
+                assert ask(new, b"!") == 2 and echoes(new)
                 assert ask(old) == 1 and ask(old, b"!") == 1 and echoes(old)
                 assert copies(run.pid) == 2
                 old.close()
@@ -76,12 +76,11 @@ def test_what_does_not_say_it_may_go_stays(tmp_path, echo):
             assert ask(old) == 1
             folder.rename(2)
             swap(run)
-            with connect(where) as new:
-                assert ask(new) == 2 and ask(old) == 1
+            with connect_to(where, 2):
+                assert ask(old) == 1
         folder.rename(3)
         swap(run)
-        with connect(where) as new:
-            assert ask(new) == 3
+        connect_to(where, 3).close()
         assert copies(run.pid, "lasting") == 3
         assert run.finish() == 0
 
@@ -138,8 +137,8 @@ def test_a_bad_file_changes_nothing(tmp_path, echo, folder):
             assert ask(old) == 1 and copies(run.pid) == 1
             folder.rename(3)
             swap(run)
-            with connect(where) as new:
-                assert ask(new) == 3 and ask(old) == 1
+            with connect_to(where, 3):
+                assert ask(old) == 1
         run.check()
         assert run.finish() == 0
 
@@ -159,14 +158,13 @@ def test_a_definition_that_changes(tmp_path, echo, folder):
             assert "nickname" in run.reload(answer=r".*nickname\.json.*")
             file.write_text('{"module": "lasting"}')
             swap(run)
-            with connect(where) as new:
-                assert ask(new) == 1 and ask(old) == 5
+            with connect_to(where, 1):
+                assert ask(old) == 5
             folder.rename(6)
             assert "1 as they were" in run.reload()
             file.write_text('{"module": "edition"}')
             swap(run)
-            with connect(where) as new:
-                assert ask(new) == 6
+            connect_to(where, 6).close()
         assert run.finish() == 0
 
 
@@ -179,8 +177,7 @@ def test_an_isolated_service_is_replaced(tmp_path, echo, folder):
             assert ask(old) == 1
             folder.rename(2)
             swap(run)
-            with connect(where) as new:
-                assert ask(new) == 2
+            with connect_to(where, 2):
                 assert ask(old) == 1 and ask(old, b"!") == 1
         assert run.finish() == 0
 
@@ -207,8 +204,8 @@ def test_many_swaps_leak_nothing(tmp_path, echo, folder):
             since = len(run.err_lines)
             run.signal(signal.SIGHUP)
             run.wait_line("far serves: ", "err", since=since)
-            new = connect(where)
-            assert ask(new) == number and ask(old) == number - 1
+            new = connect_to(where, number)
+            assert ask(old) == number - 1
             old.close()
             old = new
             if number == 31:

@@ -16,6 +16,7 @@
 #include "host/checkfile.h"
 #include "host/checkmodule.h"
 #include "host/completions.h"
+#include "host/doctor.h"
 #include "host/invite.h"
 #include "host/kit.h"
 #include "host/manual.h"
@@ -59,6 +60,15 @@ const struct ptah_command ptah_commands[] = {
 	    "The exit status is 0 when nothing is wrong but what is called a warning, 78 when something is.",
 	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .optional = true,
 	    .help = "the configuration; see man ptah-conf" } },
+	{ .name = "doctor", .flags = ptah_doctor_flags, .run = ptah_doctor_command,
+	    .help = "what is wrong with a set-up on this machine, and what cures it",
+	    .about = "It looks at a configuration, or at the torrc of a Tor that starts ptah, and at this machine, and changes nothing.\n"
+	    "Each check says ok, warning or fault, and below that which line or command cures it.\n"
+	    "Without a file it takes /etc/ptah/ptah.json or, where there is none, /etc/tor/torrc.\n"
+	    "Run it as root: then it sees what the user may who will run ptah, and who has a port that is taken.\n"
+	    "The exit status is 0 when there is no fault, 1 when there is one.",
+	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .optional = true,
+	    .help = "a configuration of ptah run" } },
 	{ .name = "check-module", .flags = ptah_check_module_flags, .run = ptah_check_module_command,
 	    .help = "does a module keep to the contract?",
 	    .about = "It puts a module, whoever wrote it, through all that the contract asks of it, and prints a table.\n"

@@ -3,6 +3,7 @@
 
 #include "config/usage.h"
 #include "host/checkmodule.h"
+#include "host/doctor.h"
 
 /* core/host/ptah.1 is what "ptah manual" prints; a test holds them together. */
 
@@ -87,6 +88,14 @@ static const char check[] =
     "The options are those of the module's example, or of\n"
     ".Li \\-\\-options .\n"
     "These are the rows of the table:\n";
+
+static const char doctor[] =
+    ".Ss What the doctor looks at\n"
+    ".Nm\n"
+    ".Cm doctor\n"
+    "connects to what a configuration names as its target or upstream proxy, and binds its addresses and lets them go at once.\n"
+    "It connects to no bridge, and writes nothing.\n"
+    "These are its checks:\n";
 
 static const char flags[] =
     ".Sh FLAGS\n"
@@ -207,7 +216,9 @@ static const char tail[] =
     ".It 1\n"
     "As a plugin of Shadowsocks: what was asked for does not run; for\n"
     ".Cm check-module ,\n"
-    "a row failed.\n"
+    "a row failed; for\n"
+    ".Cm doctor ,\n"
+    "something is wrong.\n"
     ".It 64\n"
     "A flag or a variable is wrong, and the ENV-ERROR line says which.\n"
     ".It 69\n"
@@ -270,6 +281,8 @@ ptah_manual(struct ptah_buf *out, const struct ptah_command *commands)
 	ptah_buf_puts(out, invite);
 	ptah_buf_puts(out, check);
 	ptah_check_module_manual(out);
+	ptah_buf_puts(out, doctor);
+	ptah_doctor_manual(out);
 	ptah_buf_puts(out, flags);
 	ptah_usage_manual(out);
 	return ptah_buf_puts(out, tail);

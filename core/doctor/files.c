@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "doctor/checks.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "plain/extor.h"
+
+static const char *
+user_of(uid_t uid)
+{
+	const struct passwd *entry = getpwuid(uid);
+
+	return entry ? entry->pw_name : "somebody else";
+}
+
+/* The folder that an absolute path is in. */
+static void
+folder_of(const char *path, char out[static PATH_MAX])
+{
+	char *slash;
+
+	if (path != out)
+		snprintf(out, PATH_MAX, "%s", path);
+	slash = strrchr(out, '/');
+	if (slash)
+		slash[slash == out ? 1 : 0] = '\0';
+}
+
+/* The nearest folder above a path that is there. */
+static void
+nearest_above(const char *path, char out[static PATH_MAX])
+{
+	struct stat st;
+
+	folder_of(path, out);
+	while (stat(out, &st) != 0 && errno == ENOENT && strcmp(out, "/") != 0)
+		folder_of(out, out);
+}
+
+/* ---- state ---------------------------------------------------------------------------- */
+
+static void
+look_into(struct ptah_exam *exam, const struct ptah_case *one, const char *folder)
+{
+	const char *user = ptah_guise_name(&exam->guise);
+	DIR *dir = opendir(folder);
+
+	for (struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
+		char path[PATH_MAX];
+		struct stat st;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0)
+			continue;
+		ptah_exam_fault(exam, one, "%s, of %s, cannot be read and written by %s", path, user_of(st.st_uid), user);
+		ptah_exam_cure(exam, "chown %s %s; chmod 600 %s", user, path, path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void
+look_at_state(struct ptah_exam *exam, const struct ptah_case *one, const char *folder)
+{
+	const char *user = ptah_guise_name(&exam->guise);
+	uid_t uid = ptah_guise_uid(&exam->guise);
+	char above[PATH_MAX];
+	struct stat st;
+
+	if (stat(folder, &st) != 0) {
+		nearest_above(folder, above);
+		if (faccessat(AT_FDCWD, above, W_OK | X_OK, AT_EACCESS) == 0)
+			return; /* ptah makes it */
+		ptah_exam_fault(exam, one, "the state folder %s cannot be made by %s, who may not write to %s", folder, user, above);
+		ptah_exam_cure(exam, "install -d -m 700 -o %s %s", user, folder);
+	} else if (!S_ISDIR(st.st_mode)) {
+		ptah_exam_fault(exam, one, "the state folder %s is a file", folder);
+		ptah_exam_cure(exam, "move it away: mv %s %s.old", folder, folder);
+	} else if (faccessat(AT_FDCWD, folder, R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+		ptah_exam_fault(exam, one, "the state folder %s belongs to %s, and %s cannot read and write it", folder, user_of(st.st_uid), user);
+		ptah_exam_cure(exam, "chown -R %s %s; chmod 700 %s", user, folder, folder);
+	} else if (uid != 0 && st.st_uid != uid) {
+		ptah_exam_fault(exam, one, "the state folder %s belongs to %s, and ptah runs as %s", folder, user_of(st.st_uid), user);
+		ptah_exam_cure(exam, "chown -R %s %s", user, folder);
+	} else if ((st.st_mode & S_IWOTH) != 0) {
+		ptah_exam_fault(exam, one, "everybody can write to the state folder %s, where keys are", folder);
+		ptah_exam_cure(exam, "chmod 700 %s", folder);
+	} else {
+		look_into(exam, one, folder);
+	}
+}
+
+bool
+ptah_check_state(struct ptah_exam *exam)
+{
+	const char *last = NULL;
+
+	for (size_t i = 0; i < exam->n_cases; i++) {
+		const char *folder = exam->cases[i].plan->state_dir;
+
+		if (folder && (!last || strcmp(last, folder) != 0))
+			look_at_state(exam, &exam->cases[i], folder);
+		last = folder ? folder : last;
+	}
+	return last != NULL;
+}
+
+/* ---- cookie --------------------------------------------------------------------------- */
+
+static void
+look_at_cookie(struct ptah_exam *exam, const struct ptah_case *one, const char *path)
+{
+	uint8_t cookie[PTAH_EXTOR_COOKIE];
+	const char *user = ptah_guise_name(&exam->guise);
+	int rc = ptah_extor_cookie_read(path, cookie);
+
+	explicit_bzero(cookie, sizeof(cookie));
+	if (rc == 0)
+		return;
+	if (rc == -EBADMSG) {
+		ptah_exam_fault(exam, one, "%s is no cookie of an Extended ORPort, which has 64 bytes and its name in the first", path);
+		ptah_exam_cure(exam, "let Tor write it anew: systemctl restart tor@default; or name the right file");
+	} else if (rc == -ENOENT && one->line) {
+		ptah_exam_warn(exam, one, "there is no cookie %s yet: Tor writes it when it starts", path);
+		ptah_exam_cure(exam, "systemctl start tor@default");
+	} else if (rc == -ENOENT) {
+		ptah_exam_fault(exam, one, "there is no cookie %s", path);
+		ptah_exam_cure(exam, "ExtORPort and ExtORPortCookieAuthFile %s in the torrc, or change \"authcookie\" in %s", path, one->where);
+	} else {
+		ptah_exam_fault(exam, one, "%s cannot read the cookie %s: %s", user, path, strerror(-rc));
+		ptah_exam_cure(exam, "ExtORPortCookieAuthFileGroupReadable 1 in the torrc, and: adduser %s debian-tor", user);
+	}
+}
+
+bool
+ptah_check_cookie(struct ptah_exam *exam)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < exam->n_cases; i++) {
+		if (!exam->cases[i].plan->cookie_path)
+			continue;
+		any = true;
+		look_at_cookie(exam, &exam->cases[i], exam->cases[i].plan->cookie_path);
+	}
+	return any;
+}
+
+/* ---- what else is written ------------------------------------------------------------- */
+
+static bool
+look_at_place(struct ptah_exam *exam, const char *key, const char *path, bool replaced)
+{
+	char above[PATH_MAX];
+	struct stat st;
+
+	if (!path)
+		return false;
+	folder_of(path, above);
+	if (stat(above, &st) != 0 && errno == ENOENT) {
+		ptah_exam_fault(exam, NULL, "\"%s\" is in %s, which is not there", key, above);
+		ptah_exam_cure(exam, "install -d -m 750 -o %s %s", ptah_guise_name(&exam->guise), above);
+	} else if (faccessat(AT_FDCWD, replaced || stat(path, &st) != 0 ? above : path, W_OK, AT_EACCESS) != 0) {
+		ptah_exam_fault(exam, NULL, "%s may not write \"%s\", %s", ptah_guise_name(&exam->guise), key, path);
+		ptah_exam_cure(exam, "chown %s %s, or change \"%s\" in %s", ptah_guise_name(&exam->guise), above, key, exam->path);
+	}
+	return true;
+}
+
+bool
+ptah_check_writing(struct ptah_exam *exam)
+{
+	bool any = look_at_place(exam, "logFile", exam->file.log_file, false);
+
+	any = look_at_place(exam, "control", exam->file.control, true) || any;
+	return look_at_place(exam, "metrics", exam->file.metrics_path, true) || any;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "doctor/checks.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "config/source.h"
+#include "transport/loader.h"
+#include "transport/stacks.h"
+
+/* ---- folders ------------------------------------------------------------------------- */
+
+static bool
+is_installed_one(const char *folder)
+{
+	return strcmp(folder, PTAH_MODULE_DIR) == 0;
+}
+
+/* Nothing but root's and our own may be in the way to it, or the loader takes nothing from there. */
+static void
+look_at_folder(struct ptah_exam *exam, const char *folder, bool alone)
+{
+	char why[PTAH_WHY_TEXT];
+	struct stat st;
+
+	if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		int rc = errno;
+
+		/* Whoever has modules elsewhere needs not have the installed one. */
+		if (is_installed_one(folder) && !alone)
+			return;
+		ptah_exam_fault(exam, NULL, "%s, a folder of modules, cannot be read by %s: %s", folder,
+		    ptah_guise_name(&exam->guise), rc == 0 ? "it is no folder" : strerror(rc));
+		if (is_installed_one(folder))
+			ptah_exam_cure(exam, "make install, or say where the modules are: \"moduleDir\", -moduleDir or PTAH_MODULE_PATH");
+		else
+			ptah_exam_cure(exam, "change moduleDir or PTAH_MODULE_PATH, or: install -d -m 755 %s", folder);
+		return;
+	}
+	if (access(folder, R_OK | X_OK) != 0) {
+		ptah_exam_fault(exam, NULL, "%s, a folder of modules, is closed to %s", folder, ptah_guise_name(&exam->guise));
+		ptah_exam_cure(exam, "chmod a+rx %s, and each folder above it", folder);
+	} else if (ptah_file_is_trusted(folder, why, sizeof(why)) != 0) {
+		exam->bad_folder = true;
+		ptah_exam_fault(exam, NULL, "modules in %s are refused: %s", folder, why);
+		ptah_exam_cure(exam, "chown root %s; chmod go-w %s; the same for each folder above it", folder, folder);
+	}
+}
+
+bool
+ptah_check_folders(struct ptah_exam *exam)
+{
+	const struct ptah_registry *last = NULL;
+
+	for (size_t i = 0; i <= exam->n_cases; i++) {
+		const struct ptah_registry *registry = i < exam->n_cases ? exam->cases[i].registry : exam->registry;
+		const char *const *folder;
+
+		if (!registry || registry == last || (i == exam->n_cases && i > 0))
+			continue;
+		last = registry;
+		folder = ptah_registry_folders(registry);
+		for (bool alone = folder[0] && !folder[1]; *folder; folder++)
+			look_at_folder(exam, *folder, alone);
+	}
+	return last != NULL;
+}
+
+/* ---- modules ------------------------------------------------------------------------- */
+
+static void
+say_refused(struct ptah_exam *exam, const struct ptah_case *one, const char *why)
+{
+	const char *library = strstr(why, ": cannot open shared object file"), *from = library;
+
+	ptah_exam_fault(exam, one, "%s: %s", one->service->name, why);
+	while (from && from > why && from[-1] != ' ')
+		from--;
+	if (library)
+		ptah_exam_cure(exam, "install the library %.*s: apt-file search %.*s says which package has it", (int)(library - from),
+		    from, (int)(library - from), from);
+	else
+		ptah_exam_cure(exam, "ptah modules lists all modules, and why some are refused; ptah check-module FILE.so tries one");
+}
+
+/* Other checks go by 'missing'. */
+static void
+look_at_module(struct ptah_exam *exam, struct ptah_case *one)
+{
+	struct ptah_stack stack = { 0 };
+	const char *nobody = NULL;
+	char why[PTAH_WHY_TEXT] = "";
+	int rc = ptah_stack_find(&stack, one->registry, one->service->name, &nobody, why, sizeof(why));
+
+	one->missing = rc != 0;
+	if (rc == -ENOENT && nobody) {
+		ptah_exam_fault(exam, one, "there is no transport \"%s\"", nobody);
+		ptah_exam_cure(exam, "put %s.so into %s, or change the name in %s; ptah modules lists those there are", nobody,
+		    ptah_registry_folders(one->registry)[0], one->where);
+	} else if (rc != 0 && !(rc == -EPERM && exam->bad_folder)) {
+		say_refused(exam, one, why[0] ? why : strerror(-rc));
+	}
+	ptah_stack_clear(&stack);
+}
+
+bool
+ptah_check_modules(struct ptah_exam *exam)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < exam->n_cases; i++) {
+		struct ptah_case *one = &exam->cases[i];
+
+		if (!one->service->name || !one->registry)
+			continue;
+		any = true;
+		look_at_module(exam, one);
+	}
+	return any;
+}
+
+/* ---- the file ------------------------------------------------------------------------ */
+
+/* What this service lacks is its module, which the row of modules says better. */
+static bool
+is_said_elsewhere(const struct ptah_exam *exam, const struct ptah_fault *fault)
+{
+	/* Where what is not about one of the options is told (host/checkfile.c). */
+	static const char *const keys[] = { "options", "optionsFile", "transport", "stack", NULL };
+
+	for (size_t i = 0; i < exam->n_cases; i++) {
+		const struct ptah_case *one = &exam->cases[i];
+		char begin[256];
+
+		if (one->line || !one->missing)
+			continue;
+		for (const char *const *key = keys; *key; key++) {
+			snprintf(begin, sizeof(begin), "services.%s.%s", one->plan->label, *key);
+			if (strcmp(fault->path, begin) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
+ptah_check_configuration(struct ptah_exam *exam)
+{
+	for (size_t i = 0; i < exam->faults.n; i++) {
+		const struct ptah_fault *fault = &exam->faults.at[i];
+		const char *between = fault->path[0] ? ": " : "";
+
+		if (is_said_elsewhere(exam, fault))
+			continue;
+		if (fault->warning)
+			ptah_exam_warn(exam, NULL, "%s%s%s", fault->path, between, fault->text);
+		else
+			ptah_exam_fault(exam, NULL, "%s%s%s", fault->path, between, fault->text);
+		if (fault->line > 0)
+			ptah_exam_cure(exam, "%s line %u, column %u; man ptah-conf says what may stand there", exam->path, fault->line, fault->column);
+		else
+			ptah_exam_cure(exam, "see %s", exam->path);
+	}
+	return exam->path != NULL;
+}

@@ -1,0 +1,490 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""ptah doctor: each fault is planted for real, and must be found, named, and
+nothing else with it.
+
+The faults are planted into a set-up in which all is well (doctorsetup.py), so
+each check has something to look at.
+"""
+import errno
+import json
+import os
+import platform
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+import harness
+from doctorsetup import COOKIE, OTHER_CERT, SHIM, USER, Setup, compiled, refuse_call
+from harness import MODULES, TEST_MODULES
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user"),
+    pytest.mark.skipif(not all(os.path.exists(os.path.join(MODULES, name + ".so"))
+                               for name in ("obfs4", "shadow", "exec")),
+                       reason="built without the modules that are looked at")]
+
+
+@pytest.fixture(scope="module", name="shim")
+def fixture_shim():
+    folder = tempfile.mkdtemp(prefix="ptah-doctor-shim-")
+    os.chmod(folder, 0o755)
+    yield compiled(SHIM, os.path.join(folder, "shim.so"), "-ldl")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(name="setup")
+def fixture_setup(shim):
+    folder = tempfile.mkdtemp(prefix="ptah-doctor-")
+    os.chmod(folder, 0o755)
+    setup = Setup(folder, shim)
+    yield setup
+    setup.close()
+    shutil.rmtree(folder)
+
+
+def checks():
+    """The names of all checks, as the manual page has them."""
+    page = subprocess.run([harness.program()[0], "manual"], capture_output=True, text=True,
+                          env=harness.environment(), timeout=20 * harness.SLOW, check=True).stdout
+    begin = page.index(".Ss What the doctor looks at")
+    return set(re.findall(r"^\.It Li (\S+)", page[begin:page.index(".Sh", begin)], re.M))
+
+
+# --- all is well ------------------------------------------------------------------
+
+def test_a_healthy_machine_is_told_so(setup):
+    """And each check has looked at something."""
+    looked = set()
+    for torrc in (False, True):
+        found, bad = setup.found(torrc)
+        assert bad == []
+        looked |= {one["check"] for one in found}
+        got = setup.look(torrc, json_too=False)
+        assert got.returncode == 0 and got.stdout.endswith("\nall is well\n"), got
+    assert looked == checks() | {"user"}
+
+
+# --- the faults ---------------------------------------------------------------------
+
+SEEDS = []
+
+
+def seed(check, text, cure, state="fault", torrc=False):
+    """A fault that is planted by a function, and what must be said of it."""
+    def add(plant):
+        SEEDS.append(pytest.param(plant, check, text, cure, state, torrc,
+                                  id="%s-%s" % (check, plant.__name__)))
+        return plant
+    return add
+
+
+# Addresses.
+
+@seed("bind", r"^127.0.0.1:{port} is in use by \S+ \(process {pid}\)$", "change the port in services.web of {s.path}")
+def port_held(s):
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", s.port))
+    sock.listen()
+    s.open.append(sock)
+    return {"port": s.port, "pid": os.getpid()}
+
+
+@seed("bind", "^nobody may not listen on 127.0.0.1:443: ", '"listen": "fd:web" in services.web of(.|\n)*ptah.socket')
+def privileged_port(s):
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
+        if int(file.read()) <= 443:
+            pytest.skip("no port is privileged here")
+    s.services["web"]["listen"] = "127.0.0.1:443"
+
+
+@seed("bind", "nobody may not listen on 0.0.0.0:443", "setcap cap_net_bind_service=.ep {s.program}\n.*NoNewPrivileges=no", torrc=True)
+def privileged_port_of_a_bridge(s):
+    privileged_port(s)
+    s.line("ServerTransportListenAddr", "ServerTransportListenAddr obfs4 0.0.0.0:443")
+
+
+@seed("bind", "192.0.2.1:4000 is not an address of this machine", "0.0.0.0:4000")
+def address_of_another(s):
+    s.services["web"]["listen"] = "192.0.2.1:4000"
+
+
+@seed("bind", "no interface nosuch0", '"interface" in services.web')
+def no_interface(s):
+    s.services["web"]["interface"] = "nosuch0"
+
+
+@seed("ipv6", r"\[::1\]:0 is an IPv6 address, and this machine has no IPv6", "disable_ipv6=0")
+def no_ipv6(s):
+    s.only("six")
+    s.wrapper = ["unshare", "-n"]
+
+
+@seed("outbound", "192.0.2.1.*not an address of this machine", '"outboundBindV4" in services.from')
+def outbound_of_another(s):
+    s.services["from"]["outboundBindV4"] = "192.0.2.1"
+
+
+@seed("activation", "listens on fd:web, and no socket unit of ptah.service has that name", "FileDescriptorName=web")
+def no_socket_of_that_name(s):
+    s.make_unit(sockets="other")
+
+
+@seed("activation", "ptah.socket, which opens fd:web, does not start", "systemctl enable --now ptah.socket", state="warning")
+def socket_not_enabled(s):
+    s.make_unit(enabled=False)
+
+
+# Who is to answer.
+
+def closed_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@seed("target", "the target 127.0.0.1:{port} does not answer: nothing listens", '"target" in services.web')
+def target_refuses(s):
+    port = closed_port()
+    s.services["web"]["target"] = "127.0.0.1:%d" % port
+    return {"port": port}
+
+
+@seed("target", "does not answer: no answer within 3 seconds", '"target" in services.web')
+def target_is_silent(s):
+    """Its queue is full, so the kernel answers nobody."""
+    port = s.listen(backlog=0)
+    for _ in range(4):
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", port))
+        s.open.append(sock)
+    s.services["web"]["target"] = "127.0.0.1:%d" % port
+
+
+@seed("target", "the Extended ORPort 127.0.0.1:{port} does not answer", '"extorport" in services.tor')
+def extorport_refuses(s):
+    port = closed_port()
+    s.services["tor"]["extorport"] = "127.0.0.1:%d" % port
+    return {"port": port}
+
+
+@seed("target", "Tor does not answer on 127.0.0.1:{port}", "systemctl start tor", state="warning", torrc=True)
+def tor_does_not_run(s):
+    port = closed_port()
+    s.line("ExtORPort", "ExtORPort %d" % port)
+    return {"port": port}
+
+
+@seed("proxy", "the proxy 127.0.0.1:{port} does not answer: nothing listens", '"proxy" in services.via')
+def proxy_refuses(s):
+    port = closed_port()
+    s.services["via"]["proxy"] = "socks5://127.0.0.1:%d" % port
+    return {"port": port}
+
+
+# Files.
+
+@seed("cookie", "cookie is no cookie of an Extended ORPort, which has 64 bytes", "restart")
+def cookie_of_a_wrong_size(s):
+    s.write(s.folder + "/cookie", COOKIE[:-1])
+
+
+@seed("cookie", "nobody cannot read the cookie .*: Permission denied", "ExtORPortCookieAuthFileGroupReadable 1")
+def cookie_unreadable(s):
+    os.chmod(s.folder + "/cookie", 0o600)
+
+
+@seed("cookie", "extended_orport_auth_cookie is no cookie", "restart", torrc=True)
+def cookie_of_tor_damaged(s):
+    s.write(s.data + "/extended_orport_auth_cookie", bytes(64))
+
+
+@seed("state", "state/web belongs to root, and nobody cannot read and write it", "chown -R nobody {s.state}/web")
+def state_of_root(s):
+    s.own(s.state + "/web", "root")
+
+
+@seed("state", "obfs4_state.json, of root, cannot be read", "chown nobody {s.state}/web/obfs4_state.json")
+def state_file_of_root(s):
+    os.chown(s.state + "/web/obfs4_state.json", 0, 0)
+    os.chmod(s.state + "/web/obfs4_state.json", 0o600)
+
+
+@seed("state", "state/none cannot be made by nobody", "install -d -m 700 -o nobody {s.state}/none")
+def state_cannot_be_made(s):
+    s.services["none"] = {**s.services.pop("web"), "listen": "127.0.0.1:0"}
+    os.chown(s.state, 0, 0)
+    os.chmod(s.state, 0o755)
+    for label in set(s.services) - {"none"}:
+        s.own(os.path.join(s.state, label))
+
+
+@seed("state", "pt_state belongs to root, and nobody cannot", "chown -R nobody {s.data}/pt_state", torrc=True)
+def state_of_tor_of_root(s):
+    s.own(s.data + "/pt_state", "root")
+
+
+@seed("writing", '"logFile" is in {s.folder}/none, which is not there', "install -d -m 750 -o nobody {s.folder}/none")
+def no_folder_for_the_log(s):
+    s.conf["logFile"] = s.folder + "/none/log"
+
+
+@seed("writing", 'nobody may not write "control", {s.folder}/control', "chown nobody {s.folder}")
+def control_not_writable(s):
+    s.conf["control"] = s.folder + "/control"
+
+
+# Modules and programs.
+
+@seed("folders", "modules in {s.modules} are refused: .* can be written to by everyone", "chmod go-w {s.modules}")
+def folder_of_everybody(s):
+    os.chmod(s.modules, 0o777)
+
+
+@seed("folders", "{s.folder}/none, a folder of modules, cannot be read by nobody: No such file", "install -d -m 755 {s.folder}/none")
+def folder_missing(s):
+    s.env["PTAH_MODULE_PATH"] += ":" + s.folder + "/none"
+
+
+@seed("modules", 'there is no transport "nosuch"', "put nosuch.so into {s.modules}")
+def module_missing(s):
+    s.services["from"]["transport"] = "nosuch"
+
+
+@seed("modules", "^wrongabi: .* ABI", "ptah check-module")
+def module_refused(s):
+    shutil.copy(os.path.join(TEST_MODULES, "wrongabi.so"), s.modules)
+    s.services["from"]["transport"] = "wrongabi"
+
+
+@seed("modules", "liblostforptah.so", "install the library liblostforptah.so: apt-file")
+def module_lacks_a_library(s):
+    lost = compiled("int lost(void) { return 0; }", s.folder + "/liblostforptah.so", "-Wl,-soname,liblostforptah.so")
+    compiled("int lost(void); int f(void) { return lost(); }", s.modules + "/loser.so", lost)
+    os.unlink(lost)
+    s.services["from"]["transport"] = "loser"
+
+
+@seed("exec", "there is no program {s.folder}/none", "change the path in services.odd")
+def program_missing(s):
+    s.services["odd"]["options"]["exec"] = s.folder + "/none"
+
+
+@seed("exec", "nobody may not start {s.folder}/bin/odd", "chmod a.rx {s.folder}/bin/odd")
+def program_not_executable(s):
+    os.chmod(s.folder + "/bin/odd", 0o644)
+
+
+@seed("program", "nobody cannot start .*: the folder {s.folder}/bin/closed is closed", "chmod a.x {s.folder}/bin/closed", torrc=True)
+def program_in_a_closed_folder(s):
+    os.mkdir(s.folder + "/bin/closed", 0o700)
+    shutil.move(s.program, s.folder + "/bin/closed/ptah")
+    s.write("/etc/apparmor.d/local/system_tor", "  %s/** PUx,\n" % s.folder)
+    for at, line in enumerate(s.torrc):
+        s.torrc[at] = line.replace(s.program, s.folder + "/bin/closed/ptah")
+
+
+@seed("program", "mounted noexec", "/usr/local/bin", torrc=True)
+def program_on_a_noexec_mount(s):
+    os.mkdir(s.folder + "/mounted")
+    s.wrapper = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o noexec,mode=755 none "$0" && '
+                 'cp %s "$0/ptah" && exec "$@"' % s.program, s.folder + "/mounted"]
+    s.write("/etc/apparmor.d/local/system_tor", "  %s/** PUx,\n" % s.folder)
+    for at, line in enumerate(s.torrc):
+        s.torrc[at] = line.replace(s.program, s.folder + "/mounted/ptah")
+
+
+@seed("apparmor", "AppArmor lets Tor not start {s.program}",
+      "echo '{s.program} PUx,' >> /etc/apparmor.d/local/system_tor\napparmor_parser -r", torrc=True)
+def apparmor_without_a_rule(s):
+    s.write("/etc/apparmor.d/local/system_tor", "# nothing yet\n  %s r,\n" % s.program)
+
+
+@seed("apparmor", "AppArmor lets ptah not write to its state folder {s.data}/pt_state",
+      "echo 'owner {s.data}/pt_state/\\*\\* rwk,'", torrc=True)
+def apparmor_without_the_state(s):
+    s.write("/etc/apparmor.d/ptah", "profile ptah %s/bin/* {\n  /var/lib/tor/** rwk,\n}\n" % s.folder)
+
+
+# What the configuration says.
+
+@seed("configuration", 'services.app.options: option "cert" is missing', "{s.path} line 1, column")
+def client_lacks_cert(s):
+    del s.services["app"]["options"]["cert"]
+
+
+@seed("configuration", 'workres: .*did you mean "workers"', "{s.path} line 1")
+def unknown_key(s):
+    s.conf["workres"] = 2
+
+
+@seed("identity", 'its "cert" is not that of "web"', "take cert from {s.state}/web/obfs4_bridgeline.txt into services.app")
+def cert_of_another_server(s):
+    other = os.path.join(s.folder, "other")
+    s.services["app"]["options"]["cert"] = re.search(r"cert=(\S+)", s.invite(other, s.port)).group(1)
+
+
+@seed("identity", 'its "password" is not that of "srv"', 'the same "password" into services.cli of .* and services.srv')
+def passwords_differ(s):
+    how = {"method": "aes-256-gcm"}
+    s.services["srv"] = {"role": "server", "transport": "shadow", "listen": "0.0.0.0:%d" % closed_port(),
+                         "target": "127.0.0.1:%d" % s.target, "options": {**how, "password": "one"}}
+    s.services["cli"] = {"role": "client", "transport": "shadow", "listen": "127.0.0.1:0", "mode": "transparent-TCP",
+                         "options": {**how, "password": "two",
+                                     "serverAddress": s.services["srv"]["listen"].replace("0.0.0.0", "127.0.0.1")}}
+    for label in ("srv", "cli"):
+        s.services[label]["optionsFile"] = s.write("%s/%s.json" % (s.folder, label),
+                                                   json.dumps(s.services[label].pop("options")), 0o600)
+        shutil.chown(s.services[label]["optionsFile"], USER)
+
+
+@seed("identity", 'its "cert" is not that of "obfs4"', "torrc line 5", torrc=True)
+def bridge_line_of_another_server(s):
+    other = re.search(r"cert=(\S+)", s.invite(os.path.join(s.folder, "other"), s.port)).group(1)
+    s.line("Bridge obfs4", s.bridge(cert=other))
+
+
+# The torrc.
+
+@seed("bridge", 'option "cert" is missing', "torrc line 5: the whole line", torrc=True)
+def bridge_line_without_cert(s):
+    s.line("Bridge obfs4", s.bridge(cert=None))
+
+
+@seed("torrc", '"0123" is no fingerprint', "torrc line 5: Bridge NAME IP:PORT FINGERPRINT", torrc=True)
+def bridge_line_with_a_short_fingerprint(s):
+    s.line("Bridge obfs4", s.bridge().replace("0123456789" * 4, "0123"))
+
+
+@seed("torrc", "KEY=VALUE, which .* is not: was the line broken", "torrc line 5", torrc=True)
+def bridge_line_broken(s):
+    s.line("Bridge obfs4", s.bridge() + " dangling")
+
+
+@seed("torrc", 'no ClientTransportPlugin is for .*"obfs4"', "add: ClientTransportPlugin obfs4 exec ", torrc=True)
+def no_plugin_for_a_bridge(s):
+    s.line("ClientTransportPlugin", None)
+
+
+@seed("torrc", 'wants the word "exec" behind the names, and not "{s.program}"', "line 4: ClientTransportPlugin NAME,... exec", torrc=True)
+def plugin_without_exec(s):
+    s.line("ClientTransportPlugin", "ClientTransportPlugin obfs4 %s -flag" % s.program)
+    s.line("Bridge obfs4", None)
+
+
+@seed("torrc", 'is for "obfs5", which no ServerTransportPlugin starts', "line 10", torrc=True)
+def listen_for_nobody(s):
+    s.line("ServerTransportListenAddr", "ServerTransportListenAddr obfs5 127.0.0.1:0")
+
+
+@seed("torrc", "sandbox", "line 11: Sandbox 0", torrc=True)
+def sandbox_is_on(s):
+    s.line("ClientTransportPlugin", None)
+    s.line("Bridge obfs4", None)
+    s.torrc += ["", "# a comment", "sandbox 1"]
+
+
+@seed("torrc", "needs an ORPort", "add: ORPort 127.0.0.1:auto", torrc=True)
+def no_orport(s):
+    s.line("ORPort", None)
+
+
+@seed("torrc", "Tor uses no bridges", "add: UseBridges 1", state="warning", torrc=True)
+def bridges_not_used(s):
+    s.line("UseBridges", "UseBridges 0")
+
+
+@seed("torrc", "ptah would refuse .*-nosuchflag", "torrc line 4", torrc=True)
+def flag_that_ptah_has_not(s):
+    s.line("ClientTransportPlugin", "ClientTransportPlugin obfs4 exec %s -nosuchflag" % s.program)
+
+
+@seed("tor", "/bin/tor is version 0.2.4, which is too old", "support.torproject.org", torrc=True)
+def tor_too_old(s):
+    s.write(s.folder + "/bin/tor", "#!/bin/sh\necho 'Tor version 0.2.4.27 (git-412e3f7dc9c6c01a).'\n", 0o755)
+
+
+@seed("user", "there is no user nosuchuser", "adduser --system --group nosuchuser, or another name in {s.torrc_path}", torrc=True)
+def user_of_tor_missing(s):
+    s.line("User", "User nosuchuser")
+    s.own(s.data, "root")
+
+
+# The machine.
+
+@seed("descriptors", "256 descriptors are few for the 5000 links .*limit of this shell", "ulimit -Hn 11556")
+def descriptors_few(s):
+    os.unlink(s.root + "/etc/systemd/system/ptah.service")
+    del s.services["handed"]
+    s.words = ["--user", USER]
+    s.services["web"]["limits"]["links"] = 5000
+    s.before = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+
+@seed("descriptors", "100 descriptors are few for the 100 links .*limit of ptah.service", "LimitNOFILE=356")
+def descriptors_few_in_the_unit(s):
+    s.make_unit(more="LimitNOFILE=64:100\n")
+
+
+def numbers():
+    return {"x86_64": (318, 444), "aarch64": (278, 444)}.get(platform.machine()) or pytest.skip("calls of another machine")
+
+
+@seed("isolation", "it is to be isolated, and the kernel has no Landlock", 'lsm=landlock(.|\n)*"isolate": false in services.six')
+def no_landlock(s):
+    number = numbers()[1]
+    s.before = lambda: refuse_call(number, errno.ENOSYS)
+
+
+@seed("random", "no randomness yet", "virtio-rng")
+def no_randomness(s):
+    number = numbers()[0]
+    s.before = lambda: refuse_call(number, errno.EAGAIN, argument=2, value=1)
+
+
+@seed("clock", "the clock says 20..-.*, which is before this program was written", "timedatectl set-ntp true")
+def clock_years_behind(s):
+    s.env["SHIM_SHIFT"] = str(-20 * 365 * 86400)
+
+
+@seed("clock", r"the clock was set by \+\d+ seconds while it was looked at", "timedatectl timesync-status")
+def clock_jumps(s):
+    s.env["SHIM_JUMPS"] = "1"
+    return {"jumps": True}
+
+
+@seed("dates", "obfs4_state.json is of 20.*, which is in the future", "touch {s.state}/web/obfs4_state.json")
+def file_from_the_future(s):
+    tomorrow = time.time() + 86400
+    os.utime(s.state + "/web/obfs4_state.json", (tomorrow, tomorrow))
+
+
+@seed("synchronised", "nothing keeps the clock right", "timedatectl set-ntp true", state="warning")
+def clock_left_alone(s):
+    s.env["SHIM_UNSYNC"] = "1"
+
+
+@pytest.mark.parametrize("plant, check, text, cure, state, torrc", SEEDS)
+def test_each_fault_is_found(setup, plant, check, text, cure, state, torrc):
+    words = plant(setup) or {}
+    _, bad = setup.found(torrc)
+    assert {one["check"] for one in bad} == {check}, bad
+    assert {one["state"] for one in bad} == {state}, bad
+    mine = bad[0]
+    for pattern, said in ((text, mine["text"]), (cure, "\n".join(mine["cure"]))):
+        pattern = re.sub(r"\{(s\.\w+|\w+)\}", lambda m: re.escape(m.group().format(s=setup, **words)), pattern)
+        assert re.search(pattern, said), (pattern, said)
+    shown = setup.look(torrc, json_too=False).stdout
+    if not words.get("jumps"):
+        assert mine["text"] in shown and all(line in shown for line in mine["cure"])
+
+
+def test_each_check_has_a_fault_here():
+    assert {one.values[1] for one in SEEDS} == checks() | {"user"}
+    assert len(SEEDS) >= 20

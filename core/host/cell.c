@@ -145,7 +145,7 @@ begin_again(struct ptah_cell *cell, const char *how, uint64_t lived_ms)
 
 	if (ms > 0)
 		snprintf(when, sizeof(when), "in %u ms", ms);
-	ptah_warn(AREA_HOST, "%s: its process ended (%s) after %llu.%03llu s, and its links with it; the next one starts %s",
+	ptah_event(PTAH_LOG_WARN, AREA_HOST, "isolated-ended", cell->plan->label, "%s: its process ended (%s) after %llu.%03llu s, and its links with it; the next one starts %s",
 	    cell->plan->label, how, (unsigned long long)(lived_ms / 1000), (unsigned long long)(lived_ms % 1000), when);
 	set_alarm(cell, &cell->again, ms, on_again);
 }
@@ -178,12 +178,12 @@ on_death(struct ptah_proc *proc, int status, void *arg)
 		tell_ended(cell);
 		return;
 	}
-	cell->n_deaths++;
 	if (!cell->told) {
 		tell_failed(cell, how);
 	} else if (cell->draining) {
 		if (!cell->drained)
-			ptah_warn(AREA_HOST, "%s: its process ended (%s), and its last links with it", cell->plan->label, how);
+			ptah_event(PTAH_LOG_WARN, AREA_HOST, "isolated-ended", cell->plan->label,
+			    "%s: its process ended (%s), and its last links with it", cell->plan->label, how);
 		ptah_cell_drained(cell);
 	} else {
 		if (cell->why)
@@ -456,10 +456,4 @@ ptah_cell_free(struct ptah_cell *cell)
 	ptah_kv_clear(&cell->args);
 	free(cell->why);
 	free(cell);
-}
-
-unsigned
-ptah_cell_deaths(const struct ptah_cell *cell)
-{
-	return cell->n_deaths;
 }

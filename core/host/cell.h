@@ -45,7 +45,4 @@ void ptah_cell_drain(struct ptah_cell *cell);
 void ptah_cell_end(struct ptah_cell *cell, uint64_t until_ns);
 void ptah_cell_free(struct ptah_cell *cell);
 
-/** How often it has died. */
-unsigned ptah_cell_deaths(const struct ptah_cell *cell);
-
 #endif

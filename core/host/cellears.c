@@ -82,7 +82,7 @@ hear_listens(struct ptah_cell *cell, const char *text)
 
 	cell->life.listens = true;
 	if (cell->told)
-		ptah_notice(AREA_HOST, "%s: serves again", cell->plan->label);
+		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "isolated-serves", cell->plan->label, "%s: serves again", cell->plan->label);
 	if (!cell->told && address && address->type == PTAH_JSON_STRING &&
 	    ptah_text_copy(cell->address, sizeof(cell->address), address->text) == 0 &&
 	    take_args(&cell->args, ptah_json_get(json, "args")) == 0) {

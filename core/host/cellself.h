@@ -51,7 +51,7 @@ struct ptah_cell {
 	struct ptah_cell_life life;
 	struct ptah_alarm tick, again, late;
 	struct ptah_tally *tally;
-	unsigned n_deaths, n_quick;
+	unsigned n_quick; /* lives, one after the other, that were short */
 	char *why; /* it does not start; or NULL */
 	bool told, draining, drained, ending, ended;
 	struct ptah_letter letters[3]; /* drained, ended, failed: told in a turn of their own */

@@ -147,15 +147,33 @@ unlist(struct ptah_run *run, struct ptah_tenant *gone)
 			tenant->heir = NULL;
 }
 
+static const struct ptah_addr *
+address_of(const struct ptah_tenant *tenant, size_t i)
+{
+	const struct ptah_service *service = &tenant->plan->services[0];
+
+	return i == 0 ? &service->listen : i <= service->n_also ? &service->also[i - 1] : NULL;
+}
+
+/* Do both listen on one address? */
+static bool
+share_address(const struct ptah_tenant *a, const struct ptah_tenant *b)
+{
+	const struct ptah_addr *one, *other;
+
+	for (size_t i = 0; (one = address_of(a, i)) != NULL; i++)
+		for (size_t k = 0; (other = address_of(b, k)) != NULL; k++)
+			if (ptah_addr_port(one) != 0 && ptah_addr_equal(one, other))
+				return true;
+	return false;
+}
+
 /* Who is about to serve where this one does? */
 static struct ptah_tenant *
 who_wants(const struct ptah_run *run, const struct ptah_tenant *old)
 {
-	const struct ptah_addr *addr = &old->plan->services[0].listen;
-
 	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
-		if (tenant->state == PTAH_RUN_STARTS && ptah_addr_port(addr) != 0 &&
-		    ptah_addr_equal(addr, &tenant->plan->services[0].listen))
+		if (tenant->state == PTAH_RUN_STARTS && share_address(tenant, old))
 			return tenant;
 	return NULL;
 }

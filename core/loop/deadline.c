@@ -8,7 +8,8 @@
 #include "loop/bell.h"
 #include "loop/worker.h"
 
-#define CLASSES_MAX 64
+/* Each service may have limits of its own, and a changed one others. */
+#define CLASSES_MAX 1024
 
 /* All waits of one length: a list in the order in which they end. */
 struct ptah_deadline_class {

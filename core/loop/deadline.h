@@ -29,7 +29,7 @@ struct ptah_deadline {
 	struct ptah_deadline_class *of; /* NULL: not set */
 };
 
-/** (Re)start it: 'fn' runs 'ms' from now, unless cleared.  -ENOMEM (a new length only; at most 64 lengths). */
+/** (Re)start it: 'fn' runs 'ms' from now, unless cleared.  -ENOMEM (a new length only; at most 1,024 lengths). */
 int ptah_deadline_set(struct ptah_worker *worker, struct ptah_deadline *deadline, unsigned ms,
     ptah_deadline_fn *fn, void *arg);
 /** From now on one of this length can always be set.  -ENOMEM. */

@@ -33,6 +33,8 @@ def refused(where):
         connect(where).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass    # the listener was closed before it could accept
     return False
 
 

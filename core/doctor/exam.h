@@ -30,6 +30,7 @@ struct ptah_case {
 	char label[128];
 	char where[512];   /* what to change: "\"bridge\" in FILE", "FILE line 7" */
 	bool bridge;       /* of a Bridge line: 'service' is its own, and owned */
+	bool messages;     /* its wire is UDP: it carries each datagram as one */
 	bool missing;      /* there is no such transport, or it is refused */
 };
 

@@ -184,3 +184,34 @@ ptah_check_writing(struct ptah_exam *exam)
 	any = look_at_place(exam, "control", exam->file.control, true) || any;
 	return look_at_place(exam, "metrics", exam->file.metrics_path, true) || any;
 }
+
+/* ---- systemd -------------------------------------------------------------------------- */
+
+static void
+look_at_unit(struct ptah_exam *exam, const char *what, const char *path)
+{
+	if (!path || ptah_unit_lets_write(&exam->unit, path))
+		return;
+	ptah_exam_fault(exam, NULL, "%s is %s, and %s may not write there (ProtectSystem=strict)", what, path, exam->unit.name);
+	ptah_exam_cure(exam, "systemctl edit %s: [Service], ReadWritePaths=%s", exam->unit.name, path);
+}
+
+bool
+ptah_check_unit(struct ptah_exam *exam)
+{
+	const struct ptah_runfile *file = &exam->file;
+	char folder[PATH_MAX] = "";
+
+	if (!exam->unit.path)
+		return false;
+	look_at_unit(exam, "\"stateDir\"", file->state_dir);
+	if (file->log_file) {
+		folder_of(file->log_file, folder);
+		look_at_unit(exam, "the folder of \"logFile\"", folder);
+	}
+	if (file->control) {
+		folder_of(file->control, folder);
+		look_at_unit(exam, "the folder of \"control\"", folder);
+	}
+	return true;
+}

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "config/source.h"
+#include "transport/judge.h"
 #include "transport/loader.h"
 #include "transport/stacks.h"
 
@@ -87,6 +88,32 @@ say_refused(struct ptah_exam *exam, const struct ptah_case *one, const char *why
 		ptah_exam_cure(exam, "ptah modules lists all modules, and why some are refused; ptah check-module FILE.so tries one");
 }
 
+static void
+on_nothing(const struct ptah_json *value, bool key, const char *text, void *arg)
+{
+	(void)value;
+	(void)key;
+	(void)text;
+	(void)arg;
+}
+
+/* Does a server of a UDP mode listen on UDP?  Its modules and options say so. */
+static bool
+is_udp_server(const struct ptah_case *one)
+{
+	const struct ptah_instance_wish wish = {
+		.name = one->service->name, .role = (uint32_t)one->plan->role, .options = one->service->options, .datagrams = true,
+	};
+	struct ptah_judged judged = { 0 };
+	bool udp = false;
+
+	if (!ptah_case_is_udp(one) || !ptah_case_serves(one))
+		return false;
+	udp = ptah_judge(one->registry, &wish, on_nothing, NULL, &judged) == 0 && judged.tried.messages;
+	ptah_json_free(judged.secret);
+	return udp;
+}
+
 /* Other checks go by 'missing'. */
 static void
 look_at_module(struct ptah_exam *exam, struct ptah_case *one)
@@ -104,6 +131,7 @@ look_at_module(struct ptah_exam *exam, struct ptah_case *one)
 	} else if (rc != 0 && !(rc == -EPERM && exam->bad_folder)) {
 		say_refused(exam, one, why[0] ? why : strerror(-rc));
 	}
+	one->messages = rc == 0 && is_udp_server(one);
 	ptah_stack_clear(&stack);
 }
 

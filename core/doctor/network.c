@@ -116,8 +116,7 @@ say_in_use(struct ptah_exam *exam, const struct ptah_case *one, const char *text
 static void
 try_bind(struct ptah_exam *exam, const struct ptah_case *one, const struct ptah_addr *addr)
 {
-	/* A server's datagrams may go by UDP or by a stream, which only its modules know: TCP is the usual. */
-	bool udp = ptah_case_is_udp(one) && !ptah_case_serves(one);
+	bool udp = ptah_case_serves(one) ? one->messages : ptah_case_is_udp(one);
 	char text[PTAH_ADDR_TEXT];
 	int rc = addr->sa.sa_family == AF_INET6 && !has_ipv6() ? 0 : open_bound(addr, udp); /* that is said by its own row */
 

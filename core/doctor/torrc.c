@@ -89,19 +89,32 @@ clear_line(struct ptah_torrc_line *line)
 	free(line->value);
 }
 
+/* Takes: line. */
+static int
+push(struct ptah_torrc *torrc, struct ptah_torrc_line line)
+{
+	struct ptah_torrc_line *more = torrc->n < PTAH_TORRC_LINES ? realloc(torrc->lines, (torrc->n + 1) * sizeof(*more)) : NULL;
+
+	if (!more) {
+		clear_line(&line);
+		return torrc->n < PTAH_TORRC_LINES ? -ENOMEM : -E2BIG;
+	}
+	torrc->lines = more;
+	torrc->lines[torrc->n++] = line;
+	return 0;
+}
+
 /* A line without its continuation marks.  Nothing is added for one that is empty. */
 static int
 add_line(struct ptah_torrc *torrc, const char *file, unsigned number, const char *text)
 {
-	struct ptah_torrc_line line = { .line = number }, *more;
+	struct ptah_torrc_line line = { .line = number };
 	int rc = -ENOMEM;
 
 	while (is_blank(*text))
 		text++;
 	if (*text == '#' || *text == '\0')
 		return 0;
-	if (torrc->n >= PTAH_TORRC_LINES)
-		return -E2BIG;
 	if (*text == '+' || *text == '/')
 		text++;
 
@@ -114,14 +127,10 @@ add_line(struct ptah_torrc *torrc, const char *file, unsigned number, const char
 		text++;
 	if (line.file && line.key)
 		rc = read_value(&line, text);
-	more = rc == 0 ? realloc(torrc->lines, (torrc->n + 1) * sizeof(*more)) : NULL;
-	if (!more) {
-		clear_line(&line);
-		return -ENOMEM;
-	}
-	torrc->lines = more;
-	torrc->lines[torrc->n++] = line;
-	return 0;
+	if (rc == 0)
+		return push(torrc, line);
+	clear_line(&line);
+	return rc;
 }
 
 /* ---- a text -------------------------------------------------------------------- */
@@ -162,30 +171,36 @@ ptah_torrc_parse(struct ptah_torrc *torrc, const char *file, const char *text, s
 
 static int read_path(struct ptah_torrc *torrc, const char *path, unsigned depth);
 
+/* Takes: line.  What it includes stands behind it, so of options that count once the last is the last. */
+static int
+take_line(struct ptah_torrc *torrc, struct ptah_torrc_line line, unsigned depth)
+{
+	char *path = ptah_torrc_is(&line, "%include") ? strdup(line.value) : NULL;
+	size_t at = torrc->n;
+	int rc = push(torrc, line);
+
+	if (rc == 0 && path && (depth >= INCLUDES_MOST || read_path(torrc, path, depth + 1) != 0))
+		torrc->lines[at].wrong = "what it includes cannot be read";
+	free(path);
+	return rc;
+}
+
 static int
 read_file(struct ptah_torrc *torrc, const char *path, unsigned depth)
 {
-	size_t first = torrc->n;
+	struct ptah_torrc own = { 0 };
 	uint8_t *text = NULL;
-	size_t len = 0;
+	size_t len = 0, i = 0;
 	int rc = ptah_file_read(path, PTAH_TORRC_MAX, &text, &len);
 
 	if (rc == 0)
-		rc = ptah_torrc_parse(torrc, path, (const char *)text, len);
+		rc = ptah_torrc_parse(&own, path, (const char *)text, len);
 	free(text);
-	/* What is included goes to the end, which is its place for options that may be there often; the last of the
-	 * others is taken, and who includes a file means what is in it. */
-	for (size_t i = first, n = torrc->n; rc == 0 && i < n; i++) {
-		if (!ptah_torrc_is(&torrc->lines[i], "%include"))
-			continue;
-
-		char *value = strdup(torrc->lines[i].value);
-
-		rc = value ? 0 : -ENOMEM;
-		if (rc == 0 && (depth >= INCLUDES_MOST || read_path(torrc, value, depth + 1) != 0))
-			torrc->lines[i].wrong = "what it includes cannot be read";
-		free(value);
-	}
+	for (; rc == 0 && i < own.n; i++)
+		rc = take_line(torrc, own.lines[i], depth);
+	for (; i < own.n; i++)
+		clear_line(&own.lines[i]);
+	free(own.lines);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 
 #define UNIT_MAX (256 * 1024)
@@ -88,6 +89,40 @@ runs(const char *command, const char *file)
 	return same;
 }
 
+/* "StateDirectory=a b" is /var/lib/a and /var/lib/b. */
+static void
+add_writable(struct ptah_unit *unit, const char *folder, const char *value)
+{
+	struct ptah_buf all = { 0 };
+
+	if (unit->writable)
+		ptah_buf_puts(&all, unit->writable);
+	while (*value) {
+		size_t len = strcspn(value, " \t");
+
+		ptah_buf_printf(&all, " %s%.*s", folder, (int)len, value);
+		value += len + strspn(value + len, " \t");
+	}
+	free(unit->writable);
+	unit->writable = ptah_buf_take_text(&all);
+}
+
+/* Those that systemd makes, and opens for writing. */
+static void
+take_writable(struct ptah_unit *unit, const char *key, const char *value)
+{
+	static const struct {
+		const char *key, *folder;
+	} rows[] = {
+		{ "StateDirectory", "/var/lib/" }, { "RuntimeDirectory", "/run/" }, { "LogsDirectory", "/var/log/" },
+		{ "CacheDirectory", "/var/cache/" }, { "ReadWritePaths", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(key, rows[i].key) == 0)
+			add_writable(unit, rows[i].folder, value);
+}
+
 static void
 on_setting(const char *key, const char *value, void *arg)
 {
@@ -103,6 +138,10 @@ on_setting(const char *key, const char *value, void *arg)
 		unit->descriptors = strtoull(strchr(value, ':') ? strchr(value, ':') + 1 : value, NULL, 10);
 	else if (strcmp(key, "AmbientCapabilities") == 0)
 		unit->may_bind = strstr(value, "CAP_NET_BIND_SERVICE") != NULL;
+	else if (strcmp(key, "ProtectSystem") == 0)
+		unit->strict = strcmp(value, "strict") == 0;
+	else
+		take_writable(unit, key, value);
 }
 
 static void
@@ -220,6 +259,27 @@ ptah_unit_find(struct ptah_unit *unit, const char *root, const char *file)
 	return 0;
 }
 
+bool
+ptah_unit_lets_write(const struct ptah_unit *unit, const char *path)
+{
+	const char *at = unit->writable ? unit->writable : "";
+
+	if (!unit->strict)
+		return true;
+	while (*at) {
+		size_t len;
+
+		at += strspn(at, " -+"); /* the signs are systemd's */
+		len = strcspn(at, " ");
+		while (len > 1 && at[len - 1] == '/')
+			len--;
+		if (len > 0 && strncmp(path, at, len) == 0 && (path[len] == '/' || path[len] == '\0'))
+			return true;
+		at += strcspn(at, " ");
+	}
+	return false;
+}
+
 void
 ptah_unit_clear(struct ptah_unit *unit)
 {
@@ -231,5 +291,6 @@ ptah_unit_clear(struct ptah_unit *unit)
 	free(unit->path);
 	free(unit->name);
 	free(unit->user);
+	free(unit->writable);
 	*unit = (struct ptah_unit){ 0 };
 }

@@ -25,12 +25,18 @@ struct ptah_unit {
 	char *user;    /* NULL: root */
 	unsigned long long descriptors; /* LimitNOFILE; 0: it says none */
 	bool may_bind; /* any port, by capability */
+	bool strict;   /* it may write nowhere but below ... */
+	char *writable; /* ... these paths, with blanks between; NULL: none */
 	struct ptah_unit_socket *sockets;
 	size_t n_sockets;
 };
 
 /** Look below 'root' for the unit that runs this file.  -ENOMEM. */
 int ptah_unit_find(struct ptah_unit *unit, const char *root, const char *file);
+
+/** May the service write below this path, as far as its unit says? */
+bool ptah_unit_lets_write(const struct ptah_unit *unit, const char *path);
+
 void ptah_unit_clear(struct ptah_unit *unit);
 
 #endif

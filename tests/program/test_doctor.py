@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import platform
+import pwd
 import re
 import resource
 import shutil
@@ -109,6 +110,17 @@ def privileged_port_of_a_bridge(s):
     s.line("ServerTransportListenAddr", "ServerTransportListenAddr obfs4 0.0.0.0:443")
 
 
+@seed("bind", r"^127.0.0.1:{port} is in use by", "change the port in services.udp")
+def udp_port_held(s):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    s.open.append(sock)
+    port = sock.getsockname()[1]
+    s.services["udp"] = {"role": "client", "mode": "transparent-UDP", "transport": "dummy",
+                         "listen": "127.0.0.1:%d" % port, "options": {"serverAddress": "192.0.2.1:1"}}
+    return {"port": port}
+
+
 @seed("bind", "192.0.2.1:4000 is not an address of this machine", "0.0.0.0:4000")
 def address_of_another(s):
     s.services["web"]["listen"] = "192.0.2.1:4000"
@@ -165,6 +177,7 @@ def target_is_silent(s):
         sock.connect_ex(("127.0.0.1", port))
         s.open.append(sock)
     s.services["web"]["target"] = "127.0.0.1:%d" % port
+    return {"once": True}  # it takes these seconds
 
 
 @seed("target", "the Extended ORPort 127.0.0.1:{port} does not answer", '"extorport" in services.tor')
@@ -238,6 +251,11 @@ def no_folder_for_the_log(s):
 @seed("writing", 'nobody may not write "control", {s.folder}/control', "chown nobody {s.folder}")
 def control_not_writable(s):
     s.conf["control"] = s.folder + "/control"
+
+
+@seed("unit", '"stateDir" is {s.state}, and ptah.service may not write there', "ReadWritePaths={s.state}")
+def unit_keeps_from_the_state(s):
+    s.make_unit("ProtectSystem=strict\nStateDirectory=ptah\nReadWritePaths=-%s/run/ /var/lib\n" % s.folder)
 
 
 # Modules and programs.
@@ -410,6 +428,13 @@ def tor_too_old(s):
     s.write(s.folder + "/bin/tor", "#!/bin/sh\necho 'Tor version 0.2.4.27 (git-412e3f7dc9c6c01a).'\n", 0o755)
 
 
+@seed("user", "will run as daemon, and only root can see", "sudo ptah doctor", state="warning", torrc=True)
+def not_as_root(s):
+    s.line("User", "User daemon")
+    uid = pwd.getpwnam(USER).pw_uid
+    s.before = lambda: os.setresuid(uid, uid, uid)
+
+
 @seed("user", "there is no user nosuchuser", "adduser --system --group nosuchuser, or another name in {s.torrc_path}", torrc=True)
 def user_of_tor_missing(s):
     s.line("User", "User nosuchuser")
@@ -456,7 +481,7 @@ def clock_years_behind(s):
 @seed("clock", r"the clock was set by \+\d+ seconds while it was looked at", "timedatectl timesync-status")
 def clock_jumps(s):
     s.env["SHIM_JUMPS"] = "1"
-    return {"jumps": True}
+    return {"once": True}  # another time it is by another amount
 
 
 @seed("dates", "obfs4_state.json is of 20.*, which is in the future", "touch {s.state}/web/obfs4_state.json")
@@ -470,6 +495,8 @@ def clock_left_alone(s):
     s.env["SHIM_UNSYNC"] = "1"
 
 
+# --- one by one -------------------------------------------------------------------
+
 @pytest.mark.parametrize("plant, check, text, cure, state, torrc", SEEDS)
 def test_each_fault_is_found(setup, plant, check, text, cure, state, torrc):
     words = plant(setup) or {}
@@ -480,11 +507,68 @@ def test_each_fault_is_found(setup, plant, check, text, cure, state, torrc):
     for pattern, said in ((text, mine["text"]), (cure, "\n".join(mine["cure"]))):
         pattern = re.sub(r"\{(s\.\w+|\w+)\}", lambda m: re.escape(m.group().format(s=setup, **words)), pattern)
         assert re.search(pattern, said), (pattern, said)
+    if words.get("once"):
+        return
     shown = setup.look(torrc, json_too=False).stdout
-    if not words.get("jumps"):
-        assert mine["text"] in shown and all(line in shown for line in mine["cure"])
+    assert mine["text"] in shown and all(line in shown for line in mine["cure"])
 
 
 def test_each_check_has_a_fault_here():
     assert {one.values[1] for one in SEEDS} == checks() | {"user"}
     assert len(SEEDS) >= 20
+
+
+# --- files ------------------------------------------------------------------------
+
+def everything(folder):
+    return {os.path.join(base, name): os.lstat(os.path.join(base, name))[:9]
+            for base, folders, files in os.walk(folder) for name in folders + files}
+
+
+def test_it_changes_nothing(setup):
+    for torrc in (False, True):
+        setup.look(torrc)
+        before = everything(setup.folder)
+        setup.look(torrc)
+        after = everything(setup.folder)
+        for path in (setup.path, setup.torrc_path):  # which the test itself writes
+            before.pop(path, None), after.pop(path, None)
+        assert {path: st[:7] for path, st in after.items()} == {path: st[:7] for path, st in before.items()}
+        assert [st[8] for st in after.values()] == [st[8] for st in before.values()]
+
+
+def test_a_torrc_of_several_files(setup):
+    """Quotation marks, comments, lines in parts; a line that counts once is the last, wherever it stands."""
+    setup.write(setup.folder + "/torrc.d/10-first", "\n".join(
+        ["User nosuchuser", "usebridges 0 # not yet", *setup.torrc[1:2]]) + "\n")
+    setup.write(setup.folder + "/torrc.d/20-second", "\n".join(
+        ['user "%s" # of all' % USER, *setup.torrc[2:4], setup.torrc[4].replace(" cert", " \\\n# in parts\n  cert"),
+         "+" + setup.torrc[5], *setup.torrc[6:9]]) + "\n")
+    setup.torrc = ["%include " + setup.folder + "/torrc.d/*", "", setup.torrc[9]]
+    found, bad = setup.found(True)
+    assert bad == []
+    assert found[0]["text"] == "looked at with the eyes of " + USER
+    setup.torrc[2] = "ServerTransportListenAddr obfs4"
+    setup.torrc.append("%%include %s/none" % setup.folder)
+    _, bad = setup.found(True)
+    assert [(one["check"], one["cure"][0].split(":")[0]) for one in bad] == [
+        ("torrc", setup.torrc_path + " line 3"), ("torrc", setup.torrc_path + " line 4")]
+
+
+def test_the_usual_files(setup):
+    """Those that it takes where nobody names one."""
+    def doctor(*words, rc):
+        got = subprocess.run([harness.program()[0], "doctor", *words], env=harness.environment(setup.env),
+                             capture_output=True, text=True, timeout=30 * harness.SLOW, check=False)
+        assert got.returncode == rc, got
+        return got
+
+    assert "bind" not in doctor(rc=0).stdout
+    setup.write("/usr/share/tor/tor-service-defaults-torrc", "User %s\n" % USER)
+    setup.write("/etc/tor/torrc", "\n".join(setup.torrc[1:]) + "\n")
+    got = doctor(rc=0)
+    assert "the eyes of " + USER in got.stdout and "apparmor" in got.stdout and "all is well" in got.stdout
+    setup.write("/etc/ptah/ptah.json", json.dumps({"services": {"a": setup.services["from"]}}))
+    assert "outbound" in doctor(rc=0).stdout
+    assert "cannot be read: No such file" in doctor("--torrc", setup.folder + "/none", rc=66).stderr
+    assert "No such file" in doctor(setup.folder + "/none", rc=1).stdout

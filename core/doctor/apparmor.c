@@ -13,6 +13,7 @@
 #define INCLUDES_MOST 8
 /* A pattern that asks for more is not looked at to its end: it matches nothing. */
 #define STEPS_MOST 100000
+#define BRACES_MOST 32
 
 /* ---- patterns --------------------------------------------------------------------- */
 
@@ -116,9 +117,11 @@ match(const char *pattern, const char *path, unsigned *steps)
 bool
 ptah_apparmor_matches(const char *pattern, const char *path)
 {
-	unsigned steps = 0;
+	unsigned steps = 0, braces = 0;
 
-	return match(pattern, path, &steps);
+	for (const char *at = pattern; *at; at++)
+		braces += *at == '{';
+	return braces <= BRACES_MOST && match(pattern, path, &steps);
 }
 
 /* ---- rules ------------------------------------------------------------------------ */

@@ -23,6 +23,7 @@
 #include "host/manager.h"
 #include "host/process.h"
 #include "host/tenant.h"
+#include "host/tenants.h"
 #include "transport/registry.h"
 #include "wire/place.h"
 
@@ -122,67 +123,13 @@ tell(struct ptah_run *run, int event)
 		watcher->on_event(run, event, watcher->arg);
 }
 
-/* --- the list ------------------------------------------------------------------------- */
-
-/* The tenant of this label that is the newest, and not on its way out. */
-static struct ptah_tenant *
-newest(const struct ptah_run *run, const char *label)
-{
-	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
-		if (strcmp(tenant->plan->label, label) == 0)
-			return tenant->state < PTAH_RUN_DRAINS ? tenant : NULL;
-	return NULL;
-}
-
-static void
-unlist(struct ptah_run *run, struct ptah_tenant *gone)
-{
-	struct ptah_tenant **at = &run->tenants;
-
-	while (*at != gone)
-		at = &(*at)->next;
-	*at = gone->next;
-	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
-		if (tenant->heir == gone)
-			tenant->heir = NULL;
-}
-
-static const struct ptah_addr *
-address_of(const struct ptah_tenant *tenant, size_t i)
-{
-	const struct ptah_service *service = &tenant->plan->services[0];
-
-	return i == 0 ? &service->listen : i <= service->n_also ? &service->also[i - 1] : NULL;
-}
-
-/* Do both listen on one address? */
-static bool
-share_address(const struct ptah_tenant *a, const struct ptah_tenant *b)
-{
-	const struct ptah_addr *one, *other;
-
-	for (size_t i = 0; (one = address_of(a, i)) != NULL; i++)
-		for (size_t k = 0; (other = address_of(b, k)) != NULL; k++)
-			if (ptah_addr_port(one) != 0 && ptah_addr_equal(one, other))
-				return true;
-	return false;
-}
-
-/* Who is about to serve where this one does? */
-static struct ptah_tenant *
-who_wants(const struct ptah_run *run, const struct ptah_tenant *old)
-{
-	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
-		if (tenant->state == PTAH_RUN_STARTS && share_address(tenant, old))
-			return tenant;
-	return NULL;
-}
+/* --- who follows whom ------------------------------------------------------------------------- */
 
 /* It is not wanted any more; but its address may be, and must not be closed before it is taken over. */
 static void
 let_go(const struct ptah_run *run, struct ptah_tenant *tenant)
 {
-	tenant->heir = tenant->state == PTAH_RUN_SERVES ? who_wants(run, tenant) : NULL;
+	tenant->heir = tenant->state == PTAH_RUN_SERVES ? ptah_tenants_who_wants(run->tenants, tenant) : NULL;
 	if (!tenant->heir)
 		ptah_tenant_drain(tenant, run->file.drain_s);
 }
@@ -254,7 +201,7 @@ on_gone(struct ptah_tenant *tenant, void *arg)
 {
 	struct ptah_run *run = arg;
 
-	unlist(run, tenant);
+	ptah_tenants_remove(&run->tenants, tenant);
 	ptah_tenant_free(tenant);
 	run->over = !run->tenants && (run->draining || run->ending);
 	if (run->over)
@@ -342,41 +289,22 @@ warn_of_process(const struct ptah_runfile *now, const struct ptah_runfile *then)
 
 /* --- a change ------------------------------------------------------------------------------ */
 
-/* The one that serves this label: it, or who it could not replace. */
-static struct ptah_tenant *
-serving(const struct ptah_run *run, struct ptah_tenant *tenant)
-{
-	struct ptah_tenant *old = run->tenants;
-
-	if (!tenant || tenant->state == PTAH_RUN_SERVES)
-		return tenant;
-	while (old && !(old->heir == tenant && strcmp(old->plan->label, tenant->plan->label) == 0))
-		old = old->next;
-	return old;
-}
-
-/* The same settings, of the same modules. */
-static bool
-are_same_plans(const struct ptah_plan *a, const struct ptah_plan *b)
-{
-	return are_same(a->fingerprint, b->fingerprint) && are_same(a->code, b->code);
-}
-
 /* A plan of the new file: somebody who is there already, or a new tenant.  Takes: plan. */
 static struct ptah_tenant *
 settle_plan(struct ptah_run *run, struct ptah_plan *plan, struct ptah_run_reload *how)
 {
-	struct ptah_tenant *now = newest(run, plan->label), *old = serving(run, now), *tenant;
+	struct ptah_tenant *now = ptah_tenants_newest(run->tenants, plan->label);
+	struct ptah_tenant *old = ptah_tenants_serving(run->tenants, now), *tenant;
 	bool is_new = !now;
 
-	if (now && now->state == PTAH_RUN_STARTS && are_same_plans(now->plan, plan)) {
+	if (now && now->state == PTAH_RUN_STARTS && ptah_tenant_is_of(now, plan)) {
 		how->n_same++;
 		ptah_plan_free(plan);
 		return now;
 	}
 	if (now && now != old)
 		ptah_tenant_end(now); /* it never served */
-	if (old && are_same_plans(old->plan, plan)) {
+	if (old && ptah_tenant_is_of(old, plan)) {
 		old->heir = NULL;
 		how->n_same++;
 		ptah_plan_free(plan);
@@ -414,6 +342,7 @@ change(struct ptah_run *run, struct ptah_runfile *file, struct ptah_run_reload *
 		*end = tenant;
 		end = &tenant->next;
 	}
+	ptah_tenants_forget_heirs(run->tenants, list);
 	*end = run->tenants;
 	run->tenants = list;
 	/* What is left over and has no heir is not in the file any more. */

@@ -15,7 +15,7 @@
 struct dummy_conf {
 	const char *args, *log, *state;
 	int64_t fail;
-	uint8_t hang, steps;
+	uint8_t hang, steps, never;
 };
 
 struct dummy_args {
@@ -45,6 +45,8 @@ static const struct ptah_option options[] = {
 	    .help = "never return from the clean-up" },
 	{ .name = "steps", .type = PTAH_BOOL, .offset = offsetof(struct dummy_conf, steps),
 	    .help = "copy each byte instead of stepping out of the path" },
+	{ .name = "never", .type = PTAH_BOOL, .offset = offsetof(struct dummy_conf, never),
+	    .help = "never be ready" },
 	{ .name = NULL },
 };
 
@@ -93,7 +95,8 @@ dummy_home_open(void *home, const struct ptah_start *start)
 
 		return mine->host->state_put(mine->self, "state", text, 1);
 	}
-	mine->host->ready(mine->self, 0, NULL, mine->conf->args, NULL);
+	if (!mine->conf->never)
+		mine->host->ready(mine->self, 0, NULL, mine->conf->args, NULL);
 	return 0;
 }
 

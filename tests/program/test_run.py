@@ -359,3 +359,17 @@ def test_sources_stay_where_they_were(tmp_path, options):
             assert [source.asks(1) for source in old + new] == [one] * 4 + [two] * 4
             for source in old + new:
                 source.sock.close()
+
+
+def test_gone_before_the_new_plan_was_ready(tmp_path, echo):
+    """A service whose new plan still starts is taken out of the file: the old one does not stay behind."""
+    with pair(tmp_path, echo) as (run, services):
+        near = run.where("near")
+        never = client(run.where("far"))
+        never["options"]["never"] = True
+        run.reload({**services, "near": never})
+        with connect(near) as sock:
+            assert echoes(sock)
+            assert "2 gone, 1 as they were" in run.reload({"far": services["far"]})
+            poll(lambda: refused(near), what="the port to close")
+            assert echoes(sock)

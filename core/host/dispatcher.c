@@ -301,6 +301,12 @@ ptah_dispatcher_end(struct ptah_dispatcher *d, uint64_t until_ns)
 		(void)ptah_worker_send(d->crew->workers[i], &d->parts[i].end, end_here, &d->parts[i]);
 }
 
+const struct ptah_flock *
+ptah_dispatcher_flocks(const struct ptah_dispatcher *d)
+{
+	return d->flocks;
+}
+
 void
 ptah_dispatcher_free(struct ptah_dispatcher *d)
 {

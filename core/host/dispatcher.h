@@ -17,6 +17,7 @@
 #include "host/crew.h"
 
 struct ptah_dispatcher;
+struct ptah_flock;
 
 /** All run on the loop's thread; of services in list order, each once. */
 struct ptah_dispatcher_says {
@@ -50,6 +51,9 @@ void ptah_dispatcher_drain(struct ptah_dispatcher *dispatcher);
 
 /** End its links, and let its modules clean up until then.  Once. */
 void ptah_dispatcher_end(struct ptah_dispatcher *dispatcher, uint64_t until_ns);
+
+/** Where its links are, by worker; good until it is freed, and to be looked at on those workers only. */
+const struct ptah_flock *ptah_dispatcher_flocks(const struct ptah_dispatcher *dispatcher);
 
 /** It has ended.  NULL is fine. */
 void ptah_dispatcher_free(struct ptah_dispatcher *dispatcher);

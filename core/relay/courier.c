@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "loop/worker.h"
@@ -273,6 +274,7 @@ ptah_courier_new(struct ptah_worker *worker, const struct ptah_courier_how *how,
 	courier->role = how->role;
 	courier->ops = ops;
 	courier->arg = arg;
+	courier->born_ns = ptah_clock_now_ns();
 	courier->held_end = &courier->held;
 	courier->next = flock->couriers;
 	if (courier->next != NULL)
@@ -332,6 +334,7 @@ ptah_courier_take(struct ptah_courier *courier, const struct ptah_msg *msg)
 	int from = msg->side == PTAH_SIDE_PLAIN ? PLAIN : WIRE, answer = PTAH_GO, rc;
 
 	ptah_stats_add(courier->stats, from == PLAIN ? PTAH_STAT_PLAIN_BYTES_IN : PTAH_STAT_WIRE_BYTES_IN, msg->body.len);
+	courier->got[from] += msg->body.len;
 	courier->depth++;
 	ptah_hop_carry(courier, from == PLAIN ? -1 : courier->n_hops, from, msg, &space, &answer);
 	courier->depth--;

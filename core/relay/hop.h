@@ -46,6 +46,7 @@ struct ptah_courier {
 	const struct ptah_courier_ops *ops;
 	void *arg;
 	struct ptah_deadline deadline;
+	uint64_t born_ns, got[2]; /* bytes that came from that side */
 	uint8_t role, n_hops;
 	bool begun, dead, open, asked, plain_done, plain_open;
 	unsigned depth; /* hooks and calls that we are inside of */

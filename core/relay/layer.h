@@ -87,6 +87,7 @@ struct ptah_link {
 	uint64_t born_ns;
 	struct birth *birth; /* what only the handshake needs; freed when it is over */
 	struct layer *layers; /* n_layers of them; 0 is the top */
+	uint64_t got[2];     /* bytes read from that end */
 	uint64_t moved;      /* bytes read since 'deadline' was set, to see whether a half-closed link still lives */
 };
 

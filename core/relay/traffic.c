@@ -118,6 +118,7 @@ on_readable(struct ptah_end *end)
 		return;
 	if (n > 0) {
 		ptah_link_stat(link, s == PLAIN ? PTAH_STAT_PLAIN_BYTES_IN : PTAH_STAT_WIRE_BYTES_IN, (uint64_t)n);
+		link->got[s] += (uint64_t)n;
 		link->moved += (uint64_t)n;
 		int rc = ptah_layer_feed(link, first, s, (struct ptah_span){ scratch, (size_t)n }, PTAH_SCRATCH_LEN, false);
 		if (rc != 0)
@@ -441,6 +442,7 @@ ptah_link_push(struct ptah_link *link, struct ptah_span bytes)
 	if (bytes.len > ptah_link_push_room(link))
 		return -EAGAIN;
 	ptah_link_stat(link, PTAH_STAT_PLAIN_BYTES_IN, bytes.len);
+	link->got[PLAIN] += bytes.len;
 	link->busy++;
 	int rc = ptah_layer_feed(link, -1, PLAIN, bytes, 0, false);
 	if (rc != 0)

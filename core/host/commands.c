@@ -13,9 +13,11 @@
 #include "config/schema.h"
 #include "config/source.h"
 #include "config/usage.h"
+#include "control/order.h"
 #include "host/checkfile.h"
 #include "host/checkmodule.h"
 #include "host/completions.h"
+#include "host/ctl.h"
 #include "host/doctor.h"
 #include "host/invite.h"
 #include "host/kit.h"
@@ -42,6 +44,12 @@ const struct ptah_command ptah_commands[] = {
 	    "SIGHUP reads the file again, SIGINT ends it with the last link, SIGTERM at once; SIGUSR1 logs counters.\n"
 	    "The exit status is 0 when it was asked to end, 78 when the file cannot be used, 69 when none of its services starts.",
 	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .help = "the configuration, JSON with comments", .required = true } },
+	{ .name = "ctl", .flags = ptah_ctl_flags, .run = ptah_ctl_command, .help = "ask a running ptah, or tell it what to do",
+	    .about = "It speaks with the ptah run that has the control socket:\n"
+	    "status shows its services in a table, links its links, reload lets it read its file again,\n"
+	    "and drain lets it take nothing new and end with its last link; these two wait until that is done.\n"
+	    "The exit status is 0 when it was done, 1 when it was refused, 69 when nobody answers.",
+	    .operand = { .value = "ORDER", .type = PTAH_VALUE_WORD, .words = ptah_order_words, .help = "what" } },
 	{ .name = "modules", .flags = module_flags, .run = run_modules,
 	    .help = "list the transports that are there, and those refused" },
 	{ .name = "info", .flags = module_flags, .run = run_info, .help = "print the facts and options of one",

@@ -21,6 +21,7 @@
 #include "host/crew.h"
 #include "host/harden.h"
 #include "host/manager.h"
+#include "host/office.h"
 #include "host/process.h"
 #include "host/tenant.h"
 #include "host/tenants.h"
@@ -52,6 +53,8 @@ struct ptah_run {
 	struct ptah_tenant *tenants; /* in the order of the file; then those whose time is over */
 	struct ptah_run_watcher *watchers;
 	struct ptah_manager *manager;
+	struct ptah_office *office;
+	uint64_t n_reloads, n_refused;
 	ptah_log_output_fn *log_output; /* NULL: a file, or none yet */
 	int log_format; /* as the command was asked; -1: it was not */
 	bool changing; /* a start or a reload is under way */
@@ -280,6 +283,8 @@ warn_of_process(const struct ptah_runfile *now, const struct ptah_runfile *then)
 		{ "stateDir", are_same(now->state_dir, then->state_dir) },
 		{ "replayState", now->replay_state == then->replay_state },
 		{ "peerTimeout", now->peer_timeout_s == then->peer_timeout_s },
+		{ "control", are_same(now->control, then->control) },
+		{ "metrics", are_same(now->metrics_path, then->metrics_path) && memcmp(&now->metrics, &then->metrics, sizeof(now->metrics)) == 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -372,6 +377,7 @@ ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_b
 	tell(run, PTAH_RUN_EV_RELOADING);
 	ptah_registry_refresh(run->crew->registry);
 	rc = read_file(run, &file, &ours, words);
+	*(rc < 0 ? &run->n_refused : &run->n_reloads) += 1;
 	if (rc < 0) {
 		ptah_event(PTAH_LOG_ERROR, AREA_HOST, "reload-refused", NULL, "%s is not taken: nothing has changed", run->path);
 		tell(run, PTAH_RUN_EV_RELOADED);
@@ -386,6 +392,25 @@ ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_b
 	if (how)
 		*how = ours;
 	return rc;
+}
+
+bool
+ptah_run_is_changing(const struct ptah_run *run)
+{
+	return run->changing;
+}
+
+bool
+ptah_run_is_draining(const struct ptah_run *run)
+{
+	return run->draining;
+}
+
+void
+ptah_run_reloads(const struct ptah_run *run, uint64_t *taken, uint64_t *refused)
+{
+	*taken = run->n_reloads;
+	*refused = run->n_refused;
 }
 
 void
@@ -571,6 +596,8 @@ start(struct ptah_run *run)
 		rc = adopt(run);
 	if (rc == 0)
 		rc = ptah_manager_begin(&run->manager, run, run->envp);
+	if (rc == 0)
+		rc = ptah_office_begin(&run->office, run, run->loop);
 	if (rc < 0) {
 		ptah_error_rc(AREA_HOST, rc, "cannot start");
 		return EX_SOFTWARE;
@@ -587,6 +614,7 @@ finish(struct ptah_run *run, int rc)
 	struct ptah_tenant *next;
 
 	run->ending = true;
+	ptah_office_close(run->office);
 	run->over = !run->tenants;
 	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = next) {
 		next = tenant->next;
@@ -597,6 +625,7 @@ finish(struct ptah_run *run, int rc)
 		ptah_warn(AREA_HOST, "a module does not end: leaving without it");
 		_exit(rc);
 	}
+	ptah_office_free(run->office);
 	ptah_manager_end(run->manager);
 	if (run->on_end)
 		event_free(run->on_end);

@@ -15,6 +15,7 @@
 #ifndef PTAH_HOST_RUN_H
 #define PTAH_HOST_RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -70,6 +71,12 @@ struct ptah_run_reload {
  * Fails: -EINVAL: the file has errors, and nothing is changed; -EBUSY: it is not ready yet, or ends; -ENOMEM.
  */
 int ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_buf *words);
+
+/** Is a start or a reload under way, or an end that waits for the last link? */
+bool ptah_run_is_changing(const struct ptah_run *run);
+bool ptah_run_is_draining(const struct ptah_run *run);
+/** How many reloads there have been, and how many that changed nothing because the file was wrong. */
+void ptah_run_reloads(const struct ptah_run *run, uint64_t *taken, uint64_t *refused);
 
 /** Take nothing new, and end with the last link, or after so long; 0: as the file says. */
 void ptah_run_drain(struct ptah_run *run, unsigned limit_s);

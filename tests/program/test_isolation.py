@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Services in processes of their own: what a hostile module tries, and what it gets."""
 import contextlib
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ import orport
 import proxies
 import socks
 from cells import Run, ask, compiled, landlock, server  # noqa: F401
+from test_manager import handed
 
 # A cell is back in 200 ms on a machine that has nothing else to do; the rest is for one that does.
 BACK = 0.2
@@ -392,3 +394,15 @@ def test_it_listens_on_several_addresses(tmp_path, echo):
                 carries(port)
             os.kill(p.cells()[0], signal.SIGKILL)
             p.wait_line("one: serves again", "err")
+
+
+def test_it_takes_a_socket_that_the_service_manager_opened(tmp_path, echo):
+    port = harness.free_port()
+    conf = tmp_path / "ptah.json"
+    conf.write_text(json.dumps({
+        "stateDir": str(tmp_path / "state"), "workers": 2,
+        "services": {"one": server(echo.port, name="dummy", listen="fd:web")}}))
+    with harness.Ptah(["run", conf], wrapper=handed("tcp:%d" % port), env={"LISTEN_FDNAMES": "web"}) as p:
+        p.wait_line("ready: 1 of 1", "err")
+        for _ in range(4):
+            carries(port)

@@ -99,7 +99,7 @@ say_in_use(struct ptah_exam *exam, const struct ptah_case *one, const char *text
 	ptah_guise_wear(&exam->guise);
 	/* What is looked at may run already. */
 	if (holder.pid != 0 && strcmp(holder.name, "ptah") == 0) {
-		ptah_exam_fine(exam, one, "ptah has %s already (process %d)", text, (int)holder.pid);
+		ptah_exam_fine(exam, one, "%s is in use by ptah itself (process %d)", text, (int)holder.pid);
 		return;
 	}
 	if (holder.pid != 0)

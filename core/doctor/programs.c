@@ -110,13 +110,28 @@ ptah_check_started(struct ptah_exam *exam)
 
 /* ---- AppArmor ---------------------------------------------------------------------------- */
 
+/* Its profile names no program: the units of systemd ask for it, and these read the torrc of the system. */
+static bool
+is_of_the_system(const struct ptah_exam *exam)
+{
+	char folder[PATH_MAX];
+
+	ptah_exam_system(exam, "/etc/tor/", folder);
+	return strncmp(exam->torrc_path, folder, strlen(folder)) == 0;
+}
+
 static void
 look_at_tors_profile(struct ptah_exam *exam, const struct ptah_case *one)
 {
+	static const char text[] = "AppArmor lets Tor%s not start %s: no rule of /etc/apparmor.d/" PROFILE_TOR " is for it";
+
 	if (!one->program || !ptah_apparmor_holds(exam->root, PROFILE_TOR) ||
 	    ptah_apparmor_allows(exam->root, PROFILE_TOR, one->program, 'x'))
 		return;
-	ptah_exam_fault(exam, one, "AppArmor lets Tor not start %s: no rule of %s/etc/apparmor.d/" PROFILE_TOR " is for it", one->program, exam->root);
+	if (is_of_the_system(exam))
+		ptah_exam_fault(exam, one, text, "", one->program);
+	else
+		ptah_exam_warn(exam, one, text, ", if systemd starts it,", one->program);
 	ptah_exam_cure(exam, "echo '%s PUx,' >> /etc/apparmor.d/local/" PROFILE_TOR, one->program);
 	ptah_exam_cure(exam, "apparmor_parser -r /etc/apparmor.d/" PROFILE_TOR);
 }

@@ -155,6 +155,7 @@ look_at_bridge(struct ptah_exam *exam, const struct ptah_torrc_line *line)
 bool
 ptah_check_torrc(struct ptah_exam *exam)
 {
+	size_t before = exam->n_faults;
 	bool ours = false;
 
 	if (!exam->torrc_path)
@@ -177,9 +178,9 @@ ptah_check_torrc(struct ptah_exam *exam)
 		}
 	}
 	/* What is malformed would only be said a second time by ptah. */
-	if (exam->n_faults == 0)
+	if (exam->n_faults == before)
 		(void)ptah_torcases_add(exam);
-	if (!ours && exam->n_faults == 0) {
+	if (!ours && exam->n_faults == before) {
 		ptah_exam_warn(exam, NULL, "no line of it starts ptah");
 		ptah_exam_cure(exam, "add: ClientTransportPlugin NAME exec %s", exam->self);
 	}

@@ -18,8 +18,9 @@ import harness
 from harness import MODULES, free_port
 
 USER = "nobody"
+with open("/proc/net/if_inet6", encoding="ascii") as table:
+    HAS_IPV6 = table.read() != ""
 COOKIE = b"! Extended ORPort Auth Cookie !\x0a" + bytes(32)
-OTHER_CERT = "A" * 70
 
 SHIM = r"""
 #define _GNU_SOURCE
@@ -83,6 +84,14 @@ def refuse_call(number, error, argument=None, value=0):
     assert libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()
 
 
+def has_landlock():
+    return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
+
+
+def has_namespaces():
+    return subprocess.run(["unshare", "-nm", "true"], capture_output=True, check=False).returncode == 0
+
+
 def listener(address="127.0.0.1", backlog=16):
     sock = socket.socket()
     sock.bind((address, 0))
@@ -100,7 +109,7 @@ class Setup:
         self.state = os.path.join(folder, "state")
         self.data = os.path.join(folder, "tor")
         self.path = os.path.join(folder, "ptah.json")
-        self.torrc_path = os.path.join(folder, "torrc")
+        self.torrc_path = self.root + "/etc/tor/torrc"
         self.program = os.path.join(folder, "bin", "ptah")
         self.env = {"PTAH_DOCTOR_ROOT": self.root, "LD_PRELOAD": shim, "PTAH_MODULE_PATH": self.modules,
                     "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}
@@ -174,7 +183,8 @@ class Setup:
                     "limits": {"links": 100}},
             "app": {"role": "client", "transport": "obfs4", "mode": "transparent-TCP", "listen": "127.0.0.1:0",
                     "options": {"serverAddress": "127.0.0.1:%d" % self.port, "cert": self.cert, "iat-mode": 0}},
-            "six": {"role": "client", "transport": "dummy", "listen": "[::1]:0", "isolate": True},
+            "six": {"role": "client", "transport": "dummy", "listen": "[::1]:0" if HAS_IPV6 else "127.0.0.1:0",
+                    "isolate": True},
             "via": {"role": "client", "transport": "dummy", "listen": "127.0.0.1:0",
                     "proxy": "socks5://" + target},
             "from": {"role": "client", "transport": "dummy", "listen": "127.0.0.1:0", "outboundBindV4": "127.0.0.1"},

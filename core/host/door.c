@@ -203,9 +203,9 @@ ptah_door_open(struct ptah_door *door, const struct ptah_doors *doors, struct pt
 int
 ptah_door_arrive(struct ptah_door *door, const struct ptah_arrival *arrival)
 {
-	if (door->server)
+	if (door->server && !door->shut)
 		return ptah_server_arrive(door->server, arrival);
-	if (door->udpserver)
+	if (door->udpserver && !door->shut)
 		return ptah_udpserver_arrive(door->udpserver, arrival);
 	close(arrival->fd);
 	ptah_instance_tell_plain(arrival->from, arrival->cookie, -EAGAIN);
@@ -215,6 +215,7 @@ ptah_door_arrive(struct ptah_door *door, const struct ptah_arrival *arrival)
 void
 ptah_door_shut(struct ptah_door *door, bool drain)
 {
+	door->shut = true;
 	if (door->client)
 		ptah_client_shut(door->client, drain);
 	if (door->server)

@@ -54,6 +54,7 @@ struct ptah_door {
 	struct ptah_udpserver *udpserver;
 	struct ptah_msgclient *msgclient;
 	struct ptah_msgserver *msgserver;
+	bool shut; /* a carrier may still bring streams: none of them becomes a link */
 };
 
 /**

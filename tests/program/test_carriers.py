@@ -7,6 +7,7 @@ stacks).
 """
 
 import contextlib
+import signal
 import socket
 
 import pytest
@@ -143,3 +144,30 @@ def test_who_does_not_knock_gets_no_link(far):
             lines.send(wire, b"GET / HTTP/1.1")
             lines.expect_closed(wire)
         lines.expect_nobody(far)
+
+
+def reaches(c, far):
+    """Does a new link come to the far end?"""
+    with open_link(c) as late:
+        late.send(b"late")
+        try:
+            far.accept()[0].close()
+        except socket.timeout:
+            return False
+        return True
+
+
+def test_drained_server_takes_no_stream(far):
+    """SIGINT: what a carrier brings from then on is closed; what is there goes on to its end."""
+    with pair("tunnel", lines.address(far)) as (c, s), open_link(c) as app:
+        app.expect(reply(0))
+        with lines.accept(far) as there:
+            far.settimeout(0.3)
+            assert reaches(c, far)
+            s.signal(signal.SIGINT)
+            harness.poll(lambda: not reaches(c, far), what="the server to take nothing new")
+            app.send(BLOCK)
+            lines.expect(there, BLOCK)
+            assert s.alive()
+        app.sock.close()
+        assert s.exit() == 0

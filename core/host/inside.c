@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -359,18 +358,6 @@ hear_beginning(struct inside *in)
 	}
 }
 
-/* The first one to go when the machine is out of memory. */
-static void
-stand_in_front(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd == -1)
-		return;
-	(void)!write(fd, "800", 3);
-	close(fd);
-}
-
 static void
 lock_up(struct inside *in, char *envp[])
 {
@@ -492,7 +479,6 @@ ptah_inside(char *envp[])
 		leave(&in, strerror(errno));
 	if (!in.plan || !in.broker)
 		leave(&in, "its beginning is incomplete");
-	stand_in_front();
 	lock_up(&in, envp);
 	in.loop = ptah_worker_new(0);
 	if (!in.loop)

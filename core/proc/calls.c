@@ -45,6 +45,10 @@
 #define MAY_IF(name, ...) { SYS_##name, 0, { __VA_ARGS__ } }
 #define NOT(name) { SYS_##name, EPERM, NONE }
 
+#define A_THREAD (CLONE_THREAD | CLONE_VM | CLONE_SIGHAND)
+#define NAMESPACES \
+	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
+
 /*
  * For a cell.  What is not here and why: socket, connect, bind and listen, for
  * its sockets are made by the parent; execve and fork; kill, ptrace and all
@@ -102,11 +106,10 @@ static const struct ptah_call cell[] = {
 	MAY_IF(mmap, HAS(3, MAP_SHARED, 0), HAS(2, PROT_WRITE, 0), ANY),
 	MAY_IF(mmap, HAS(2, PROT_WRITE | PROT_EXEC, 0), ANY, ANY),
 	MAY_IF(mprotect, HAS(2, PROT_EXEC, 0), ANY, ANY),
-	MAY(munmap), MAY(mremap), MAY(madvise), MAY(brk), MAY(mlock), MAY(munlock), MAY(mlock2), MAY(membarrier),
+	MAY(munmap), MAY(mremap), MAY(madvise), MAY(brk), MAY(mlock), MAY(munlock), MAY(mlock2),
 
 	/* Threads of its own, and what the C library does for them. */
-	MAY_IF(clone, HAS(0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID,
-	    CLONE_THREAD | CLONE_VM | CLONE_SIGHAND), ANY, ANY),
+	MAY_IF(clone, HAS(0, A_THREAD | NAMESPACES, A_THREAD), ANY, ANY),
 	MAY(set_robust_list), MAY(set_tid_address), MAY(gettid), MAY(getpid), MAY(getppid),
 	MAY(getuid), MAY(geteuid), MAY(getgid), MAY(getegid), MAY(exit), MAY(exit_group),
 	MAY(rt_sigaction), MAY(rt_sigprocmask), MAY(rt_sigreturn), MAY(sigaltstack),

@@ -54,6 +54,8 @@ const struct ptah_key ptah_keys_file[] = {
 	{ .name = "metrics", .value = "FILE|IP:PORT", .kind = PTAH_KIND_METRICS, .max = PTAH_SOCKET_PATH_MAX,
 	    FILE_TO(metrics, metrics_path),
 	    .help = "show figures and the status page on this socket, or on this port of this machine" },
+	{ .name = "watch", .kind = PTAH_KIND_SWITCH, .def = "true", FILE_TO(flag, watch),
+	    .help = "read this file again when a module, or a definition of a transport, has changed on disk" },
 	{ .name = "harden", .kind = PTAH_KIND_SWITCH, .def = "true", FILE_TO(flag, harden),
 	    .help = "once all services are started, give up the rights that none of them needs" },
 	{ .name = NULL },

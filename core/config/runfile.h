@@ -52,6 +52,7 @@ struct ptah_runfile {
 	char *metrics_path;   /* absolute path of a socket for metrics; NULL: none */
 	struct ptah_addr metrics; /* loopback address for the same; AF_UNSPEC: none */
 	unsigned drain_s;     /* old links may go on for so long after a change, or when all is to end */
+	bool watch;           /* reload when modules change */
 	bool harden;          /* once all is started, give up what is not needed any more */
 
 	bool exposed;         /* everybody may read the file */

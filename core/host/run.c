@@ -26,6 +26,7 @@
 #include "host/tenant.h"
 #include "host/tenants.h"
 #include "transport/registry.h"
+#include "transport/watch.h"
 #include "wire/place.h"
 
 /* What still lives when it is to end may take this long. */
@@ -55,6 +56,7 @@ struct ptah_run {
 	struct ptah_manager *manager;
 	struct ptah_office *office;
 	uint64_t n_reloads, n_refused;
+	struct ptah_watch *watch; /* NULL: the file does not want it */
 	ptah_log_output_fn *log_output; /* NULL: a file, or none yet */
 	int log_format; /* as the command was asked; -1: it was not */
 	bool changing; /* a start or a reload is under way */
@@ -365,6 +367,30 @@ change(struct ptah_run *run, struct ptah_runfile *file, struct ptah_run_reload *
 	look_whether_settled(run);
 }
 
+static int
+on_modules_changed(void *arg)
+{
+	struct ptah_run *run = arg;
+
+	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "modules-changed", NULL, "modules have changed on disk");
+	return ptah_run_reload(run, NULL, NULL) == -EBUSY ? -EBUSY : 0;
+}
+
+/* As the file wants it now. */
+static void
+watch_modules(struct ptah_run *run)
+{
+	if (run->file.watch == (run->watch != NULL))
+		return;
+	ptah_watch_stop(run->watch);
+	run->watch = NULL;
+	if (!run->file.watch)
+		return;
+	run->watch = ptah_watch_start(run->loop, ptah_registry_folders(run->crew->registry), on_modules_changed, run);
+	if (!run->watch)
+		ptah_warn_rc(AREA_HOST, -errno, "modules are not watched");
+}
+
 int
 ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_buf *words)
 {
@@ -375,6 +401,7 @@ ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_b
 	if (!run->ready || run->draining || run->ending)
 		return -EBUSY;
 	tell(run, PTAH_RUN_EV_RELOADING);
+	ptah_watch_note(run->watch);
 	ptah_registry_refresh(run->crew->registry);
 	rc = read_file(run, &file, &ours, words);
 	*(rc < 0 ? &run->n_refused : &run->n_reloads) += 1;
@@ -385,6 +412,7 @@ ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_b
 		warn_of_process(&file, &run->file);
 		ptah_runfile_clear(&run->file);
 		run->file = file;
+		watch_modules(run);
 		change(run, &run->file, &ours);
 		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "reload", NULL, "%s is read again: %zu services are new, %zu changed, %zu gone, %zu as they were", run->path,
 		    ours.n_new, ours.n_changed, ours.n_gone, ours.n_same);
@@ -602,6 +630,7 @@ start(struct ptah_run *run)
 		ptah_error_rc(AREA_HOST, rc, "cannot start");
 		return EX_SOFTWARE;
 	}
+	watch_modules(run);
 	change(run, &run->file, &how);
 	return EX_OK;
 }
@@ -615,6 +644,8 @@ finish(struct ptah_run *run, int rc)
 
 	run->ending = true;
 	ptah_office_close(run->office);
+	ptah_watch_stop(run->watch);
+	run->watch = NULL;
 	run->over = !run->tenants;
 	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = next) {
 		next = tenant->next;

@@ -19,7 +19,7 @@ def folder(tmp_path):
 
 
 def run_of(tmp_path, folder, services, **more):
-    return Run(tmp_path, services, modulePath=[str(folder.path), harness.MODULES], **more)
+    return Run(tmp_path, services, modulePath=[str(folder.path), harness.MODULES], **{"watch": False, **more})
 
 
 def swap(run, label="far"):
@@ -32,7 +32,7 @@ def swap(run, label="far"):
 def test_a_new_file_serves(tmp_path, echo, folder):
     """It was not there at the start."""
     far = server(echo.port)
-    with Run(tmp_path, {"far": far}, modulePath=[str(folder.path), harness.MODULES]) as run:
+    with Run(tmp_path, {"far": far}, modulePath=[str(folder.path), harness.MODULES], watch=False) as run:
         run.wait_ready()
         new = server(echo.port, "edition")
         assert "there is no transport" in run.reload({"far": far, "new": new}, answer=r".*no transport.*")
@@ -165,6 +165,35 @@ def test_a_definition_that_changes(tmp_path, echo, folder):
             file.write_text('{"module": "edition"}')
             swap(run)
             connect_to(where, 6).close()
+        assert run.finish() == 0
+
+
+def test_changes_are_noticed(tmp_path, echo, folder):
+    """Nobody says a word; takes a few seconds, as a change must be quiet for one."""
+    folder.rename(1)
+    services = {"far": server(echo.port, "edition"), "apart": server(echo.port, "edition", isolate=True)}
+    with run_of(tmp_path, folder, services, watch=True) as run:
+        run.wait_ready()
+        far, apart = run.where("far"), run.where("apart")
+        with connect(far) as old:
+            assert ask(old) == 1
+            folder.rename(2)
+            run.wait_line("modules have changed on disk", "err")
+            connect_to(far, 2).close()
+            connect_to(apart, 2).close()
+            since = len(run.err_lines)
+            new = folder.path / ".new"
+            new.write_bytes(folder.edition(3)[:1000])
+            new.replace(folder.file)
+            run.wait_line(r"cut short", "err", since=since)
+            run.wait_line(NOTHING, "err", since=since)
+            connect_to(far, 2).close()
+            connect_to(apart, 2).close()
+            folder.overwrite(4)
+            connect_to(far, 4).close()
+            connect_to(apart, 4).close()
+            assert ask(old) == 1 and ask(old, b"!") == 1
+        run.check()
         assert run.finish() == 0
 
 

@@ -181,6 +181,7 @@ fills_in_what_is_not_said(void **state)
 	assert_int_equal(file.log_level, PTAH_LOG_INFO);
 	assert_int_equal(file.log_format, PTAH_LOG_AUTO);
 	assert_true(file.harden);
+	assert_true(file.watch);
 
 	const struct ptah_plan *plan = file.plans[0];
 

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/watch.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <sodium.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stamp.h"
+#include "loop/worker.h"
+#include "transport/folder.h"
+
+/* Nothing may happen for so long before it is looked at what did: a package is more than one file. */
+#define QUIET_MS 1000
+/* But if it never stops, not longer. */
+#define NOISE_MS 10000
+/* How often one looks who is told nothing. */
+#define LOOK_MS 3000
+
+#define PRINT_LEN 32
+
+/* Of a folder of files; of one in which such a folder may appear. */
+#define FOLDER_EVENTS (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF)
+#define PARENT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_MASK_ADD)
+
+struct ptah_watch {
+	struct ptah_worker *loop;
+	const char *const *folders;
+	ptah_watch_fn *fn;
+	void *arg;
+	int fd;               /* inotify, or -1 */
+	bool deaf;            /* a folder is there that cannot be heard of */
+	struct event *on_news;
+	struct ptah_deadline look;
+	uint64_t since_ns;    /* when the noise began; 0: it is quiet */
+	uint8_t print[PRINT_LEN]; /* of all files, as whoever listens knows them */
+};
+
+/* ---- what there is --------------------------------------------------------------- */
+
+static void
+add_file(crypto_generichash_state *print, const char *path)
+{
+	struct ptah_stamp stamp;
+	const int64_t rc = ptah_stamp_take(&stamp, path);
+
+	crypto_generichash_update(print, (const unsigned char *)path, strlen(path) + 1);
+	crypto_generichash_update(print, (const unsigned char *)&rc, sizeof(rc));
+	if (rc < 0)
+		return;
+
+	const int64_t facts[] = {
+		(int64_t)stamp.dev, (int64_t)stamp.ino, stamp.mode, stamp.uid, stamp.gid, stamp.size,
+		stamp.modified.tv_sec, stamp.modified.tv_nsec, stamp.changed.tv_sec, stamp.changed.tv_nsec,
+	};
+
+	crypto_generichash_update(print, (const unsigned char *)facts, sizeof(facts));
+}
+
+static void
+add_name(crypto_generichash_state *print, const char *folder, const char *name)
+{
+	static const struct {
+		unsigned bit;
+		const char *ending;
+	} kinds[] = { { PTAH_FOLDER_SO, "so" }, { PTAH_FOLDER_JSON, "json" } };
+	unsigned has = ptah_folder_has(folder, name);
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		char *path = (has & kinds[i].bit) != 0 ? ptah_folder_path(folder, name, kinds[i].ending) : NULL;
+
+		if (path)
+			add_file(print, path);
+		free(path);
+	}
+}
+
+/* Without memory it looks as if something was missing; the next look finds it again. */
+static void
+take_print(const struct ptah_watch *watch, uint8_t out[static PRINT_LEN])
+{
+	crypto_generichash_state print;
+
+	crypto_generichash_init(&print, NULL, 0, PRINT_LEN);
+	for (size_t i = 0; watch->folders[i]; i++) {
+		char **names = ptah_folder_names(watch->folders[i]);
+
+		for (size_t j = 0; names && names[j]; j++)
+			add_name(&print, watch->folders[i], names[j]);
+		ptah_folder_names_free(names);
+	}
+	crypto_generichash_final(&print, out, PRINT_LEN);
+}
+
+/* ---- who tells --------------------------------------------------------------------- */
+
+/* A folder that is not there is heard of by the nearest one above it that is. */
+static bool
+hear_of(const struct ptah_watch *watch, const char *folder)
+{
+	char *path = strdup(folder);
+	uint32_t mask = FOLDER_EVENTS;
+	bool heard = false;
+
+	while (path && !heard) {
+		char *slash = strrchr(path, '/');
+
+		heard = inotify_add_watch(watch->fd, path[0] ? path : "/", mask | IN_ONLYDIR) != -1;
+		if (heard || !slash || (errno != ENOENT && errno != ENOTDIR))
+			break;
+		*slash = '\0';
+		mask = PARENT_EVENTS;
+	}
+	free(path);
+	return heard;
+}
+
+/* A link leads to a file in a folder of its own. */
+static bool
+hear_of_targets(const struct ptah_watch *watch, const char *folder)
+{
+	static const char *const endings[] = { "so", "json" };
+	char **names = ptah_folder_names(folder);
+	bool heard = names != NULL;
+
+	for (size_t i = 0; names && names[i]; i++) {
+		for (size_t j = 0; j < sizeof(endings) / sizeof(endings[0]); j++) {
+			char *path = ptah_folder_path(folder, names[i], endings[j]), *real = NULL, *slash;
+			struct stat st;
+
+			if (path && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+				real = realpath(path, NULL);
+			slash = real ? strrchr(real, '/') : NULL;
+			if (slash) {
+				*slash = '\0';
+				heard = hear_of(watch, real) && heard;
+			}
+			free(real);
+			free(path);
+		}
+	}
+	ptah_folder_names_free(names);
+	return heard;
+}
+
+static void
+hear_of_all(struct ptah_watch *watch)
+{
+	watch->deaf = watch->fd == -1;
+	for (size_t i = 0; !watch->deaf && watch->folders[i]; i++)
+		watch->deaf = !hear_of(watch, watch->folders[i]) || !hear_of_targets(watch, watch->folders[i]);
+}
+
+/* ---- looking ------------------------------------------------------------------------- */
+
+static void on_look(struct ptah_deadline *deadline, void *arg);
+
+static void
+look_in(struct ptah_watch *watch, unsigned ms)
+{
+	(void)ptah_deadline_set(watch->loop, &watch->look, ms, on_look, watch); /* both are reserved */
+}
+
+static void
+on_look(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_watch *watch = arg;
+	uint8_t print[PRINT_LEN], before[PRINT_LEN];
+
+	(void)deadline;
+	watch->since_ns = 0;
+	hear_of_all(watch);
+	if (watch->deaf)
+		look_in(watch, LOOK_MS);
+	take_print(watch, print);
+	if (memcmp(print, watch->print, PRINT_LEN) == 0)
+		return;
+	memcpy(before, watch->print, PRINT_LEN);
+	memcpy(watch->print, print, PRINT_LEN);
+	/* Who takes it may have stopped the watch. */
+	if (watch->fn(watch->arg) == 0)
+		return;
+	memcpy(watch->print, before, PRINT_LEN);
+	look_in(watch, QUIET_MS);
+}
+
+static void
+on_news(evutil_socket_t fd, short what, void *arg)
+{
+	struct ptah_watch *watch = arg;
+	alignas(struct inotify_event) char news[4096];
+	uint64_t now = ptah_clock_now_ns();
+
+	(void)what;
+	while (read(fd, news, sizeof(news)) > 0)
+		; /* what it is, a look tells */
+	if (watch->since_ns == 0)
+		watch->since_ns = now;
+	if (now - watch->since_ns < NOISE_MS * PTAH_NS_PER_MS)
+		look_in(watch, QUIET_MS);
+}
+
+/* ---- birth and death -------------------------------------------------------------------- */
+
+static int
+begin(struct ptah_watch *watch)
+{
+	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (watch->fd != -1) {
+		watch->on_news = event_new(watch->loop->base, watch->fd, EV_READ | EV_PERSIST, on_news, watch);
+		if (!watch->on_news || event_add(watch->on_news, NULL) == -1)
+			return -ENOMEM;
+	}
+	if (ptah_deadline_reserve(watch->loop, QUIET_MS) != 0 || ptah_deadline_reserve(watch->loop, LOOK_MS) != 0)
+		return -ENOMEM;
+	hear_of_all(watch);
+	ptah_watch_note(watch);
+	if (!watch->deaf)
+		return 0;
+	ptah_info(AREA_MODULE, "the kernel does not tell of changes in all folders of modules: looking each %d s", LOOK_MS / 1000);
+	look_in(watch, LOOK_MS);
+	return 0;
+}
+
+struct ptah_watch *
+ptah_watch_start(struct ptah_worker *loop, const char *const *folders, ptah_watch_fn *fn, void *arg)
+{
+	struct ptah_watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	watch->loop = loop;
+	watch->folders = folders;
+	watch->fn = fn;
+	watch->arg = arg;
+	if (begin(watch) == 0)
+		return watch;
+	ptah_watch_stop(watch);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void
+ptah_watch_note(struct ptah_watch *watch)
+{
+	if (watch)
+		take_print(watch, watch->print);
+}
+
+void
+ptah_watch_stop(struct ptah_watch *watch)
+{
+	if (!watch)
+		return;
+	ptah_deadline_clear(&watch->look);
+	if (watch->on_news)
+		event_free(watch->on_news);
+	if (watch->fd != -1)
+		close(watch->fd);
+	free(watch);
+}

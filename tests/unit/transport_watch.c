@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* All watches of the test wait at once: each change is told of after a second of silence only. */
+#include <errno.h>
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "loop/worker.h"
+#include "transport/watch.h"
+
+#define LIMIT_NS (20 * PTAH_NS_PER_S)
+
+static bool deaf;
+
+int __real_inotify_init1(int flags);
+int __wrap_inotify_init1(int flags);
+
+int
+__wrap_inotify_init1(int flags)
+{
+	if (!deaf)
+		return __real_inotify_init1(flags);
+	errno = EMFILE;
+	return -1;
+}
+
+struct place {
+	char folder[128];
+	const char *folders[2];
+	struct ptah_watch *watch;
+	unsigned told, refuse;
+};
+
+enum { PLAIN, LATE, DEAF, LINKED, BUSY, NOTED, N_PLACES };
+
+static int
+on_change(void *arg)
+{
+	struct place *place = arg;
+
+	place->told++;
+	return place->told <= place->refuse ? -EBUSY : 0;
+}
+
+static void
+put(const char *folder, const char *file, const char *text)
+{
+	char path[256], new[256];
+	FILE *out;
+
+	snprintf(new, sizeof(new), "%s/.new", folder);
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
+	out = fopen(new, "we");
+	assert_non_null(out);
+	assert_true(fputs(text, out) >= 0);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(rename(new, path), 0);
+}
+
+static void
+run_until(struct ptah_worker *loop, const struct place *places, const unsigned *want)
+{
+	uint64_t until_ns = ptah_clock_now_ns() + LIMIT_NS;
+	struct timeval tick = { 0, 20000 };
+	bool all = false;
+
+	while (!all && ptah_clock_now_ns() < until_ns) {
+		assert_int_equal(event_base_loopexit(loop->base, &tick), 0);
+		assert_true(event_base_loop(loop->base, EVLOOP_ONCE) >= 0);
+		all = true;
+		for (unsigned i = 0; i < N_PLACES; i++)
+			all = all && places[i].told >= want[i];
+	}
+	for (unsigned i = 0; i < N_PLACES; i++)
+		if (places[i].told != want[i])
+			fail_msg("watch %u was told %u times, and not %u", i, places[i].told, want[i]);
+}
+
+static void
+tells_of_each_change_once(void **state)
+{
+	static const unsigned first[N_PLACES] = { 1, 1, 1, 1, 3, 0 }, second[N_PLACES] = { 2, 2, 1, 2, 3, 0 };
+	struct ptah_worker *loop = ptah_worker_new(0);
+	struct place places[N_PLACES] = { [BUSY] = { .refuse = 2 } };
+	char top[] = "/tmp/ptah-watch-XXXXXX", elsewhere[64], path[256], target[256], line[64];
+
+	(void)state;
+	assert_non_null(loop);
+	assert_non_null(mkdtemp(top));
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", top);
+	assert_int_equal(mkdir(elsewhere, 0700), 0);
+	put(elsewhere, "real", "1");
+	for (unsigned i = 0; i < N_PLACES; i++) {
+		struct place *place = &places[i];
+
+		snprintf(place->folder, sizeof(place->folder), i == LATE ? "%s/%u/deeper" : "%s/%u", top, i);
+		place->folders[0] = place->folder;
+		if (i != LATE) {
+			assert_int_equal(mkdir(place->folder, 0700), 0);
+			put(place->folder, "old.so", "1");
+		}
+		if (i == LINKED) {
+			snprintf(path, sizeof(path), "%s/linked.so", place->folder);
+			snprintf(target, sizeof(target), "%s/real", elsewhere);
+			assert_int_equal(symlink(target, path), 0);
+		}
+		deaf = i == DEAF;
+		place->watch = ptah_watch_start(loop, place->folders, on_change, place);
+		assert_non_null(place->watch);
+	}
+
+	snprintf(path, sizeof(path), "%s/%u", top, LATE);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(mkdir(places[LATE].folder, 0700), 0);
+	put(places[LATE].folder, "new.so", "1");
+	put(places[PLAIN].folder, "new.json", "1");
+	put(places[DEAF].folder, "new.so", "1");
+	put(elsewhere, "real", "22");
+	put(places[BUSY].folder, "old.so", "22");
+	put(places[NOTED].folder, "old.so", "22");
+	put(places[NOTED].folder, "README", "is none of them");
+	ptah_watch_note(places[NOTED].watch);
+	run_until(loop, places, first);
+
+	snprintf(path, sizeof(path), "%s/old.so", places[PLAIN].folder);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/new.so", places[LATE].folder);
+	assert_int_equal(chmod(path, 0666), 0);
+	put(elsewhere, "real", "333");
+	put(places[BUSY].folder, "README", "nor is this");
+	run_until(loop, places, second);
+
+	for (unsigned i = 0; i < N_PLACES; i++)
+		ptah_watch_stop(places[i].watch);
+	ptah_worker_free(loop);
+	snprintf(line, sizeof(line), "rm -rf '%s'", top);
+	assert_int_equal(system(line), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_of_each_change_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

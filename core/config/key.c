@@ -100,10 +100,11 @@ const struct ptah_key ptah_keys_service[] = {
 	{ .name = "udpFraming", FLAG(UDP_FRAMING), .kind = PTAH_KIND_WORD, .marks = PTAH_KEY_UDP,
 	    PLAN_TO(framing, udp_little_endian) },
 	{ .name = "limits", .value = "LIMITS", .kind = PTAH_KIND_SECTION, .of = ptah_keys_limits,
-	    .read = ptah_keyread_section, .help = "how many links it takes" },
+	    .read = ptah_keyread_section, .help = "how many links it takes; those from before a reload that "
+	    "changed the service do not count" },
 	{ .name = "backlog", .value = "N", .kind = PTAH_KIND_NUMBER, .min = 1, .max = 65535,
 	    .def = "the system's most", PLAN_TO(number, bounds.backlog),
-	    .help = "connections that may wait to be accepted" },
+	    .help = "connections that may wait to be accepted; of sockets of the service manager, that says it" },
 	{ .name = "keepAlive", .value = "SECONDS", .kind = PTAH_KIND_NUMBER, .min = 1, .max = 36000,
 	    .def = "as peerTimeout", PLAN_TO(number, bounds.keep_alive_s),
 	    .help = "a peer from whom nothing came for so long, though TCP asked, has vanished" },
@@ -121,12 +122,15 @@ const struct ptah_key ptah_keys_service[] = {
 
 const struct ptah_key ptah_keys_limits[] = {
 	{ .name = "links", .value = "N", .kind = PTAH_KIND_NUMBER, .min = 1, .max = 1000000,
-	    .def = "what the process can take", PLAN_TO(number, bounds.links), .help = "open at once; more wait" },
+	    .def = "what the process can take", PLAN_TO(number, bounds.links), .help = "open at once; more wait to be "
+	    "accepted, or are turned away where they cannot wait: in the UDP modes" },
 	{ .name = "linksPerSecond", .value = "N", .kind = PTAH_KIND_NUMBER, .min = 1, .max = 1000000,
-	    .def = "any number", PLAN_TO(number, bounds.links_per_second), .help = "new ones; more wait" },
+	    .def = "any number", PLAN_TO(number, bounds.links_per_second), .help = "new ones, of which so many "
+	    "may come at once; more wait, or are turned away as above" },
 	{ .name = "linksPerPrefix", .value = "N", .kind = PTAH_KIND_NUMBER, .min = 1, .max = 1000000,
 	    .def = "any number", PLAN_TO(number, bounds.links_per_prefix),
-	    .help = "open at once from sources that share a prefix; more are closed" },
+	    .help = "open at once from sources that share a prefix; more are reset; behind a proxy of "
+	    "proxyProtocolFrom it is the client's address that counts" },
 	{ .name = "prefixV4", .value = "BITS", .kind = PTAH_KIND_NUMBER, .min = 1, .max = 32, .def = "32",
 	    PLAN_TO(number, bounds.prefix_v4), .help = "length of that prefix for IPv4" },
 	{ .name = "prefixV6", .value = "BITS", .kind = PTAH_KIND_NUMBER, .min = 1, .max = 128, .def = "64",

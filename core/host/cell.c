@@ -374,7 +374,10 @@ ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan *plan,
 	cell->arg = arg;
 	cell->n_workers = crew->n_workers;
 	cell->life = (struct ptah_cell_life){ .fds = { -1, -1, -1 }, .fd = -1 };
-	cell->dial = (struct ptah_dial_how){ .proxy = &plan->proxy, .bind_v4 = plan->outbound_v4, .bind_v6 = plan->outbound_v6 };
+	cell->dial = (struct ptah_dial_how){
+		.proxy = &plan->proxy, .bind_v4 = plan->outbound_v4, .bind_v6 = plan->outbound_v6,
+		.family = plan->bounds.family, .keep_alive_s = plan->bounds.keep_alive_s,
+	};
 	ptah_reach_of(&cell->reach, plan);
 	cell->tally = ptah_tally_open(&crew->tallies, plan->label, plan->services[0].name, (uint32_t)plan->role);
 	if (!cell->tally) {

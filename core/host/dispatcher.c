@@ -169,7 +169,8 @@ ptah_dispatcher_start(struct ptah_crew *crew, struct ptah_plan *plan, const stru
 	d->says = says;
 	d->arg = arg;
 	d->dial = (struct ptah_dial_how){ .proxy = &plan->proxy, .bind_v4 = plan->outbound_v4,
-		.bind_v6 = plan->outbound_v6, .broker = crew->how.broker };
+		.bind_v6 = plan->outbound_v6, .family = plan->bounds.family, .keep_alive_s = plan->bounds.keep_alive_s,
+		.broker = crew->how.broker };
 	rc = expand(d);
 	if (rc == 0)
 		rc = make_parts(d);

@@ -107,7 +107,7 @@ open_msgclient(struct ptah_door *door, const struct ptah_doors *doors, struct pt
 {
 	const struct ptah_plan *plan = doors->plan;
 	const struct ptah_msgclient_how how = {
-		.instance = doors->instance, .dial = doors->dial, .quota = doors->quota,
+		.instance = doors->instance, .dial = doors->dial, .quota = doors->quota, .gate = doors->gate,
 		.framing = framing_of(plan), .limit = doors->peers,
 		.queue_most = plan->udp_queue, .idle_ms = plan->udp_timeout_s * 1000,
 	};
@@ -121,7 +121,7 @@ open_udpclient(struct ptah_door *door, const struct ptah_doors *doors, struct pt
 {
 	const struct ptah_plan *plan = doors->plan;
 	const struct ptah_udpclient_how how = {
-		.instance = doors->instance, .dial = doors->dial, .quota = doors->quota,
+		.instance = doors->instance, .dial = doors->dial, .quota = doors->quota, .gate = doors->gate,
 		.framing = framing_of(plan), .limit = doors->peers,
 		.queue_most = plan->udp_queue, .idle_ms = plan->udp_timeout_s * 1000,
 		.dial_ms = plan->dial_timeout_s * 1000,
@@ -136,7 +136,7 @@ open_client(struct ptah_door *door, const struct ptah_doors *doors, struct ptah_
 {
 	const struct ptah_plan *plan = doors->plan;
 	const struct ptah_client_how how = {
-		.instance = doors->instance, .dial = doors->dial, .quota = doors->quota,
+		.instance = doors->instance, .dial = doors->dial, .quota = doors->quota, .gate = doors->gate,
 		.socks = plan->mode == PTAH_MODE_SOCKS5, .legacy80 = plan->legacy_socks80,
 		.dialect = plan->dialect, .dial_ms = plan->dial_timeout_s * 1000,
 	};
@@ -150,7 +150,8 @@ open_msgserver(struct ptah_door *door, const struct ptah_doors *doors, struct pt
 {
 	const struct ptah_plan *plan = doors->plan;
 	const struct ptah_msgserver_how how = {
-		.instance = doors->instance, .quota = doors->quota, .target = &plan->target,
+		.instance = doors->instance, .quota = doors->quota, .gate = doors->gate,
+		.target = &plan->target, .family = plan->bounds.family,
 		.framing = framing_of(plan), .limit = doors->peers, .strangers = doors->strangers,
 		.roster = doors->roster, .idle_ms = plan->udp_timeout_s * 1000,
 	};
@@ -164,7 +165,8 @@ open_udpserver(struct ptah_door *door, const struct ptah_doors *doors, struct pt
 {
 	const struct ptah_plan *plan = doors->plan;
 	const struct ptah_udpserver_how how = {
-		.instance = doors->instance, .quota = doors->quota, .target = &plan->target,
+		.instance = doors->instance, .quota = doors->quota, .gate = doors->gate,
+		.target = &plan->target, .family = plan->bounds.family,
 		.framing = framing_of(plan), .idle_ms = plan->udp_timeout_s * 1000,
 		.proxy_from = plan->proxy_from, .n_proxy_from = plan->n_proxy_from,
 	};
@@ -178,7 +180,7 @@ open_server(struct ptah_door *door, const struct ptah_doors *doors, struct ptah_
 {
 	const struct ptah_plan *plan = doors->plan;
 	const struct ptah_server_how how = {
-		.instance = doors->instance, .dial = doors->dial, .quota = doors->quota,
+		.instance = doors->instance, .dial = doors->dial, .quota = doors->quota, .gate = doors->gate,
 		.target = plan->has_extorport ? NULL : &plan->target,
 		.has_extorport = plan->has_extorport, .extorport = plan->extorport,
 		.cookie_path = plan->cookie_path, .proxy_protocol = plan->proxy_protocol,

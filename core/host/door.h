@@ -19,6 +19,7 @@
 struct ptah_arrival;
 struct ptah_client;
 struct ptah_dial_how;
+struct ptah_gate;
 struct ptah_instance;
 struct ptah_limit;
 struct ptah_msgclient;
@@ -32,12 +33,13 @@ struct ptah_udpclient;
 struct ptah_udpserver;
 struct ptah_worker;
 
-/** What the doors of one address of a service share, one on each worker.  The first five are lent. */
+/** What the doors of one address of a service share, one on each worker.  The first six are lent. */
 struct ptah_doors {
 	const struct ptah_plan *plan;
 	struct ptah_instance *instance;
 	const struct ptah_dial_how *dial;
 	struct ptah_quota *quota;
+	struct ptah_gate *gate;       /* of all doors of the service; NULL: nothing is bounded */
 	struct ptah_places *places;   /* of plans that have a label */
 	/* Its own, made when it binds. */
 	struct ptah_place *place;     /* NULL: it has left it, or binds by itself, as under a parent */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "host/crew.h"
 #include "loop/worker.h"
+#include "wire/gate.h"
 #include "wire/listen.h"
 
 /* A descriptor on its way to a worker. */
@@ -384,7 +385,7 @@ open_instance(struct ptah_service_run *run)
 		for (size_t door = 0; door < run->n_doors; door++)
 			run->doors[door] = (struct ptah_doors){
 				.plan = plan, .instance = run->instance, .dial = run->how.dial, .quota = &run->how.crew->quota,
-				.places = run->how.crew->places,
+				.gate = run->gate, .places = run->how.crew->places,
 			};
 		if (run->heard)
 			go_on(run);
@@ -394,6 +395,8 @@ open_instance(struct ptah_service_run *run)
 int
 ptah_service_init(struct ptah_service_run *run, const struct ptah_service_how *how)
 {
+	int rc = -ENOMEM;
+
 	run->how = *how;
 	run->name = how->service->name;
 	run->places = calloc(how->crew->n_workers, sizeof(*run->places));
@@ -401,9 +404,12 @@ ptah_service_init(struct ptah_service_run *run, const struct ptah_service_how *h
 		run->tally = ptah_tally_open(&how->crew->tallies, how->plan->label ? how->plan->label : "", run->name,
 		    (uint32_t)how->plan->role);
 	if (run->tally)
+		rc = ptah_gate_new(&how->plan->bounds, how->plan->label, &run->gate);
+	if (rc == 0)
 		return 0;
+	ptah_tally_close(run->tally);
 	free(run->places);
-	return -ENOMEM;
+	return rc;
 }
 
 void
@@ -495,6 +501,7 @@ ptah_service_clear(struct ptah_service_run *run)
 	ptah_kv_clear(&run->bridge_args);
 	for (size_t door = 0; door < run->n_doors; door++)
 		ptah_doors_clear(&run->doors[door]);
+	ptah_gate_free(run->gate);
 	free(run->reason);
 	free(run->ready_reason);
 	ptah_tally_close(run->tally);

@@ -22,6 +22,7 @@
 
 struct ptah_crew;
 struct ptah_flock;
+struct ptah_gate;
 struct ptah_tally;
 struct ptah_service_run;
 
@@ -64,6 +65,7 @@ struct ptah_service_run {
 	/* Its own. */
 	struct ptah_instance *instance;
 	struct ptah_tally *tally;
+	struct ptah_gate *gate; /* NULL: nothing is bounded */
 	pthread_t opener;
 	bool heard;       /* that it is ready, or is not */
 	bool is_stopped;  /* and so nothing is waited for but that */

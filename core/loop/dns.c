@@ -127,10 +127,10 @@ answer_later(struct ptah_dns *dns)
 }
 
 struct ptah_dns *
-ptah_dns_resolve(struct ptah_worker *worker, const char *host, uint16_t port, ptah_dns_fn *fn, void *arg)
+ptah_dns_resolve(struct ptah_worker *worker, const char *host, uint16_t port, int family, ptah_dns_fn *fn, void *arg)
 {
 	struct evutil_addrinfo hints = {
-		.ai_family = AF_UNSPEC,
+		.ai_family = family,
 		.ai_socktype = SOCK_STREAM,
 		.ai_protocol = IPPROTO_TCP,
 		.ai_flags = EVUTIL_AI_NUMERICSERV,

@@ -18,11 +18,12 @@ struct ptah_dns;
 typedef void ptah_dns_fn(int rc, const struct ptah_addr *addrs, size_t n, void *arg);
 
 /**
- * Resolve 'host' to addresses with 'port'.
+ * Resolve 'host' to addresses of 'family' (AF_UNSPEC: any) with 'port'.
  * Gives: a request that ends by its callback (never from inside this call) or by ptah_dns_cancel().
  * Fails: NULL and errno.
  */
-struct ptah_dns *ptah_dns_resolve(struct ptah_worker *worker, const char *host, uint16_t port, ptah_dns_fn *fn, void *arg);
+struct ptah_dns *ptah_dns_resolve(struct ptah_worker *worker, const char *host, uint16_t port, int family, ptah_dns_fn *fn,
+    void *arg);
 void ptah_dns_cancel(struct ptah_dns *request);
 /** For the worker's death. */
 void ptah_dns_free(struct ptah_worker *worker);

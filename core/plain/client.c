@@ -15,9 +15,11 @@
 #include "plain/socks.h"
 #include "relay/flock.h"
 #include "relay/link.h"
+#include "wire/gate.h"
 
 struct ptah_client {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	struct ptah_client_how how;
 	struct ptah_listener *listener;
 	struct ptah_flock *flock;
@@ -30,6 +32,7 @@ struct ptah_client {
 struct guest {
 	struct guest *prev, *next;
 	struct ptah_client *client;
+	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
 	struct ptah_end end;
 	struct ptah_deadline deadline;
 	struct ptah_socks socks;
@@ -57,6 +60,7 @@ guest_free(struct guest *guest)
 {
 	ptah_end_close(&guest->end);
 	ptah_socks_clear(&guest->socks);
+	ptah_seat_leave(guest->seat);
 	free(guest);
 }
 
@@ -65,6 +69,7 @@ on_gone(void *arg)
 {
 	struct ptah_client *client = arg;
 
+	ptah_gate_leave(client->how.gate);
 	ptah_quota_release(client->how.quota);
 }
 
@@ -77,7 +82,18 @@ on_relay_closed(int rc, void *arg)
 	on_gone(arg);
 }
 
+static void
+on_seated_closed(int rc, void *arg)
+{
+	struct ptah_seat *seat = arg;
+	struct ptah_client *client = seat->owner;
+
+	ptah_seat_leave(seat);
+	on_relay_closed(rc, client);
+}
+
 static const struct ptah_link_ops relay_ops = { .on_closed = on_relay_closed };
+static const struct ptah_link_ops seated_ops = { .on_closed = on_seated_closed };
 
 static struct ptah_span
 on_link_open(struct ptah_link *link, void *arg)
@@ -87,7 +103,13 @@ on_link_open(struct ptah_link *link, void *arg)
 	static _Thread_local uint8_t reply[PTAH_SOCKS_REPLY_MAX];
 	size_t len = client->how.socks ? ptah_socks_reply(client->how.dialect, guest->socks.method, PTAH_REP_OK, reply) : 0;
 
-	ptah_link_own(link, &relay_ops, client);
+	if (guest->seat != NULL) {
+		guest->seat->owner = client;
+		ptah_link_own(link, &seated_ops, guest->seat);
+		guest->seat = NULL;
+	} else {
+		ptah_link_own(link, &relay_ops, client);
+	}
 	guest_free(guest);
 	return (struct ptah_span){ reply, len };
 }
@@ -296,17 +318,25 @@ static void
 on_accept(int fd, const struct ptah_addr *peer, void *arg)
 {
 	struct ptah_client *client = arg;
-	struct guest *guest = calloc(1, sizeof(*guest));
+	struct ptah_seat *seat;
+	int rc = ptah_gate_sit(client->how.gate, client->stats, peer, &seat);
+	struct guest *guest = rc == 0 ? calloc(1, sizeof(*guest)) : NULL;
 
-	(void)peer;
+	if (rc == -EUSERS) {
+		ptah_gate_reset(fd);
+		on_gone(client);
+		return;
+	}
 	if (guest == NULL || ptah_end_open(&guest->end, client->worker, fd, &end_ops, guest) != 0) {
 		say_no_memory(client);
 		free(guest);
+		ptah_seat_leave(seat);
 		close(fd);
 		on_gone(client);
 		return;
 	}
 	guest->client = client;
+	guest->seat = seat;
 	guest->next = client->guests;
 	if (guest->next != NULL)
 		guest->next->prev = guest;
@@ -338,13 +368,14 @@ ptah_client_new(struct ptah_worker *worker, const struct ptah_client_how *how, i
 		return NULL;
 	}
 	client->worker = worker;
+	client->stats = ptah_instance_stats(how->instance, worker);
 	client->how = *how;
 	client->flock = ptah_flock_of(worker, how->instance);
 	if (client->flock == NULL) {
 		close(listen_fd);
 	} else {
-		client->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, client);
-		ptah_listener_count(client->listener, ptah_instance_stats(how->instance, worker));
+		client->listener = ptah_listener_new(worker, listen_fd, how->quota, how->gate, on_accept, client);
+		ptah_listener_count(client->listener, client->stats);
 	}
 	if (client->listener == NULL) {
 		free(client);

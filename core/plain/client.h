@@ -15,12 +15,14 @@
 #include "wire/listen.h"
 
 struct ptah_client;
+struct ptah_gate;
 
 /** Lent, all of it, until the client is freed. */
 struct ptah_client_how {
 	struct ptah_instance *instance;
 	const struct ptah_dial_how *dial;
 	struct ptah_quota *quota;
+	struct ptah_gate *gate; /* NULL: nothing is bounded */
 	bool socks;       /* else transparent TCP */
 	bool legacy80;    /* serve method 80 */
 	int dialect;      /* PTAH_D1 ... */

@@ -15,6 +15,7 @@
 #include "plain/peers.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
+#include "wire/gate.h"
 #include "wire/post.h"
 
 struct ptah_msgclient {
@@ -37,6 +38,7 @@ struct ptah_msgclient {
 struct source {
 	struct ptah_peer peer; /* first */
 	struct ptah_msgclient *client;
+	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
 	struct ptah_courier *courier; /* NULL: it is over */
 	struct ptah_lane app;  /* back to the source */
 	struct ptah_lane wire; /* fd -1: not there yet */
@@ -66,6 +68,8 @@ source_free(struct source *source)
 		event_free(source->event);
 	if (source->wire.fd != -1)
 		close(source->wire.fd);
+	ptah_seat_leave(source->seat);
+	ptah_gate_leave(client->how.gate);
 	ptah_quota_release(client->how.quota);
 	free(source);
 }
@@ -220,11 +224,19 @@ courier_new(struct source *source, struct ptah_dest *server)
 static struct source *
 source_new(struct ptah_msgclient *client, const struct ptah_udp_got *got, const struct ptah_peer_key *key, struct ptah_dest *server)
 {
-	struct source *source = calloc(1, sizeof(*source));
+	struct ptah_seat *seat;
+	struct source *source;
 
-	if (source == NULL)
+	if (ptah_gate_admit(client->how.gate, client->stats, &got->from, &seat) != 0)
 		return NULL;
+	source = calloc(1, sizeof(*source));
+	if (source == NULL) {
+		ptah_seat_leave(seat);
+		ptah_gate_leave(client->how.gate);
+		return NULL;
+	}
 	source->client = client;
+	source->seat = seat;
 	source->app = (struct ptah_lane){
 		.fd = client->fd, .plain = true, .addr = got->from, .local = got->local, .most = ptah_lane_most_of(&got->from),
 	};
@@ -274,7 +286,8 @@ begin(struct source *source, const struct ptah_dest *server)
 		open_wire(source, &server->addr);
 		return;
 	}
-	source->dns = ptah_dns_resolve(source->client->worker, server->host, server->port, on_resolved, source);
+	source->dns = ptah_dns_resolve(source->client->worker, server->host, server->port, source->client->how.dial->family,
+	    on_resolved, source);
 	if (source->dns == NULL)
 		ptah_courier_end(source->courier, -ENOMEM);
 }

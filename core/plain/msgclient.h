@@ -15,6 +15,7 @@
 #include "wire/dial.h"
 #include "wire/listen.h"
 
+struct ptah_gate;
 struct ptah_limit;
 struct ptah_msgclient;
 
@@ -23,6 +24,7 @@ struct ptah_msgclient_how {
 	struct ptah_instance *instance;
 	const struct ptah_dial_how *dial;
 	struct ptah_quota *quota;
+	struct ptah_gate *gate; /* NULL: nothing is bounded */
 	int framing;              /* PTAH_FRAMING_...: what the mode takes */
 	struct ptah_limit *limit; /* of the sources of all workers */
 	unsigned queue_most;      /* datagrams held until a courier is open */

@@ -17,6 +17,7 @@
 #include "plain/roster.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
+#include "wire/gate.h"
 #include "wire/post.h"
 
 struct ptah_msgserver {
@@ -40,6 +41,8 @@ struct ptah_msgserver {
 struct flow {
 	struct ptah_peer peer; /* first */
 	struct ptah_msgserver *server;
+	bool counted;           /* by the gate: it is no stranger any more */
+	struct ptah_seat *seat; /* NULL: prefixes are not bounded, or it is one */
 	struct ptah_courier *courier;
 	struct ptah_roster_entry entry;
 	struct ptah_lane wire; /* back to the peer */
@@ -73,6 +76,9 @@ flow_free(struct flow *flow)
 		ptah_roster_remove(server->how.roster, &flow->entry);
 	ptah_outlet_clear(&flow->outlet);
 	ptah_peers_remove(&flow->peer);
+	ptah_seat_leave(flow->seat);
+	if (flow->counted)
+		ptah_gate_leave(server->how.gate);
 	ptah_quota_release(server->how.quota);
 	free(flow);
 }
@@ -178,14 +184,23 @@ on_aimed(struct ptah_outlet *outlet, int rc)
 	(void)ptah_courier_plain_opened(flow->courier, rc);
 }
 
-/* It is no stranger any more. */
+/*
+ * It is no stranger any more, and so a link: who has proved nothing may have lied about its address, and would take
+ * the places of others.
+ */
 static void
 on_admit(struct ptah_courier *courier, void *arg)
 {
 	struct flow *flow = arg;
 	struct ptah_msgserver *server = flow->server;
 	const struct ptah_peer_key key = flow->peer.key;
+	int rc = ptah_gate_admit(server->how.gate, server->stats, &flow->wire.addr, &flow->seat);
 
+	if (rc != 0) {
+		(void)ptah_courier_plain_opened(courier, rc);
+		return;
+	}
+	flow->counted = true;
 	ptah_peers_remove(&flow->peer);
 	ptah_peers_add(&server->known, &flow->peer, &key);
 	if (ptah_outlet_aim(&flow->outlet) != 0)
@@ -409,7 +424,7 @@ ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *
 	server->batch = ptah_udp_batch_new_roomy(server->head, server->tail);
 	server->post = ptah_post_new(server->stats);
 	server->outlet_how = (struct ptah_outlet_how){
-		.worker = worker, .stats = server->stats, .batch = server->batch, .post = server->post, .target = how->target,
+		.worker = worker, .stats = server->stats, .batch = server->batch, .post = server->post, .target = how->target, .family = how->family,
 		.on_got = on_got, .on_turn = on_turn, .on_aimed = on_aimed,
 	};
 	server->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_datagrams, server);

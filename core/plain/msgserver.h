@@ -16,6 +16,7 @@
 #include "transport/instance.h"
 #include "wire/listen.h"
 
+struct ptah_gate;
 struct ptah_limit;
 struct ptah_roster;
 struct ptah_msgserver;
@@ -27,7 +28,9 @@ struct ptah_msgserver;
 struct ptah_msgserver_how {
 	struct ptah_instance *instance;
 	struct ptah_quota *quota;
+	struct ptah_gate *gate; /* NULL: nothing is bounded */
 	const struct ptah_dest *target;
+	int family; /* of its name, the addresses of this one only; AF_UNSPEC: any */
 	int framing;                            /* PTAH_FRAMING_...: what the mode takes */
 	struct ptah_limit *limit, *strangers;   /* of the peers of all workers */
 	struct ptah_roster *roster;             /* of all workers; NULL: there is one, or peers are known by address */

@@ -173,7 +173,7 @@ resolve(struct ptah_outlet *outlet)
 	const struct ptah_dest *target = outlet->how->target;
 
 	outlet->looked_ns = ptah_clock_now_ns();
-	outlet->dns = ptah_dns_resolve(outlet->how->worker, target->host, target->port, on_resolved, outlet);
+	outlet->dns = ptah_dns_resolve(outlet->how->worker, target->host, target->port, outlet->how->family, on_resolved, outlet);
 	return outlet->dns != NULL ? 0 : -ENOMEM;
 }
 
@@ -306,7 +306,8 @@ place_new(struct ptah_outlet *outlet, const char *text, int *rc)
 	if (dest.literal) {
 		*rc = place_open(place, &dest.addr);
 	} else {
-		place->dns = ptah_dns_resolve(outlet->how->worker, dest.host, dest.port, on_place_resolved, place);
+		place->dns = ptah_dns_resolve(outlet->how->worker, dest.host, dest.port, outlet->how->family,
+		    on_place_resolved, place);
 		*rc = place->dns != NULL ? 0 : -ENOMEM;
 	}
 	if (*rc != 0) {

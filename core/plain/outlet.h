@@ -33,6 +33,7 @@ struct ptah_outlet_how {
 	struct ptah_udp_batch *batch; /* what is read goes there */
 	struct ptah_post *post;       /* NULL: no message names a destination, and its user sends by itself */
 	const struct ptah_dest *target;
+	int family;                   /* of names, the addresses of this one only; AF_UNSPEC: any */
 	/** Pieces came, and from whom ("ip:port", good for the call).  false: the outlet is gone. */
 	bool (*on_got)(struct ptah_outlet *outlet, const struct ptah_udp_got *got, const char *from);
 	/** The pieces of one wake-up have all come.  Runs also when none did; not when the outlet is gone. */

@@ -17,9 +17,11 @@
 #include "plain/proxyhdr.h"
 #include "relay/link.h"
 #include "wire/broker.h"
+#include "wire/gate.h"
 
 struct ptah_server {
 	struct ptah_worker *worker;
+	struct ptah_stats *stats;
 	struct ptah_server_how how;
 	struct ptah_listener *listener;
 	struct ptah_porch porch;
@@ -36,6 +38,7 @@ struct exchange {
 /* A peer until it relays. */
 struct peer {
 	struct ptah_server *server;
+	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
 	struct ptah_link *link;
 	struct ptah_dial *dial;
 	struct exchange *exchange;
@@ -67,16 +70,47 @@ peer_free(struct peer *peer)
 
 /* ---- once it relays ---------------------------------------------------------- */
 
+/* One of the quota, and of the gate. */
 static void
-on_relay_closed(int rc, void *arg)
+release(void *arg)
 {
 	struct ptah_server *server = arg;
 
-	(void)rc;
+	ptah_gate_leave(server->how.gate);
 	ptah_quota_release(server->how.quota);
 }
 
+static void
+on_relay_closed(int rc, void *arg)
+{
+	(void)rc;
+	release(arg);
+}
+
+static void
+on_seated_closed(int rc, void *arg)
+{
+	struct ptah_seat *seat = arg;
+	struct ptah_server *server = seat->owner;
+
+	ptah_seat_leave(seat);
+	on_relay_closed(rc, server);
+}
+
 static const struct ptah_link_ops relay_ops = { .on_closed = on_relay_closed };
+static const struct ptah_link_ops seated_ops = { .on_closed = on_seated_closed };
+
+/* From here on the link is all that is left of a peer. */
+static void
+let_go(struct peer *peer)
+{
+	if (peer->seat != NULL) {
+		peer->seat->owner = peer->server;
+		ptah_link_own(peer->link, &seated_ops, peer->seat);
+	} else {
+		ptah_link_own(peer->link, &relay_ops, peer->server);
+	}
+}
 
 /* The plain end is there.  What only the beginning needs is freed. */
 static void
@@ -84,7 +118,7 @@ hand_over(struct peer *peer, int fd, struct ptah_span early)
 {
 	struct ptah_link *link = peer->link;
 
-	ptah_link_own(link, &relay_ops, peer->server);
+	let_go(peer);
 	ptah_link_plain_opened(link, fd, early);
 	peer_free(peer);
 }
@@ -95,7 +129,7 @@ give_up(struct peer *peer, int rc)
 {
 	struct ptah_link *link = peer->link;
 
-	ptah_link_own(link, &relay_ops, peer->server);
+	let_go(peer);
 	ptah_link_plain_failed(link, rc);
 	peer_free(peer);
 }
@@ -305,24 +339,31 @@ on_closed(int rc, void *arg)
 	struct peer *peer = arg;
 
 	(void)rc;
-	ptah_quota_release(peer->server->how.quota);
+	ptah_seat_leave(peer->seat);
+	release(peer->server);
 	peer_free(peer);
 }
 
 static const struct ptah_link_ops peer_ops = { .on_admit = on_admit, .on_closed = on_closed };
 
-/* Takes: the caller's descriptor and one of the quota.  'text': its address; 'arrival': a carrier's, or NULL. */
+/*
+ * Takes: the caller's descriptor and seat, and one of quota and gate.  'text': its address; 'arrival': a carrier's, or
+ * NULL.
+ */
 static int
-begin(struct ptah_server *server, const struct ptah_caller *caller, const char *text, const struct ptah_arrival *arrival)
+begin(struct ptah_server *server, const struct ptah_caller *caller, struct ptah_seat *seat, const char *text,
+    const struct ptah_arrival *arrival)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
 
 	if (peer == NULL) {
 		close(caller->fd);
-		ptah_quota_release(server->how.quota);
+		ptah_seat_leave(seat);
+		release(server);
 		return -ENOMEM;
 	}
 	peer->server = server;
+	peer->seat = seat;
 	if (arrival != NULL && arrival->dest != NULL)
 		(void)ptah_text_copy(peer->dest, sizeof(peer->dest), arrival->dest);
 	peer->local = caller->local;
@@ -331,7 +372,8 @@ begin(struct ptah_server *server, const struct ptah_caller *caller, const char *
 	peer->link = ptah_link_server_new(server->worker, server->how.instance, caller->fd, text, &peer_ops, peer);
 	if (peer->link == NULL) {
 		free(peer);
-		ptah_quota_release(server->how.quota);
+		ptah_seat_leave(seat);
+		release(server);
 		return -ENOMEM;
 	}
 	if (arrival != NULL)
@@ -346,18 +388,18 @@ static void
 on_caller(const struct ptah_caller *caller, void *arg)
 {
 	struct ptah_server *server = arg;
+	struct ptah_seat *seat;
 	char text[PTAH_ADDR_TEXT];
+	int rc = ptah_gate_sit(server->how.gate, server->stats, &caller->from, &seat);
 
-	if (begin(server, caller, ptah_addr_format_peer(&caller->from, text), NULL) != 0)
+	if (rc == 0) {
+		rc = begin(server, caller, seat, ptah_addr_format_peer(&caller->from, text), NULL);
+	} else {
+		ptah_gate_reset(caller->fd);
+		release(server);
+	}
+	if (rc == -ENOMEM)
 		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
-}
-
-static void
-on_gone(void *arg)
-{
-	struct ptah_server *server = arg;
-
-	ptah_quota_release(server->how.quota);
 }
 
 static void
@@ -371,10 +413,18 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 int
 ptah_server_arrive(struct ptah_server *server, const struct ptah_arrival *arrival)
 {
-	const struct ptah_caller caller = { .fd = arrival->fd };
+	struct ptah_caller caller = { .fd = arrival->fd };
+	const char *text = arrival->peer != NULL ? arrival->peer : "";
+	struct ptah_seat *seat;
 
-	ptah_quota_add(server->how.quota);
-	int rc = begin(server, &caller, arrival->peer != NULL ? arrival->peer : "", arrival);
+	(void)ptah_addr_parse(&caller.from, text); /* else nobody knows */
+	int rc = ptah_gate_admit(server->how.gate, server->stats, &caller.from, &seat);
+	if (rc == 0) {
+		ptah_quota_add(server->how.quota);
+		rc = begin(server, &caller, seat, text, arrival);
+	} else {
+		ptah_gate_reset(arrival->fd);
+	}
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 	return rc;
@@ -386,7 +436,7 @@ ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, i
 	struct ptah_server *server = calloc(1, sizeof(*server));
 	const struct ptah_porch_how porch = {
 		.worker = worker, .instance = how->instance, .from = how->proxy_from, .n_from = how->n_proxy_from,
-		.on_caller = on_caller, .on_gone = on_gone, .arg = server,
+		.on_caller = on_caller, .on_gone = release, .arg = server,
 	};
 
 	if (server == NULL || ptah_porch_init(&server->porch, &porch) != 0) {
@@ -397,11 +447,12 @@ ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, i
 		return NULL;
 	}
 	server->worker = worker;
+	server->stats = ptah_instance_stats(how->instance, worker);
 	server->how = *how;
 	if (listen_fd == -1)
 		return server;
-	server->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, server);
-	ptah_listener_count(server->listener, ptah_instance_stats(how->instance, worker));
+	server->listener = ptah_listener_new(worker, listen_fd, how->quota, how->gate, on_accept, server);
+	ptah_listener_count(server->listener, server->stats);
 	if (server->listener == NULL) {
 		free(server);
 		errno = ENOMEM;

@@ -14,6 +14,7 @@
 #include "wire/dial.h"
 #include "wire/listen.h"
 
+struct ptah_gate;
 struct ptah_prefix;
 struct ptah_server;
 
@@ -22,6 +23,7 @@ struct ptah_server_how {
 	struct ptah_instance *instance;
 	const struct ptah_dial_how *dial;
 	struct ptah_quota *quota;
+	struct ptah_gate *gate; /* NULL: nothing is bounded */
 	const struct ptah_dest *target; /* NULL with an Extended ORPort only */
 	bool has_extorport;
 	struct ptah_addr extorport;

@@ -15,6 +15,7 @@
 #include "plain/unframer.h"
 #include "relay/link.h"
 #include "stats/stats.h"
+#include "wire/gate.h"
 #include "wire/udp.h"
 
 /* Frames of one source that came in one batch go to its link together. */
@@ -30,6 +31,7 @@ struct held {
 struct source {
 	struct ptah_peer peer; /* first */
 	struct ptah_udpclient *client;
+	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
 	struct ptah_addr addr;
 	struct ptah_udp_local local; /* where it asked */
 	struct ptah_link *link; /* NULL while it is being made or buried */
@@ -82,6 +84,8 @@ source_free(struct source *source)
 		source->held = next;
 	}
 	ptah_unframer_clear(&source->unframer);
+	ptah_seat_leave(source->seat);
+	ptah_gate_leave(client->how.gate);
 	ptah_quota_release(client->how.quota);
 	free(source);
 }
@@ -259,11 +263,19 @@ static struct source *
 source_new(struct ptah_udpclient *client, const struct ptah_addr *addr)
 {
 	const struct ptah_peer_key key = ptah_peer_key_of(addr);
-	struct source *source = calloc(1, sizeof(*source));
+	struct ptah_seat *seat;
+	struct source *source;
 
-	if (source == NULL)
+	if (ptah_gate_admit(client->how.gate, client->stats, addr, &seat) != 0)
 		return NULL;
+	source = calloc(1, sizeof(*source));
+	if (source == NULL) {
+		ptah_seat_leave(seat);
+		ptah_gate_leave(client->how.gate);
+		return NULL;
+	}
 	source->client = client;
+	source->seat = seat;
 	source->addr = *addr;
 	ptah_peers_add(&client->peers, &source->peer, &key);
 	ptah_quota_add(client->how.quota);

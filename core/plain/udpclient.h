@@ -12,6 +12,7 @@
 #include "wire/dial.h"
 #include "wire/listen.h"
 
+struct ptah_gate;
 struct ptah_limit;
 struct ptah_udpclient;
 
@@ -20,6 +21,7 @@ struct ptah_udpclient_how {
 	struct ptah_instance *instance;
 	const struct ptah_dial_how *dial;
 	struct ptah_quota *quota;
+	struct ptah_gate *gate; /* NULL: nothing is bounded */
 	int framing;        /* PTAH_FRAMING_... */
 	struct ptah_limit *limit;
 	unsigned queue_most; /* datagrams held while a link is dialled */

@@ -15,6 +15,7 @@
 #include "plain/unframer.h"
 #include "relay/link.h"
 #include "stats/stats.h"
+#include "wire/gate.h"
 #include "wire/udp.h"
 
 #define GATHER_LEN ((size_t)PTAH_FRAME_MAX * 2)
@@ -41,6 +42,7 @@ struct ptah_udpserver {
 /* A link and its socket. */
 struct flow {
 	struct ptah_udpserver *server;
+	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
 	struct ptah_link *link;
 	struct ptah_outlet outlet;
 	struct ptah_deadline idle;
@@ -53,6 +55,16 @@ count(const struct ptah_udpserver *server, enum ptah_stat stat, size_t n)
 	ptah_stats_add(server->stats, stat, n);
 }
 
+/* One of the quota, and of the gate. */
+static void
+release(void *arg)
+{
+	struct ptah_udpserver *server = arg;
+
+	ptah_gate_leave(server->how.gate);
+	ptah_quota_release(server->how.quota);
+}
+
 static void
 flow_free(struct flow *flow)
 {
@@ -60,7 +72,8 @@ flow_free(struct flow *flow)
 	ptah_outlet_clear(&flow->outlet);
 	ptah_unframer_clear(&flow->unframer);
 	flow->server->n_flows--;
-	ptah_quota_release(flow->server->how.quota);
+	ptah_seat_leave(flow->seat);
+	release(flow->server);
 	free(flow);
 }
 
@@ -230,18 +243,24 @@ on_closed(int rc, void *arg)
 
 static const struct ptah_link_ops link_ops = { .on_admit = on_admit, .on_closed = on_closed, .on_bytes = on_bytes };
 
-/* Takes: the caller's descriptor and one of the quota.  'peer': its address; 'arrival': a carrier's, or NULL. */
+/*
+ * Takes: the caller's descriptor and seat, and one of quota and gate.  'peer': its address; 'arrival': a carrier's, or
+ * NULL.
+ */
 static int
-begin(struct ptah_udpserver *server, const struct ptah_caller *caller, const char *peer, const struct ptah_arrival *arrival)
+begin(struct ptah_udpserver *server, const struct ptah_caller *caller, struct ptah_seat *seat, const char *peer,
+    const struct ptah_arrival *arrival)
 {
 	struct flow *flow = calloc(1, sizeof(*flow));
 
 	if (flow == NULL) {
 		close(caller->fd);
-		ptah_quota_release(server->how.quota);
+		ptah_seat_leave(seat);
+		release(server);
 		return -ENOMEM;
 	}
 	flow->server = server;
+	flow->seat = seat;
 	ptah_outlet_init(&flow->outlet, &server->outlet_how);
 	server->n_flows++;
 	flow->link = ptah_link_server_new(server->worker, server->how.instance, caller->fd, peer, &link_ops, flow);
@@ -261,18 +280,18 @@ static void
 on_caller(const struct ptah_caller *caller, void *arg)
 {
 	struct ptah_udpserver *server = arg;
+	struct ptah_seat *seat;
 	char text[PTAH_ADDR_TEXT];
+	int rc = ptah_gate_sit(server->how.gate, server->stats, &caller->from, &seat);
 
-	if (begin(server, caller, ptah_addr_format_peer(&caller->from, text), NULL) != 0)
+	if (rc == 0) {
+		rc = begin(server, caller, seat, ptah_addr_format_peer(&caller->from, text), NULL);
+	} else {
+		ptah_gate_reset(caller->fd);
+		release(server);
+	}
+	if (rc == -ENOMEM)
 		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
-}
-
-static void
-on_gone(void *arg)
-{
-	struct ptah_udpserver *server = arg;
-
-	ptah_quota_release(server->how.quota);
 }
 
 static void
@@ -286,10 +305,18 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 int
 ptah_udpserver_arrive(struct ptah_udpserver *server, const struct ptah_arrival *arrival)
 {
-	const struct ptah_caller caller = { .fd = arrival->fd };
+	struct ptah_caller caller = { .fd = arrival->fd };
+	const char *text = arrival->peer != NULL ? arrival->peer : "";
+	struct ptah_seat *seat;
 
-	ptah_quota_add(server->how.quota);
-	int rc = begin(server, &caller, arrival->peer != NULL ? arrival->peer : "", arrival);
+	(void)ptah_addr_parse(&caller.from, text); /* else nobody knows */
+	int rc = ptah_gate_admit(server->how.gate, server->stats, &caller.from, &seat);
+	if (rc == 0) {
+		ptah_quota_add(server->how.quota);
+		rc = begin(server, &caller, seat, text, arrival);
+	} else {
+		ptah_gate_reset(arrival->fd);
+	}
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 	return rc;
@@ -301,7 +328,7 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 	struct ptah_udpserver *server = calloc(1, sizeof(*server));
 	const struct ptah_porch_how porch = {
 		.worker = worker, .instance = how->instance, .from = how->proxy_from, .n_from = how->n_proxy_from,
-		.on_caller = on_caller, .on_gone = on_gone, .arg = server,
+		.on_caller = on_caller, .on_gone = release, .arg = server,
 	};
 
 	if (server != NULL) {
@@ -311,7 +338,7 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 		server->batch = ptah_udp_batch_new();
 		server->gather = malloc(GATHER_LEN);
 		server->outlet_how = (struct ptah_outlet_how){
-			.worker = worker, .stats = server->stats, .batch = server->batch, .target = how->target,
+			.worker = worker, .stats = server->stats, .batch = server->batch, .target = how->target, .family = how->family,
 			.on_got = on_got, .on_turn = on_turn, .on_aimed = on_aimed,
 		};
 	}
@@ -325,7 +352,7 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 	}
 	if (listen_fd == -1)
 		return server;
-	server->listener = ptah_listener_new(worker, listen_fd, how->quota, on_accept, server);
+	server->listener = ptah_listener_new(worker, listen_fd, how->quota, how->gate, on_accept, server);
 	ptah_listener_count(server->listener, server->stats);
 	if (server->listener == NULL) {
 		ptah_udpserver_free(server);

@@ -11,6 +11,7 @@
 #include "transport/instance.h"
 #include "wire/listen.h"
 
+struct ptah_gate;
 struct ptah_prefix;
 struct ptah_udpserver;
 
@@ -18,7 +19,9 @@ struct ptah_udpserver;
 struct ptah_udpserver_how {
 	struct ptah_instance *instance;
 	struct ptah_quota *quota;
+	struct ptah_gate *gate; /* NULL: nothing is bounded */
 	const struct ptah_dest *target;
+	int family; /* of its name, the addresses of this one only; AF_UNSPEC: any */
 	int framing; /* PTAH_FRAMING_... */
 	unsigned idle_ms;
 	const struct ptah_prefix *proxy_from; /* who must say by PROXY protocol for whom it speaks */

@@ -246,7 +246,7 @@ listen_for(struct ptah_child *child)
 	rc = ptah_listen_open(&wanted, &fd, 1, &bound);
 	if (rc < 0)
 		return rc;
-	child->listener = ptah_listener_new(child->home->self.worker, fd, &child->home->guests, on_connection, child);
+	child->listener = ptah_listener_new(child->home->self.worker, fd, &child->home->guests, NULL, on_connection, child);
 	return child->listener != NULL ? 0 : -ENOMEM;
 }
 

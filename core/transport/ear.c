@@ -63,7 +63,7 @@ ptah_ear_listen(struct ptah_self *self, const char *bind, uint64_t cookie, char 
 	}
 	ear->home = home;
 	ear->cookie = cookie;
-	ear->listener = ptah_listener_new(self->worker, fd, &home->guests, on_connection, ear);
+	ear->listener = ptah_listener_new(self->worker, fd, &home->guests, NULL, on_connection, ear);
 	if (ear->listener == NULL) {
 		free(ear);
 		return -ENOMEM;

@@ -60,6 +60,12 @@ by_proxy(const struct ptah_dial_how *how)
 	return how->proxy != NULL && how->proxy->scheme != PTAH_PROXY_NONE;
 }
 
+static unsigned
+gone_s(const struct ptah_worker *worker, const struct ptah_dial_how *how)
+{
+	return how->keep_alive_s > 0 ? how->keep_alive_s : worker->gone_s;
+}
+
 /* 0: connected; -EINPROGRESS; or -errno with nothing open. */
 static int
 connect_begin(const struct ptah_worker *worker, const struct ptah_dial_how *how, const struct ptah_addr *to, int *out)
@@ -78,7 +84,7 @@ connect_begin(const struct ptah_worker *worker, const struct ptah_dial_how *how,
 	}
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
 		goto fail;
-	ptah_keepalive_set(fd, worker->gone_s);
+	ptah_keepalive_set(fd, gone_s(worker, how));
 	rc = connect(fd, &to->sa, ptah_addr_len(to));
 	/* A near peer has answered by the time that the call returns, yet the
 	 * first call never says so; the second does, and saves a turn of the
@@ -377,7 +383,7 @@ on_brokered(int fd, int rc, const char *reason, void *arg)
 
 	dial->call = NULL;
 	if (fd != -1)
-		ptah_keepalive_set(fd, dial->worker->gone_s);
+		ptah_keepalive_set(fd, gone_s(dial->worker, dial->how));
 	end(dial, fd, rc, reason);
 }
 
@@ -421,7 +427,7 @@ ptah_dial_start(struct ptah_worker *worker, const struct ptah_dial_how *how, con
 		return -ENOMEM;
 	}
 	if (to == NULL) {
-		dial->dns = ptah_dns_resolve(worker, dest->host, dest->port, on_resolved, dial);
+		dial->dns = ptah_dns_resolve(worker, dest->host, dest->port, how->family, on_resolved, dial);
 		rc = dial->dns == NULL ? -ENOMEM : 0;
 	} else {
 		/* A proxy that is connected already waits for its event too: 'fn'

@@ -23,6 +23,8 @@ struct ptah_dial;
 struct ptah_dial_how {
 	const struct ptah_proxy *proxy; /* NULL or scheme NONE: directly */
 	struct ptah_addr bind_v4, bind_v6; /* AF_UNSPEC: the kernel's choice; not for loopback */
+	int family;            /* of names, the addresses of this one only; AF_UNSPEC: any */
+	unsigned keep_alive_s; /* as a worker's gone_s; 0: as that */
 	struct ptah_broker *broker; /* not NULL: it dials, by what its own side knows of all this */
 };
 

@@ -3,22 +3,31 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "config/bounds.h"
 #include "loop/deadline.h"
 #include "loop/worker.h"
 #include "stats/stats.h"
+#include "wire/gate.h"
 #include "wire/keepalive.h"
 
 #define BACKLOG 1024
+/* Where a file says nothing: net.core.somaxconn is less. */
+#define BACKLOG_MOST INT_MAX
 /* Connections taken in one turn of the loop, so that live links get theirs. */
 #define TAKE_MOST 32
 /* How soon a resting listener looks again. */
 #define REST_MS 100
+/* At a gate a link ends, or a moment passes, and all is well. */
+#define GATE_REST_MS 20
 
 struct ptah_listener {
 	struct ptah_worker *worker;
@@ -26,6 +35,7 @@ struct ptah_listener {
 	int fd;
 	struct event *event;
 	struct ptah_quota *quota;
+	struct ptah_gate *gate;
 	struct ptah_deadline rest;
 	struct ptah_often said;
 	ptah_accept_fn *fn;
@@ -40,8 +50,38 @@ set(int fd, int level, int option)
 	return setsockopt(fd, level, option, &on, sizeof(on)) == -1 ? -errno : 0;
 }
 
+int
+ptah_listen_narrow(int fd, const struct ptah_addr *addr, const struct ptah_bounds *bounds)
+{
+	const char *interface = bounds != NULL ? bounds->interface : "";
+
+	if (interface[0] != '\0' &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)) == -1)
+		return -errno;
+	if (bounds != NULL && bounds->family == AF_INET6 && addr->sa.sa_family == AF_INET6)
+		return set(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+	return 0;
+}
+
 static int
-open_one(const struct ptah_addr *addr, bool shared, int *out)
+backlog_of(const struct ptah_bounds *bounds)
+{
+	if (bounds == NULL)
+		return BACKLOG;
+	return bounds->backlog > 0 ? (int)bounds->backlog : BACKLOG_MOST;
+}
+
+int
+ptah_listen_again(int fd, const struct ptah_bounds *bounds)
+{
+	/* Whoever comes before a listener takes the socket is to have it, too. */
+	if (bounds != NULL)
+		ptah_keepalive_set(fd, bounds->keep_alive_s);
+	return listen(fd, backlog_of(bounds)) == -1 ? -errno : 0;
+}
+
+static int
+open_one(const struct ptah_bounds *bounds, const struct ptah_addr *addr, bool shared, int *out)
 {
 	int rc = 0;
 	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -54,12 +94,14 @@ open_one(const struct ptah_addr *addr, bool shared, int *out)
 	/* Accepted sockets inherit this one, and so cost no call each. */
 	if (rc == 0)
 		rc = set(fd, IPPROTO_TCP, TCP_NODELAY);
+	if (rc == 0)
+		rc = ptah_listen_narrow(fd, addr, bounds);
 	if (rc == 0 && bind(fd, &addr->sa, ptah_addr_len(addr)) == -1)
 		rc = -errno;
 	if (rc == 0 && !shared)
 		rc = set(fd, SOL_SOCKET, SO_REUSEPORT);
-	if (rc == 0 && listen(fd, BACKLOG) == -1)
-		rc = -errno;
+	if (rc == 0)
+		rc = ptah_listen_again(fd, bounds);
 	if (rc != 0) {
 		close(fd);
 		return rc;
@@ -69,16 +111,17 @@ open_one(const struct ptah_addr *addr, bool shared, int *out)
 }
 
 int
-ptah_listen_open(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound)
+ptah_listen_open_within(const struct ptah_bounds *bounds, const struct ptah_addr *addr, int *fds, unsigned n,
+    struct ptah_addr *bound)
 {
 	unsigned made;
-	int rc = open_one(addr, false, &fds[0]);
+	int rc = open_one(bounds, addr, false, &fds[0]);
 
 	if (rc != 0)
 		return rc;
 	rc = ptah_addr_of_socket(bound, fds[0]);
 	for (made = 1; rc == 0 && made < n; made++) {
-		rc = open_one(bound, true, &fds[made]);
+		rc = open_one(bounds, bound, true, &fds[made]);
 		if (rc != 0)
 			break;
 	}
@@ -87,15 +130,39 @@ ptah_listen_open(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah
 	return rc;
 }
 
+int
+ptah_listen_open(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound)
+{
+	return ptah_listen_open_within(NULL, addr, fds, n, bound);
+}
+
 static void on_rested(struct ptah_deadline *deadline, void *arg);
+
+static void
+rest_for(struct ptah_listener *listener, unsigned ms)
+{
+	ptah_stats_add(listener->stats, PTAH_STAT_ACCEPT_WAITS, 1);
+	event_del(listener->event);
+	(void)ptah_deadline_set(listener->worker, &listener->rest, ms, on_rested, listener); /* it is reserved */
+}
 
 static void
 rest(struct ptah_listener *listener, const char *why)
 {
-	ptah_stats_add(listener->stats, PTAH_STAT_ACCEPT_WAITS, 1);
 	ptah_warn_often(&listener->said, AREA_WIRE, "new connections wait: %s", why);
-	event_del(listener->event);
-	(void)ptah_deadline_set(listener->worker, &listener->rest, REST_MS, on_rested, listener); /* it is reserved */
+	rest_for(listener, REST_MS);
+}
+
+/* The gate is shut.  It is no matter as long as nobody stands before it. */
+static void
+rest_at_gate(struct ptah_listener *listener, int bound)
+{
+	struct pollfd waits = { .fd = listener->fd, .events = POLLIN };
+
+	if (poll(&waits, 1, 0) != 1)
+		return;
+	ptah_gate_waits(listener->gate, listener->stats, bound);
+	rest_for(listener, GATE_REST_MS);
 }
 
 static void
@@ -155,6 +222,14 @@ take_one(struct ptah_listener *listener)
 	return 1;
 }
 
+/* Nobody came. */
+static void
+undo(struct ptah_listener *listener)
+{
+	ptah_gate_undo(listener->gate);
+	ptah_quota_release(listener->quota);
+}
+
 static void
 on_connection(evutil_socket_t fd, short what, void *arg)
 {
@@ -172,10 +247,16 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 			rest(listener, "as many connections are open as the descriptor limit allows");
 			return;
 		}
+		int bound = ptah_gate_enter(listener->gate);
+		if (bound != 0) {
+			ptah_quota_release(listener->quota);
+			rest_at_gate(listener, bound);
+			return;
+		}
 		int rc = take_one(listener);
 		if (rc == 1)
 			continue;
-		ptah_quota_release(listener->quota);
+		undo(listener);
 		switch (rc) {
 		case 0:
 			return;
@@ -194,15 +275,19 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 }
 
 struct ptah_listener *
-ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota, ptah_accept_fn *fn, void *arg)
+ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota, struct ptah_gate *gate,
+    ptah_accept_fn *fn, void *arg)
 {
 	struct ptah_listener *listener = calloc(1, sizeof(*listener));
 
-	ptah_keepalive_set(fd, worker->gone_s); /* accepted sockets inherit that, too */
+	ptah_keepalive_set(fd, ptah_gate_gone_s(gate, worker->gone_s)); /* accepted sockets inherit that, too */
 	if (listener != NULL) {
-		*listener = (struct ptah_listener){ .worker = worker, .stats = worker->stats, .fd = fd, .quota = quota, .fn = fn, .arg = arg };
+		*listener = (struct ptah_listener){
+			.worker = worker, .stats = worker->stats, .fd = fd, .quota = quota, .gate = gate, .fn = fn, .arg = arg,
+		};
 		listener->event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_connection, listener);
 		if (listener->event != NULL && ptah_deadline_reserve(worker, REST_MS) == 0 &&
+		    ptah_deadline_reserve(worker, GATE_REST_MS) == 0 &&
 		    event_add(listener->event, NULL) == 0)
 			return listener;
 		if (listener->event != NULL)
@@ -226,11 +311,15 @@ ptah_listener_free(struct ptah_listener *listener, bool drain)
 {
 	if (listener == NULL)
 		return;
-	while (drain && quota_take(listener->quota))
-		if (take_one(listener) != 1) {
-			ptah_quota_release(listener->quota);
-			break;
-		}
+	/* They stand in our queue and in no other, so they need not wait for a gate any more. */
+	while (drain && quota_take(listener->quota)) {
+		ptah_gate_add(listener->gate);
+		if (take_one(listener) == 1)
+			continue;
+		ptah_gate_leave(listener->gate);
+		ptah_quota_release(listener->quota);
+		break;
+	}
 	ptah_deadline_clear(&listener->rest);
 	event_free(listener->event);
 	close(listener->fd);

@@ -3,8 +3,8 @@
  * wire/listen.h: take connections from a port, as many as there is room for.
  *
  * Each worker has a listening socket of its own on the shared port.  Where a
- * quota is full, memory is short or descriptors are out, a listener rests:
- * new connections wait in the kernel, live ones go on.
+ * quota is full, a gate is shut, memory is short or descriptors are out, a
+ * listener rests: new connections wait in the kernel, live ones go on.
  *
  * Threads: a listener belongs to its worker; a quota to all.
  */
@@ -18,8 +18,10 @@
 #include "base/addr.h"
 
 struct ptah_stats;
-struct ptah_worker;
+struct ptah_bounds;
+struct ptah_gate;
 struct ptah_listener;
+struct ptah_worker;
 
 /** How many connections may be open at once in the process, and what they may hold. */
 struct ptah_quota {
@@ -38,18 +40,25 @@ struct ptah_quota {
  * Fails: -errno of the call that failed; nothing is open then.
  */
 int ptah_listen_open(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound);
+/** The same as 'bounds' want it: backlog, interface, and of [::] no IPv4 if they say IPv6. */
+int ptah_listen_open_within(const struct ptah_bounds *bounds, const struct ptah_addr *addr, int *fds, unsigned n,
+    struct ptah_addr *bound);
+/** Listen as these bounds want it, on one that is bound or listens already.  -errno. */
+int ptah_listen_again(int fd, const struct ptah_bounds *bounds);
+/** For any socket, before it is bound: interface and family.  'bounds' may be NULL.  -errno. */
+int ptah_listen_narrow(int fd, const struct ptah_addr *addr, const struct ptah_bounds *bounds);
 
-/** Takes: fd, a connection.  Give it back to the quota with ptah_quota_release() when it ends. */
+/** Takes: fd, a connection.  Give it back with ptah_quota_release() and ptah_gate_leave() when it ends. */
 typedef void ptah_accept_fn(int fd, const struct ptah_addr *peer, void *arg);
 
 /**
- * Begin to accept; on the worker, or before it runs.
+ * Begin to accept; on the worker, or before it runs.  'gate' NULL: there is none.
  * Takes: fd.
  * Gives: a listener for ptah_listener_free().
  * Fails: NULL and errno.
  */
 struct ptah_listener *ptah_listener_new(struct ptah_worker *worker, int fd, struct ptah_quota *quota,
-    ptah_accept_fn *fn, void *arg);
+    struct ptah_gate *gate, ptah_accept_fn *fn, void *arg);
 
 /** Where it is counted that it rests: not with its worker, but here.  Lends: stats.  NULL, as listener, is fine. */
 void ptah_listener_count(struct ptah_listener *listener, struct ptah_stats *stats);

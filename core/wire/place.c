@@ -15,6 +15,7 @@
 struct ptah_place {
 	struct ptah_place **back, *next;
 	unsigned refs, n_workers;
+	unsigned backlog, keep_alive_s;
 	bool udp, adopted;
 	char *name;
 	struct ptah_addr wanted, bound;
@@ -104,7 +105,21 @@ place_wanted(struct ptah_places *places, const struct ptah_place_want *want)
 	place->wanted = *want->addr;
 	memcpy(place->interface, want->bounds->interface, sizeof(place->interface));
 	place->family = want->bounds->family;
+	place->backlog = want->bounds->backlog;
+	place->keep_alive_s = want->bounds->keep_alive_s;
 	return place;
+}
+
+/* Who takes it last says how many may wait there, and how they are watched. */
+static void
+adapt(struct ptah_place *place, const struct ptah_bounds *bounds)
+{
+	if (place->udp || (place->backlog == bounds->backlog && place->keep_alive_s == bounds->keep_alive_s))
+		return;
+	place->backlog = bounds->backlog;
+	place->keep_alive_s = bounds->keep_alive_s;
+	for (unsigned i = 0; i < place->n; i++)
+		(void)ptah_listen_again(place->fds[i], bounds); /* else it stays as it was, which is as good */
 }
 
 int
@@ -116,6 +131,7 @@ ptah_place_take(struct ptah_places *places, const struct ptah_place_want *want, 
 	while (place != NULL && !is_wanted(place, want))
 		place = place->next;
 	if (place != NULL) {
+		adapt(place, want->bounds);
 		place->refs++;
 		*out = place;
 		return 0;
@@ -123,7 +139,8 @@ ptah_place_take(struct ptah_places *places, const struct ptah_place_want *want, 
 	place = place_wanted(places, want);
 	if (place == NULL)
 		return -ENOMEM;
-	rc = (want->udp ? ptah_udp_listen : ptah_listen_open)(want->addr, place->fds, places->n_workers, &place->bound);
+	rc = (want->udp ? ptah_udp_listen_within : ptah_listen_open_within)(want->bounds, want->addr, place->fds,
+	    places->n_workers, &place->bound);
 	if (rc < 0) {
 		place_free(place);
 		return rc;

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "wire/listen.h"
+
 #define SLOT 65536
 /* Between slots: if they stood a power of two apart, all would want the same few lines of the cache. */
 #define ASTRAY (9 * 64 * 13)
@@ -128,12 +130,17 @@ ask_for_local(int fd, const struct ptah_addr *addr)
 }
 
 static int
-listen_one(const struct ptah_addr *addr, bool shared)
+listen_one(const struct ptah_bounds *bounds, const struct ptah_addr *addr, bool shared)
 {
 	int on = 1, rc, fd = ptah_udp_open(addr->sa.sa_family);
 
 	if (fd < 0)
 		return fd;
+	rc = ptah_listen_narrow(fd, addr, bounds);
+	if (rc != 0) {
+		close(fd);
+		return rc;
+	}
 	/* As with TCP: the first takes the port alone, and shares it only then. */
 	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == -1) ||
 	    bind(fd, &addr->sa, ptah_addr_len(addr)) == -1 ||
@@ -147,14 +154,15 @@ listen_one(const struct ptah_addr *addr, bool shared)
 }
 
 int
-ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound)
+ptah_udp_listen_within(const struct ptah_bounds *bounds, const struct ptah_addr *addr, int *fds, unsigned n,
+    struct ptah_addr *bound)
 {
 	unsigned made = 0;
 	int rc = 0;
 
 	*bound = *addr;
 	while (rc == 0 && made < n) {
-		rc = listen_one(bound, made > 0);
+		rc = listen_one(bounds, bound, made > 0);
 		if (rc < 0)
 			break;
 		fds[made++] = rc;
@@ -163,6 +171,12 @@ ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_
 	while (rc < 0 && made > 0)
 		close(fds[--made]);
 	return rc;
+}
+
+int
+ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound)
+{
+	return ptah_udp_listen_within(NULL, addr, fds, n, bound);
 }
 
 int

@@ -16,6 +16,8 @@
 
 #include "base/addr.h"
 
+struct ptah_bounds;
+
 /** Pieces that are read in one call, at most. */
 #define PTAH_UDP_BATCH 128
 /** Datagrams that are sent in one call, at most. */
@@ -68,6 +70,9 @@ void ptah_udp_batch_free(struct ptah_udp_batch *batch);
  * with one of them.  Gives: n descriptors, and the address that was bound.  -errno.
  */
 int ptah_udp_listen(const struct ptah_addr *addr, int *fds, unsigned n, struct ptah_addr *bound);
+/** The same as 'bounds' want it: interface, and of [::] no IPv4 if they say IPv6. */
+int ptah_udp_listen_within(const struct ptah_bounds *bounds, const struct ptah_addr *addr, int *fds, unsigned n,
+    struct ptah_addr *bound);
 
 /** A socket of the target's family, connected to it, so that the kernel drops what others send.  -errno, or the descriptor. */
 int ptah_udp_connect(const struct ptah_addr *target);

@@ -400,9 +400,9 @@ resolves_names_that_need_no_network(void **state)
 	struct answer local = { .rc = 1 }, wrong = { .rc = 1 }, never = { .rc = 1 };
 
 	(void)state;
-	assert_non_null(ptah_dns_resolve(worker, "localhost", 80, on_answer, &local));
-	assert_non_null(ptah_dns_resolve(worker, long_label, 80, on_answer, &wrong));
-	struct ptah_dns *gone = ptah_dns_resolve(worker, "localhost", 80, on_answer, &never);
+	assert_non_null(ptah_dns_resolve(worker, "localhost", 80, AF_UNSPEC, on_answer, &local));
+	assert_non_null(ptah_dns_resolve(worker, long_label, 80, AF_UNSPEC, on_answer, &wrong));
+	struct ptah_dns *gone = ptah_dns_resolve(worker, "localhost", 80, AF_UNSPEC, on_answer, &never);
 	assert_int_equal(local.n + wrong.n, 0); /* never inside the call */
 	ptah_dns_cancel(gone);
 	for (int i = 0; i < 100 && local.n + wrong.n < 2; i++)

@@ -415,7 +415,7 @@ pair_open(struct pair *pair, const struct ptah_module *const *client, const stru
 	pair->worker = ptah_worker_new(0);
 	assert_non_null(pair->worker);
 	fd = listen_somewhere(&pair->bound);
-	pair->listener = ptah_listener_new(pair->worker, fd, &pair->quota, on_accept, pair);
+	pair->listener = ptah_listener_new(pair->worker, fd, &pair->quota, NULL, on_accept, pair);
 	assert_non_null(pair->listener);
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);

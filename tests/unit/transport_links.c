@@ -209,7 +209,7 @@ listen_here(struct ptah_worker *worker, void *arg)
 	assert_int_equal(ptah_listen_open(&any, &fd, 1, &bound), 0);
 	ptah_addr_format(&bound, server->address);
 	server->worker = worker;
-	server->listener = ptah_listener_new(worker, fd, &server->quota, on_connection, server);
+	server->listener = ptah_listener_new(worker, fd, &server->quota, NULL, on_connection, server);
 	assert_non_null(server->listener);
 	say_done(server);
 }

@@ -35,7 +35,8 @@ ptah_check_fn ptah_check_configuration, ptah_check_folders, ptah_check_modules;
 /* identity.c */
 ptah_check_fn ptah_check_identity;
 /* files.c */
-ptah_check_fn ptah_check_state, ptah_check_cookie, ptah_check_writing, ptah_check_unit;
+ptah_check_fn ptah_check_state, ptah_check_cookie, ptah_check_reading, ptah_check_writing,
+    ptah_check_unit;
 /* programs.c */
 ptah_check_fn ptah_check_program, ptah_check_started, ptah_check_apparmor;
 /* network.c */

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "plain/extor.h"
 
 static const char *
@@ -153,6 +155,49 @@ ptah_check_cookie(struct ptah_exam *exam)
 		look_at_cookie(exam, &exam->cases[i], exam->cases[i].plan->cookie_path);
 	}
 	return any;
+}
+
+/* ---- what is read ----------------------------------------------------------------------- */
+
+static void
+look_at_text(struct ptah_exam *exam, const struct ptah_case *one, const char *path)
+{
+	const char *user = ptah_guise_name(&exam->guise);
+	char closed[PATH_MAX];
+
+	/* One that is not there is said with the rest of the configuration. */
+	ptah_guise_drop(&exam->guise);
+	bool there = access(path, F_OK) == 0;
+	ptah_guise_wear(&exam->guise);
+
+	if (!there || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0)
+		return;
+	ptah_exam_fault(exam, one, "%s cannot read %s", user, path);
+	folder_of(path, closed);
+	if (faccessat(AT_FDCWD, closed, X_OK, AT_EACCESS) != 0)
+		ptah_exam_cure(exam, "chgrp %s %s; chmod g+x %s; the same for each folder above it that is closed", user, closed, closed);
+	else
+		ptah_exam_cure(exam, "chgrp %s %s; chmod 640 %s", user, path, path);
+}
+
+bool
+ptah_check_reading(struct ptah_exam *exam)
+{
+	char *path = exam->path ? ptah_file_absolute(exam->path) : NULL;
+
+	if (!path)
+		return false;
+	look_at_text(exam, NULL, path);
+	free(path);
+	for (size_t i = 0; i < exam->n_cases; i++) {
+		const struct ptah_case *one = &exam->cases[i];
+		const struct ptah_json *service = one->line ? NULL : ptah_runfile_service(&exam->file, one->plan->label);
+		const struct ptah_json *options = service ? ptah_json_get(service, "optionsFile") : NULL;
+
+		if (options && options->type == PTAH_JSON_STRING)
+			look_at_text(exam, one, options->text);
+	}
+	return true;
 }
 
 /* ---- what else is written ------------------------------------------------------------- */

@@ -175,6 +175,15 @@ is_said_elsewhere(const struct ptah_exam *exam, const struct ptah_fault *fault)
 	return false;
 }
 
+/* Is it about what a transport takes? */
+static bool
+is_of_options(const char *path)
+{
+	const char *at = strstr(path, ".options");
+
+	return at && strchr(".[", at[strlen(".options")]); /* or the end */
+}
+
 bool
 ptah_check_configuration(struct ptah_exam *exam)
 {
@@ -188,10 +197,15 @@ ptah_check_configuration(struct ptah_exam *exam)
 			ptah_exam_warn(exam, NULL, "%s%s%s", fault->path, between, fault->text);
 		else
 			ptah_exam_fault(exam, NULL, "%s%s%s", fault->path, between, fault->text);
-		if (fault->line > 0)
-			ptah_exam_cure(exam, "%s line %u, column %u; man ptah-conf says what may stand there", exam->path, fault->line, fault->column);
+		if (exam->file.exposed && strstr(fault->text, "chmod o-r"))
+			ptah_exam_cure(exam, "chmod o-r %s", exam->path);
+		else if (strstr(fault->text, "chmod 600"))
+			ptah_exam_cure(exam, "chmod 600 the file that %s line %u names, and give it to who runs ptah", exam->path, fault->line);
+		else if (fault->line > 0)
+			ptah_exam_cure(exam, "%s line %u, column %u; %s what may stand there", exam->path, fault->line, fault->column,
+			    is_of_options(fault->path) ? "ptah info TRANSPORT says" : "man ptah-conf says");
 		else
-			ptah_exam_cure(exam, "see %s", exam->path);
+			ptah_exam_cure(exam, "look at the path and who may read it: ls -l %s", exam->path);
 	}
 	return exam->path != NULL;
 }

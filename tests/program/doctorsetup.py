@@ -115,6 +115,7 @@ class Setup:
                     "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}
         self.words = []
         self.wrapper = []
+        self.mode = 0o644
         self.before = None
         self.open = []
         self.uses_unit = True
@@ -239,7 +240,7 @@ class Setup:
             self.write(self.torrc_path, "\n".join(self.torrc) + "\n")
             words = ["--torrc", self.torrc_path]
         else:
-            self.write(self.path, json.dumps(self.conf), 0o644)
+            self.write(self.path, json.dumps(self.conf), self.mode)
             words = [self.path]
         got = subprocess.run(
             [*self.wrapper, harness.program()[0], "doctor", *words, *self.words, *(["--json"] if json_too else [])],

@@ -258,6 +258,18 @@ def state_of_tor_of_root(s):
     s.own(s.data + "/pt_state", "root")
 
 
+@seed("reading", "nobody cannot read {s.path}", "chgrp nobody {s.path}; chmod 640 {s.path}")
+def file_of_root(s):
+    s.mode = 0o600
+
+
+@seed("reading", "nobody cannot read {s.folder}/closed/options.json", "chgrp nobody {s.folder}/closed; chmod g.x")
+def options_in_a_closed_folder(s):
+    s.services["from"]["optionsFile"] = s.write(s.folder + "/closed/options.json", "{}", 0o600)
+    shutil.chown(s.services["from"]["optionsFile"], USER)
+    os.chmod(s.folder + "/closed", 0o700)
+
+
 @seed("writing", '"logFile" is in {s.folder}/none, which is not there', "install -d -m 750 -o nobody {s.folder}/none")
 def no_folder_for_the_log(s):
     s.conf["logFile"] = s.folder + "/none/log"
@@ -355,9 +367,20 @@ def apparmor_without_the_state(s):
 
 # What the configuration says.
 
-@seed("configuration", 'services.app.options: option "cert" is missing', "{s.path} line 1, column")
+@seed("configuration", 'services.app.options: option "cert" is missing', "{s.path} line 1, column .*ptah info")
 def client_lacks_cert(s):
     del s.services["app"]["options"]["cert"]
+
+
+@seed("configuration", "services.key.options.password: this is a secret", "chmod o-r {s.path}", state="warning")
+def secret_for_everybody(s):
+    s.services["key"] = {"role": "client", "transport": "shadow", "listen": "127.0.0.1:0",
+                         "options": {"method": "aes-256-gcm", "password": "one"}}
+
+
+@seed("configuration", "services.from.optionsFile: others may read", "chmod 600 the file that {s.path} line 1", state="warning")
+def options_for_everybody(s):
+    s.services["from"]["optionsFile"] = s.write(s.folder + "/options.json", "{}")
 
 
 @seed("configuration", 'workres: .*did you mean "workers"', "{s.path} line 1")

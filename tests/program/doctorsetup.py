@@ -13,6 +13,9 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
+
+import pytest
 
 import harness
 from harness import MODULES, free_port
@@ -262,3 +265,30 @@ class Setup:
     def close(self):
         for sock in self.open:
             sock.close()
+
+
+@pytest.fixture(scope="module", name="shim")
+def fixture_shim():
+    folder = tempfile.mkdtemp(prefix="ptah-doctor-shim-")
+    os.chmod(folder, 0o755)
+    yield compiled(SHIM, os.path.join(folder, "shim.so"), "-ldl")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(name="setup")
+def fixture_setup(shim):
+    folder = tempfile.mkdtemp(prefix="ptah-doctor-")
+    os.chmod(folder, 0o755)
+    setup = Setup(folder, shim)
+    yield setup
+    setup.close()
+    shutil.rmtree(folder)
+
+
+# Where nobody could look, or not all could be well.
+marks = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user"),
+    pytest.mark.skipif(not all(os.path.exists(os.path.join(MODULES, name + ".so"))
+                               for name in ("obfs4", "shadow", "exec")),
+                       reason="built without the modules that are looked at"),
+    pytest.mark.skipif(not has_landlock(), reason="the kernel has no Landlock, which is a fault in itself")]

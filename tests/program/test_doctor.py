@@ -16,40 +16,17 @@ import resource
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 
 import pytest
 
+import doctorsetup
 import harness
-from doctorsetup import (COOKIE, HAS_IPV6, SHIM, USER, Setup, compiled, has_landlock,
-                         has_namespaces, refuse_call)
-from harness import F3S, MODULES, TEST_MODULES, Ptah
+from doctorsetup import COOKIE, HAS_IPV6, USER, compiled, has_namespaces, refuse_call
+from doctorsetup import fixture_setup, fixture_shim  # noqa: F401 pylint: disable=unused-import
+from harness import F3S, TEST_MODULES, Ptah
 
-pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user"),
-    pytest.mark.skipif(not all(os.path.exists(os.path.join(MODULES, name + ".so"))
-                               for name in ("obfs4", "shadow", "exec")),
-                       reason="built without the modules that are looked at"),
-    pytest.mark.skipif(not has_landlock(), reason="the kernel has no Landlock, which is a fault in itself")]
-
-
-@pytest.fixture(scope="module", name="shim")
-def fixture_shim():
-    folder = tempfile.mkdtemp(prefix="ptah-doctor-shim-")
-    os.chmod(folder, 0o755)
-    yield compiled(SHIM, os.path.join(folder, "shim.so"), "-ldl")
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(name="setup")
-def fixture_setup(shim):
-    folder = tempfile.mkdtemp(prefix="ptah-doctor-")
-    os.chmod(folder, 0o755)
-    setup = Setup(folder, shim)
-    yield setup
-    setup.close()
-    shutil.rmtree(folder)
+pytestmark = doctorsetup.marks
 
 
 def checks():
@@ -562,61 +539,3 @@ def test_each_fault_is_found(setup, plant, check, text, cure, state, torrc):
 def test_each_check_has_a_fault_here():
     assert {one.values[1] for one in SEEDS} == checks() | {"user"}
     assert len(SEEDS) >= 20
-
-
-# --- files ------------------------------------------------------------------------
-
-def everything(folder):
-    return {os.path.join(base, name): os.lstat(os.path.join(base, name))[:9]
-            for base, folders, files in os.walk(folder) for name in folders + files}
-
-
-def test_it_changes_nothing(setup):
-    setup.look(False)
-    for torrc in (False, True):
-        setup.look(torrc)
-        before = everything(setup.folder)
-        setup.look(torrc)
-        after = everything(setup.folder)
-        for path in (setup.path, setup.torrc_path):  # which the test itself writes
-            before.pop(path, None), after.pop(path, None)
-        assert {path: st[:7] for path, st in after.items()} == {path: st[:7] for path, st in before.items()}
-        assert [st[8] for st in after.values()] == [st[8] for st in before.values()]
-
-
-def test_a_torrc_of_several_files(setup):
-    """Quotation marks, comments, lines in parts; a line that counts once is the last, wherever it stands."""
-    setup.write(setup.folder + "/torrc.d/10-first", "\n".join(
-        ["User nosuchuser", "usebridges 0 # not yet", *setup.torrc[1:2]]) + "\n")
-    setup.write(setup.folder + "/torrc.d/20-second", "\n".join(
-        ['user "%s" # of all' % USER, *setup.torrc[2:4], setup.torrc[4].replace(" cert", " \\\n# in parts\n  cert"),
-         "+" + setup.torrc[5], *setup.torrc[6:9]]) + "\n")
-    setup.torrc = ["%include " + setup.folder + "/torrc.d/*", "", setup.torrc[9]]
-    found, bad = setup.found(True)
-    assert bad == []
-    assert found[0]["text"] == "looked at with the eyes of " + USER
-    setup.torrc[2] = "ServerTransportListenAddr obfs4"
-    setup.torrc.append("%%include %s/none" % setup.folder)
-    _, bad = setup.found(True)
-    assert [(one["check"], one["cure"][0].split(":")[0]) for one in bad] == [
-        ("torrc", setup.torrc_path + " line 3"), ("torrc", setup.torrc_path + " line 4")]
-
-
-def test_the_usual_files(setup):
-    """Those that it takes where nobody names one."""
-    def doctor(*words, rc):
-        got = subprocess.run([harness.program()[0], "doctor", *words], env=harness.environment(setup.env),
-                             capture_output=True, text=True, timeout=30 * harness.SLOW, check=False)
-        assert got.returncode == rc, got
-        return got
-
-    assert "bind" not in doctor(rc=0).stdout
-    setup.torrc_path = setup.folder + "/torrc"
-    setup.write("/usr/share/tor/tor-service-defaults-torrc", "User %s\n" % USER)
-    setup.write("/etc/tor/torrc", "\n".join(setup.torrc[1:]) + "\n")
-    got = doctor(rc=0)
-    assert "the eyes of " + USER in got.stdout and "apparmor" in got.stdout and "all is well" in got.stdout
-    setup.write("/etc/ptah/ptah.json", json.dumps({"services": {"a": setup.services["from"]}}))
-    assert "outbound" in doctor(rc=0).stdout
-    assert "cannot be read: No such file" in doctor("--torrc", setup.folder + "/none", rc=66).stderr
-    assert "No such file" in doctor(setup.folder + "/none", rc=1).stdout

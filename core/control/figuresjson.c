@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The figures as JSON, for people's own programs, `ptah ctl` and the status
- * page.  Keys are camelCase and say their unit; none is ever left out but for
- * "reason" and "listen", which are null where there is none.
+ * page.  Keys are camelCase and say their unit.  None is ever left out but for
+ * "listen", which not everybody is told.
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/scrub.h"
 #include "control/figures.h"
+
+/* Longest reason. */
+#define REASON_MOST 1024
 
 /* What failed on the way is a NULL that ptah_json_set() hands on as -ENOMEM; the first sticks. */
 struct maker {
@@ -17,10 +22,8 @@ struct maker {
 static void
 set(struct maker *maker, struct ptah_json *object, const char *key, struct ptah_json *value)
 {
-	int rc = object != NULL ? ptah_json_set(object, key, value) : -1;
+	int rc = ptah_json_set(object, key, value);
 
-	if (object == NULL)
-		ptah_json_free(value);
 	if (rc != 0)
 		maker->rc = rc;
 }
@@ -119,6 +122,17 @@ dials(struct maker *maker, const struct ptah_stats *stats)
 	return object;
 }
 
+/* A reason may name an address, and is then no text for everybody. */
+static void
+set_reason(struct maker *maker, struct ptah_json *object, const char *reason, bool addresses)
+{
+	char text[REASON_MOST];
+
+	if (reason != NULL)
+		(void)ptah_scrub(reason, strlen(reason), addresses, text, sizeof(text));
+	set_text(maker, object, "reason", reason != NULL ? text : NULL);
+}
+
 static struct ptah_json *
 service_of(struct maker *maker, const struct ptah_figures_service *service, bool addresses)
 {
@@ -130,7 +144,7 @@ service_of(struct maker *maker, const struct ptah_figures_service *service, bool
 	set_text(maker, object, "role", ptah_figures_role(service->role));
 	set_text(maker, object, "mode", service->mode);
 	set_text(maker, object, "state", service->state);
-	set_text(maker, object, "reason", service->reason);
+	set_reason(maker, object, service->reason, addresses);
 	if (addresses)
 		set_text(maker, object, "listen", service->listen[0] != '\0' ? service->listen : NULL);
 	set_seconds(maker, object, "stateSeconds", service->since_s);

@@ -27,7 +27,7 @@ figures_of_two(void)
 	};
 	services[1] = (struct ptah_figures_service){
 		.label = "plain", .transport = "dummy", .mode = "transparent-TCP", .role = PTAH_CLIENT, .state = "failed",
-		.reason = "it is not there",
+		.reason = "192.0.2.7:443 is not there",
 	};
 	for (int i = 0; i < PTAH_STAT_N; i++)
 		ptah_stats_add(&services[0].stats, (enum ptah_stat)i, 1000 + (uint64_t)i);
@@ -66,6 +66,7 @@ no_address_is_in_it(void **state)
 	(void)state;
 	assert_null(strstr(text, "192.0.2.7"));
 	assert_null(strstr(page, "192.0.2.7"));
+	assert_non_null(strstr(page, "[scrubbed]:443 is not there"));
 	free(text);
 	free(page);
 	ptah_json_free(json);
@@ -145,7 +146,7 @@ json_says_the_same(void **state)
 	assert_string_equal(ptah_json_get(first, "listen")->text, "192.0.2.7:443");
 	assert_int_equal(strtoull(ptah_json_get(first, "probesHeld")->text, NULL, 10), 1000 + PTAH_STAT_PROBES_HELD);
 	assert_int_equal(ptah_json_get(first, "reason")->type, PTAH_JSON_NULL);
-	assert_string_equal(ptah_json_get(list->items[1], "reason")->text, "it is not there");
+	assert_string_equal(ptah_json_get(list->items[1], "reason")->text, "192.0.2.7:443 is not there");
 	ptah_json_free(json);
 }
 

@@ -184,12 +184,18 @@ def test_its_end_costs_its_own_links_only(tmp_path, compiled, echo, deed, how):
 def test_one_that_dies_at_once_is_given_more_and_more_time(tmp_path, compiled, echo):
     with Run(tmp_path, {"one": server(echo.port)}, [compiled("crash")]) as p:
         port = p.port("one")
+
+        def descriptors():
+            return len(os.listdir("/proc/%d/fd" % p.pid))
+
+        before = descriptors()
         for when in ("now", "in 100 ms", "in 200 ms", "in 400 ms"):
             seen = len(p.err_lines)
             # No connection is refused at any time; that one waits for the next process.
             assert ask(port) == ""
             p.wait_line(r"one: its process ended .* starts %s$" % when, "err", since=seen)
             p.wait_line(r"one: serves again", "err", since=seen)
+        harness.poll(lambda: descriptors() == before, what="the descriptors of the dead to be closed")
 
 
 def test_one_that_hangs_is_killed(tmp_path, compiled, echo):

@@ -38,7 +38,7 @@ static const struct metric metrics[] = {
 	{ "ptah_timeouts_total", COUNTER, "Dials and handshakes that ran into their limit.", NULL, { { NULL, PTAH_STAT_TIMEOUTS } }, 1 },
 	{ "ptah_accept_pauses_total", COUNTER, "Times that new connections waited, for want of descriptors or memory.", NULL,
 	    { { NULL, PTAH_STAT_ACCEPT_WAITS } }, 1 },
-	{ "ptah_connections_refused_total", COUNTER, "Connections closed unheard, by the bound of the service that was reached.", "limit",
+	{ "ptah_connections_refused_total", COUNTER, "New links that had to wait or were turned away, by the limit of the service that was reached.", "limit",
 	    { { "links", PTAH_STAT_REFUSED_LINKS }, { "rate", PTAH_STAT_REFUSED_RATE }, { "prefix", PTAH_STAT_REFUSED_PREFIX } }, 3 },
 	{ "ptah_plain_bytes_total", COUNTER, "Bytes on the side that trusts us.", "direction",
 	    { { "received", PTAH_STAT_PLAIN_BYTES_IN }, { "sent", PTAH_STAT_PLAIN_BYTES_OUT } }, 2 },

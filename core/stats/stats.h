@@ -53,7 +53,7 @@ enum ptah_stat {
 
 	PTAH_STAT_PROBES_HELD = PTAH_STAT_FAILED_END, /* a level: rejected peers whose connection is kept */
 	PTAH_STAT_REPLAYS,         /* handshakes and messages that had come before */
-	/* Connections that were closed unheard, by which bound of the service. */
+	/* Connections that a bound of the service let wait (links, rate), or turned away, by which. */
 	PTAH_STAT_REFUSED_LINKS,
 	PTAH_STAT_REFUSED_RATE,
 	PTAH_STAT_REFUSED_PREFIX,

@@ -36,6 +36,7 @@ struct ptah_listener {
 	struct event *event;
 	struct ptah_quota *quota;
 	struct ptah_gate *gate;
+	bool at_gate; /* somebody waits before it, and has been counted */
 	struct ptah_deadline rest;
 	struct ptah_often said;
 	ptah_accept_fn *fn;
@@ -141,7 +142,6 @@ static void on_rested(struct ptah_deadline *deadline, void *arg);
 static void
 rest_for(struct ptah_listener *listener, unsigned ms)
 {
-	ptah_stats_add(listener->stats, PTAH_STAT_ACCEPT_WAITS, 1);
 	event_del(listener->event);
 	(void)ptah_deadline_set(listener->worker, &listener->rest, ms, on_rested, listener); /* it is reserved */
 }
@@ -149,6 +149,7 @@ rest_for(struct ptah_listener *listener, unsigned ms)
 static void
 rest(struct ptah_listener *listener, const char *why)
 {
+	ptah_stats_add(listener->stats, PTAH_STAT_ACCEPT_WAITS, 1);
 	ptah_warn_often(&listener->said, AREA_WIRE, "new connections wait: %s", why);
 	rest_for(listener, REST_MS);
 }
@@ -161,7 +162,12 @@ rest_at_gate(struct ptah_listener *listener, int bound)
 
 	if (poll(&waits, 1, 0) != 1)
 		return;
-	ptah_gate_waits(listener->gate, listener->stats, bound);
+	/* One that waits is counted once, however often we look. */
+	if (!listener->at_gate) {
+		ptah_stats_add(listener->stats, PTAH_STAT_ACCEPT_WAITS, 1);
+		ptah_gate_waits(listener->gate, listener->stats, bound);
+	}
+	listener->at_gate = true;
 	rest_for(listener, GATE_REST_MS);
 }
 
@@ -254,6 +260,7 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		int rc = take_one(listener);
+		listener->at_gate = false;
 		if (rc == 1)
 			continue;
 		undo(listener);

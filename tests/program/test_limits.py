@@ -13,6 +13,7 @@ import harness
 import lines
 from harness import connect, echoes, free_port, poll, recv_exact
 from runner import Run, client, server
+from test_metrics import get, port_of, sample
 
 
 @contextlib.contextmanager
@@ -144,6 +145,26 @@ def test_more_of_a_prefix_are_reset(tmp_path, echo):
             poll(lambda: not is_reset(come, where, "127.0.0.3"), what="room")
             assert echoes(two)
         assert said(run, "linksPerPrefix") == 1
+
+
+def test_figures_say_which_limit_was_reached(tmp_path, echo):
+    """One that waits is counted once, however long; one that is reset, each time."""
+    limits = {"links": 2, "linksPerPrefix": 1}
+    with serving(tmp_path, server(echo.port, limits=limits), workers=1, metrics="127.0.0.1:0") as (run, where):
+        def refused(limit):
+            return sample(get(port_of(run), "/metrics")[2], "ptah_connections_refused_total", limit=limit)
+
+        with come(where) as one:
+            assert echoes(one)
+            for n in range(1, 4):
+                assert is_reset(come, where)
+                assert refused("prefix") == n
+            with come(where, "127.0.0.2") as two, come(where, "127.0.0.3") as three:
+                assert echoes(two) and waits(three, 0.5)
+                assert refused("links") == 1
+                one.close()
+                assert recv_exact(three, 4) == b"ping"
+        assert (refused("prefix"), refused("links"), refused("rate")) == (3, 1, 0)
 
 
 def test_failed_links_leave_their_prefix(tmp_path):

@@ -45,7 +45,7 @@ ptah_case_listen(const struct ptah_case *one, size_t i)
 
 /* ---- findings ------------------------------------------------------------------- */
 
-static char *
+static char *__attribute__((format(printf, 2, 0)))
 text_of(struct ptah_exam *exam, const char *format, va_list args)
 {
 	char *text;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -204,7 +205,7 @@ turns_away_who_cannot_wait(void **state)
 }
 
 #define THREADS 4
-#define ROUNDS 20000
+#define ROUNDS 5000u
 
 struct crowd {
 	struct ptah_gate *gate;
@@ -219,20 +220,24 @@ come_and_go(void *arg)
 {
 	struct crowd *crowd = arg;
 
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; crowd->n < ROUNDS; i++) {
 		unsigned prefix = (i * 7 + crowd->n) % 4;
 		struct ptah_addr from = { .sa.sa_family = AF_INET };
 		struct ptah_seat *seat;
 
 		from.v4.sin_addr.s_addr = htonl(0x0a000000u + prefix * 256 + i % 256);
-		if (ptah_gate_enter(crowd->gate) != 0)
+		if (ptah_gate_enter(crowd->gate) != 0) {
+			sched_yield(); /* who is inside may have been interrupted there */
 			continue;
+		}
 		crowd->too_many |= ++inside > 3;
 		if (ptah_gate_sit(crowd->gate, &stats, &from, &seat) == 0) {
 			crowd->too_many |= ++of_prefix[prefix] > 1;
 			crowd->n++;
 			of_prefix[prefix]--;
 			ptah_seat_leave(seat);
+		} else {
+			sched_yield();
 		}
 		inside--;
 		ptah_gate_leave(crowd->gate);
@@ -256,7 +261,6 @@ holds_when_all_workers_come_at_once(void **state)
 	for (unsigned i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], NULL);
 		assert_false(crowds[i].too_many);
-		assert_true(crowds[i].n > 0);
 	}
 	/* Nothing is left in it. */
 	for (int i = 0; i < 3; i++)

@@ -3,7 +3,7 @@
  * control/order.h: what is said over the control socket: one JSON object a line.
  *
  *     {"order": "status"}                  {"ok": true, "version": ..., "process": ..., "services": [...]}
- *     {"order": "links", "most": 100}      {"ok": true, "links": [...], "more": 0}
+ *     {"order": "links", "most": 100}      {"ok": true, "links": [...], "more": 0, "servicesNotListed": 0}
  *     {"order": "reload"}                  {"ok": true, "new": 1, "changed": 0, "gone": 0, "same": 3, "words": [...]}
  *     {"order": "drain", "seconds": 60}    {"progress": "12 links are open"} ... {"ok": true}
  *

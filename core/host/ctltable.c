@@ -232,6 +232,9 @@ ptah_ctltable_links(const struct ptah_json *answer, struct ptah_buf *out)
 	table_end(&table, out);
 	if (number_of(answer, "more") > 0)
 		ptah_buf_printf(out, "and %s more: --most shows as many as you like\n", text_of(answer, "more"));
+	if (number_of(answer, "servicesNotListed") > 0)
+		ptah_buf_printf(out, "isolated services keep their links to themselves (%s of them): see ptah ctl status\n",
+		    text_of(answer, "servicesNotListed"));
 	return out->rc;
 }
 

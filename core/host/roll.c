@@ -38,7 +38,7 @@ struct ptah_roll {
 	ptah_roll_fn *fn; /* NULL: forgotten */
 	void *arg;
 	struct one *plans;
-	size_t n_plans;
+	size_t n_plans, n_isolated;
 	struct sheet *sheets; /* by worker */
 	unsigned n_sheets;
 	unsigned n_open; /* sheets that are not back, and one for whoever hands them out */
@@ -160,6 +160,8 @@ make_list(struct ptah_roll *roll)
 	}
 	if (rc == 0)
 		rc = set_number(object, "more", (double)more, 0);
+	if (rc == 0)
+		rc = set_number(object, "servicesNotListed", (double)roll->n_isolated, 0);
 	ptah_json_free(list);
 	if (rc == 0)
 		return object;
@@ -197,6 +199,7 @@ add_plan(const struct ptah_run_row *row, void *arg)
 	struct ptah_roll *roll = arg;
 	struct one *more;
 
+	roll->n_isolated += row->cell != NULL;
 	if (!row->dispatcher)
 		return 0;
 	more = reallocarray(roll->plans, roll->n_plans + 1, sizeof(*more));

@@ -18,7 +18,8 @@ struct ptah_roll;
 struct ptah_run;
 
 /**
- * Hears the list, once: an object with "links", an array, and "more", how many there are beside; NULL: memory was out.
+ * Hears the list, once: an object with "links", an array, "more", how many there are beside, and
+ * "servicesNotListed", the isolated ones; NULL: memory was out.
  * Takes: list.
  */
 typedef void ptah_roll_fn(struct ptah_json *list, void *arg);

@@ -259,3 +259,14 @@ def test_who_goes_before_the_answer_is_forgotten(far, echo):
             conn.sendall(b'{"order": "%s"}\n' % (b"links", b"reload", b"status")[i % 3])
     harness.poll(lambda: far.ctl("links").returncode == 0, what="an answer")
     assert far.ctl("reload").returncode == 0
+
+
+def test_an_isolated_service_is_counted_but_its_links_are_not_listed(tmp_path, echo):
+    with Controlled(tmp_path, {"far": server(echo.port, isolate=True)}) as run:
+        run.wait_ready()
+        conns = open_links(run, 2)
+        done = run.ctl("links")
+        assert done.returncode == 0 and "isolated services keep their links to themselves (1 of them)" in done.stdout
+        harness.poll(lambda: json.loads(run.ctl("status", "--json").stdout)["services"][0]["linksOpen"] == 2, what="its figures")
+        for conn in conns:
+            conn.close()

@@ -308,6 +308,16 @@ ptah_dispatcher_flocks(const struct ptah_dispatcher *d)
 	return d->flocks;
 }
 
+bool
+ptah_dispatcher_is_outdated(const struct ptah_dispatcher *d)
+{
+	bool outdated = false;
+
+	for (size_t i = 0; i < d->n_services && !outdated; i++)
+		outdated = ptah_needs_changed(&d->services[i].needs, d->crew->registry);
+	return outdated;
+}
+
 void
 ptah_dispatcher_free(struct ptah_dispatcher *d)
 {

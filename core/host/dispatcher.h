@@ -55,6 +55,9 @@ void ptah_dispatcher_end(struct ptah_dispatcher *dispatcher, uint64_t until_ns);
 /** Where its links are, by worker; good until it is freed, and to be looked at on those workers only. */
 const struct ptah_flock *ptah_dispatcher_flocks(const struct ptah_dispatcher *dispatcher);
 
+/** Do names of modules that it works with stand for something else now (transport/needs.h)? */
+bool ptah_dispatcher_is_outdated(const struct ptah_dispatcher *dispatcher);
+
 /** It has ended.  NULL is fine. */
 void ptah_dispatcher_free(struct ptah_dispatcher *dispatcher);
 

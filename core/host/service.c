@@ -369,7 +369,7 @@ open_instance(struct ptah_service_run *run)
 		.bind = is_client(run) ? NULL : ptah_addr_format(&run->how.service->listen, bind),
 		.has_proxy = plan->proxy.scheme != PTAH_PROXY_NONE, .alone = plan->mode != PTAH_MODE_SOCKS5, .datagrams = ptah_mode_is_udp(plan->mode),
 		.workers = run->how.crew->workers, .n_workers = run->how.crew->n_workers,
-		.dial_how = run->how.dial, .turn = run->how.turn, .flocks = run->how.flocks, .tally = run->tally, .on_arrive = on_arrive,
+		.dial_how = run->how.dial, .turn = run->how.turn, .flocks = run->how.flocks, .tally = run->tally, .needs = &run->needs, .on_arrive = on_arrive,
 	};
 	char why[4200] = "";
 
@@ -408,6 +408,7 @@ ptah_service_init(struct ptah_service_run *run, const struct ptah_service_how *h
 	if (rc == 0)
 		return 0;
 	ptah_tally_close(run->tally);
+	ptah_needs_clear(&run->needs);
 	free(run->places);
 	return rc;
 }

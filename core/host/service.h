@@ -17,6 +17,7 @@
 #include "host/door.h"
 #include "loop/worker.h"
 #include "transport/instance.h"
+#include "transport/needs.h"
 #include "wire/dial.h"
 #include "wire/listen.h"
 
@@ -65,6 +66,7 @@ struct ptah_service_run {
 	/* Its own. */
 	struct ptah_instance *instance;
 	struct ptah_tally *tally;
+	struct ptah_needs needs; /* what was loaded for it */
 	struct ptah_gate *gate; /* NULL: nothing is bounded */
 	pthread_t opener;
 	bool heard;       /* that it is ready, or is not */

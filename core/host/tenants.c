@@ -63,7 +63,8 @@ are_same(const char *a, const char *b)
 bool
 ptah_tenant_is_of(const struct ptah_tenant *tenant, const struct ptah_plan *plan)
 {
-	return are_same(tenant->plan->fingerprint, plan->fingerprint) && are_same(tenant->plan->code, plan->code);
+	return are_same(tenant->plan->fingerprint, plan->fingerprint) && are_same(tenant->plan->code, plan->code) &&
+	    !(tenant->dispatcher && ptah_dispatcher_is_outdated(tenant->dispatcher));
 }
 
 void

@@ -321,6 +321,7 @@ open_on_main(void *arg)
 		.dial_how = parent->dial_how,
 		.turn = parent->turn,
 		.flocks = parent->flocks,
+		.needs = parent->needs,
 		.on_arrive = on_arrive,
 	};
 	char why[PTAH_WHY_TEXT];

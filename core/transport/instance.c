@@ -16,6 +16,7 @@
 #include "transport/home.h"
 #include "transport/loader.h"
 #include "transport/merge.h"
+#include "transport/needs.h"
 #include "transport/registry.h"
 #include "transport/shelf.h"
 #include "transport/stacks.h"
@@ -172,6 +173,7 @@ copy_wish(struct ptah_instance *instance, const struct ptah_instance_wish *wish)
 	instance->turn = wish->turn;
 	instance->flocks = wish->flocks;
 	instance->tally = wish->tally;
+	instance->needs = wish->needs;
 	instance->on_arrive = wish->on_arrive;
 	instance->n_workers = wish->n_workers;
 	instance->workers = calloc(wish->n_workers + 1, sizeof(struct ptah_worker *));
@@ -269,6 +271,8 @@ build(struct ptah_registry *registry, const struct ptah_instance_wish *wish, con
 	struct ptah_json *whole = NULL;
 	int rc = ptah_registry_find(registry, name, &found, why, why_room);
 
+	if (rc == 0 && wish->needs != NULL && ptah_needs_add(wish->needs, name, &found) < 0)
+		rc = out_of_memory(why, why_room);
 	if (rc == 0) {
 		instance = calloc(1, sizeof(*instance));
 		whole = ptah_merge_definition(found.options, options);

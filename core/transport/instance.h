@@ -30,6 +30,7 @@ struct ptah_state;
 struct ptah_state_look;
 struct ptah_flock;
 struct ptah_stats;
+struct ptah_needs;
 struct ptah_tally;
 struct ptah_instance;
 
@@ -81,6 +82,7 @@ struct ptah_instance {
 
 	/* This room's own. */
 	struct ptah_registry *registry;
+	struct ptah_needs *needs;         /* the wish's */
 	struct ptah_worker **workers;
 	struct ptah_worker *home_worker;  /* where the home lives, or would */
 	struct ptah_stopping *stopping;   /* kept for its end */
@@ -115,6 +117,7 @@ struct ptah_instance_wish {
 	unsigned turn;                   /* of those with one state the one with the highest writes it: ptah_state_join() */
 	struct ptah_flock *flocks;       /* lent for the life of its links, one for each worker; NULL: see ptah_instance */
 	struct ptah_tally *tally;        /* lent likewise; NULL: see ptah_instance */
+	struct ptah_needs *needs;        /* lent likewise: gets what is loaded for it, now and later; NULL: nobody asks */
 	ptah_arrive_fn *on_arrive;       /* server; may be NULL if no carrier is to be opened */
 };
 

@@ -85,6 +85,27 @@ def test_what_does_not_say_it_may_go_stays(tmp_path, echo):
         assert run.finish() == 0
 
 
+def test_what_a_carrier_opens_is_looked_at_too(tmp_path, echo, folder):
+    """The optimizer opens edition by itself; the configuration does not know of that."""
+    folder.rename(1)
+    member = {"name": "edition", "config": {"serverAddress": "127.0.0.1:%d" % echo.port}}
+    near = {"role": "client", "mode": "transparent-TCP", "transport": "optimizer", "listen": "127.0.0.1:0",
+            "options": {"transports": [member]}}
+    with run_of(tmp_path, folder, {"near": near}) as run:
+        where = run.wait_ready().where("near")
+        with connect(where) as old:
+            assert echoes(old)
+            assert "0 changed, 0 gone, 1 as they were" in run.reload()
+            folder.rename(2)
+            assert swap(run, "near") == where
+            assert "0 changed, 0 gone, 1 as they were" in run.reload()
+            with connect(where) as new:
+                assert echoes(new) and echoes(old)
+                assert copies(run.pid) == 2
+        run.check()
+        assert run.finish() == 0
+
+
 def test_the_same_again_changes_nothing(tmp_path, echo, folder):
     """A package that was installed anew, the same version."""
     folder.rename(1)

@@ -29,7 +29,7 @@ struct ptah_dispatcher {
 	struct ptah_flock *flocks;
 	struct ptah_service_run *services;
 	size_t n_services, n_begun, n_told; /* how many have had their turn to listen, and their line */
-	unsigned n_drained, n_ended; /* workers */
+	unsigned n_drained, n_ended, n_swept; /* workers */
 	size_t n_stopped;            /* services */
 	unsigned turn;
 	struct ptah_dial_how dial;
@@ -252,15 +252,38 @@ ptah_dispatcher_drain(struct ptah_dispatcher *d)
 /* --- death ------------------------------------------------------------------------ */
 
 static void
+on_worker_swept(struct ptah_worker *loop, void *arg)
+{
+	struct ptah_dispatcher *d = arg;
+
+	(void)loop;
+	if (++d->n_swept < d->crew->n_workers)
+		return;
+	d->over = true;
+	if (d->says->on_ended)
+		d->says->on_ended(d->arg);
+}
+
+/* A home may have let in a link for a transport of its own, until it ended. */
+static void
+sweep_here(struct ptah_worker *worker, void *arg)
+{
+	struct part *part = arg;
+
+	(void)worker;
+	ptah_flock_end(part->flock, -ECANCELED);
+	(void)ptah_worker_send(part->dispatcher->crew->loop, &part->ended, on_worker_swept, part->dispatcher);
+}
+
+static void
 on_service_stopped(void *arg)
 {
 	struct ptah_dispatcher *d = arg;
 
 	if (++d->n_stopped < d->n_services + 1)
 		return;
-	d->over = true;
-	if (d->says->on_ended)
-		d->says->on_ended(d->arg);
+	for (unsigned i = 0; i < d->crew->n_workers; i++)
+		(void)ptah_worker_send(d->crew->workers[i], &d->parts[i].end, sweep_here, &d->parts[i]);
 }
 
 /* All links are gone: modules, next. */

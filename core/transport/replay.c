@@ -321,21 +321,31 @@ read_all(struct ptah_replay *replay, struct ptah_span left, uint64_t now_s, int6
 	return rc == 0 && left.len > 0 ? -EBADMSG : rc;
 }
 
+/* Is it whole?  Without its sum then. */
+static int
+check_sum(struct ptah_span *text, const char **why)
+{
+	uint8_t sum[SUM_LEN];
+
+	*why = "it is no file of that kind";
+	if (text->len < HEAD_LEN + SUM_LEN || memcmp(text->at, MAGIC, MAGIC_LEN) != 0)
+		return -EBADMSG;
+	text->len -= SUM_LEN;
+	*why = "it is not as it was written";
+	if (crypto_generichash(sum, sizeof(sum), text->at, text->len, NULL, 0) != 0 ||
+	    memcmp(sum, text->at + text->len, sizeof(sum)) != 0)
+		return -EBADMSG;
+	*why = "what it says cannot be";
+	return 0;
+}
+
 int
 ptah_replay_load(struct ptah_replay *replay, struct ptah_span text, uint64_t now_s, int64_t wall_s, const char **why)
 {
-	uint8_t sum[SUM_LEN];
-	int rc;
+	int rc = check_sum(&text, why);
 
-	*why = "it is no file of that kind";
-	if (text.len < HEAD_LEN + SUM_LEN || memcmp(text.at, MAGIC, MAGIC_LEN) != 0)
-		return -EBADMSG;
-	text.len -= SUM_LEN;
-	*why = "it is not as it was written";
-	if (crypto_generichash(sum, sizeof(sum), text.at, text.len, NULL, 0) != 0 ||
-	    memcmp(sum, text.at + text.len, sizeof(sum)) != 0)
-		return -EBADMSG;
-	*why = "what it says cannot be";
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&replay->lock);
 	rc = read_all(replay, ptah_span_from(text, MAGIC_LEN), now_s, wall_s);
 	if (rc < 0) {
@@ -344,4 +354,60 @@ ptah_replay_load(struct ptah_replay *replay, struct ptah_span text, uint64_t now
 	}
 	pthread_mutex_unlock(&replay->lock);
 	return rc;
+}
+
+/* ---- from a process that goes on meanwhile --------------------------------------------- */
+
+/* What is new there is remembered from now on, so no shorter than it must be. */
+static int
+merge_epoch(struct ptah_replay *replay, uint32_t ttl_s, struct ptah_span *left, uint64_t now_s)
+{
+	uint64_t left_s, n, mark;
+	int rc = 0;
+
+	if (!take(left, 4, &left_s) || !take(left, 4, &n) || n > left->len / MARK_LEN)
+		return -EBADMSG;
+	while (n-- > 0 && rc >= 0) {
+		rc = take(left, MARK_LEN, &mark) && mark >> PTAH_MARK_BITS == 0 ? 0 : -EBADMSG;
+		if (rc == 0)
+			rc = ptah_marks_add(age_of(replay, ttl_s), mark, now_s);
+		replay->count += rc == 1;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int
+merge_all(struct ptah_replay *replay, struct ptah_span left, uint64_t now_s)
+{
+	uint64_t n_ages, ttl_s, n;
+	int rc = 0;
+
+	left = ptah_span_from(left, 8 + sizeof(replay->key));
+	if (!take(&left, 4, &n_ages) || n_ages > AGES_MOST)
+		return -EBADMSG;
+	while (n_ages-- > 0 && rc == 0) {
+		if (!take(&left, 4, &ttl_s) || !take(&left, 4, &n) || n > PTAH_EPOCHS_LIVE)
+			return -EBADMSG;
+		while (n-- > 0 && rc == 0)
+			rc = merge_epoch(replay, (uint32_t)ttl_s, &left, now_s);
+	}
+	return rc;
+}
+
+int
+ptah_replay_merge(struct ptah_replay *replay, struct ptah_span text, uint64_t now_s, int64_t wall_s)
+{
+	const char *why;
+	bool is_empty;
+	int rc = check_sum(&text, &why);
+
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&replay->lock);
+	is_empty = replay->n_ages == 0;
+	if (!is_empty)
+		rc = memcmp(text.at + MAGIC_LEN + 8, replay->key, sizeof(replay->key)) == 0 ?
+		    merge_all(replay, ptah_span_from(text, MAGIC_LEN), now_s) : -EEXIST;
+	pthread_mutex_unlock(&replay->lock);
+	return is_empty ? ptah_replay_load(replay, (struct ptah_span){ text.at, text.len + SUM_LEN }, now_s, wall_s, &why) : rc;
 }

@@ -50,6 +50,12 @@ size_t ptah_replay_size(struct ptah_replay *replay);
 int ptah_replay_save(struct ptah_replay *replay, uint64_t now_s, int64_t wall_s, uint8_t **out, size_t *len);
 
 /**
+ * Remember what another process has come to remember since it wrote what this set began with, or nothing yet.
+ * Fails: -EEXIST: it is not from there; -EBADMSG, -ENOMEM.
+ */
+int ptah_replay_merge(struct ptah_replay *replay, struct ptah_span text, uint64_t now_s, int64_t wall_s);
+
+/**
  * Remember what was written, in a set that is empty so far.
  * Fails: -EBADMSG (it is no such text, or damaged) and *why, -ENOMEM; the set is then empty.
  */

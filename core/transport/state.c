@@ -14,11 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 
 #define NAME_MAX_LEN 64
 #define LOCK "lock"
 #define GUARDED (-2) /* as a lock: none is needed */
+#define YIELDED (-3) /* as a lock: another process has it */
 
 struct ptah_state {
 	char *folder, *ptname;
@@ -31,6 +33,7 @@ struct ptah_state {
 struct ptah_states {
 	pthread_mutex_t lock; /* of all locks of them, too */
 	struct ptah_state *first;
+	bool yielded; /* to another process */
 };
 
 struct ptah_state *
@@ -238,13 +241,48 @@ take_lock(struct ptah_state *state)
 	if (state->states == NULL)
 		return take_lock_here(state);
 	pthread_mutex_lock(&state->states->lock);
-	if (!is_past(state)) {
+	if (!is_past(state) && !state->states->yielded) {
 		elder = elder_of(state);
 		if (elder != NULL)
 			hand_over(elder, state);
 		rc = take_lock_here(state);
 	}
 	pthread_mutex_unlock(&state->states->lock);
+	return rc;
+}
+
+void
+ptah_states_yield(struct ptah_states *states)
+{
+	pthread_mutex_lock(&states->lock);
+	states->yielded = true;
+	for (struct ptah_state *state = states->first; state != NULL; state = state->next) {
+		if (state->lock < 0)
+			continue;
+		close(state->lock);
+		state->lock = YIELDED;
+	}
+	pthread_mutex_unlock(&states->lock);
+}
+
+int
+ptah_states_regain(struct ptah_states *states)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&states->lock);
+	states->yielded = false;
+	for (struct ptah_state *state = states->first; state != NULL; state = state->next) {
+		int one = 0;
+
+		if (state->lock == YIELDED) {
+			state->lock = -1;
+			one = take_lock_here(state);
+		}
+		if (one != 0)
+			rc = one;
+	}
+	pthread_mutex_unlock(&states->lock);
 	return rc;
 }
 
@@ -335,6 +373,7 @@ struct ptah_writer {
 	struct job *first, **last;
 	size_t waiting; /* bytes */
 	bool closing, running;
+	bool held;              /* what comes waits */
 	bool busy;              /* with a job that it has taken */
 	pthread_cond_t idle;
 	atomic_bool muted;
@@ -364,7 +403,7 @@ take_job(struct ptah_writer *writer)
 	writer->busy = false;
 	if (writer->first == NULL)
 		pthread_cond_broadcast(&writer->idle);
-	while (writer->first == NULL && !writer->closing)
+	while ((writer->first == NULL || writer->held) && !writer->closing)
 		pthread_cond_wait(&writer->more, &writer->lock);
 	job = writer->first;
 	writer->busy = job != NULL;
@@ -399,8 +438,32 @@ void
 ptah_writer_settle(struct ptah_writer *writer)
 {
 	pthread_mutex_lock(&writer->lock);
-	while (writer->running && (writer->first != NULL || writer->busy))
+	while (writer->running && !writer->held && (writer->first != NULL || writer->busy))
 		pthread_cond_wait(&writer->idle, &writer->lock);
+	pthread_mutex_unlock(&writer->lock);
+}
+
+int
+ptah_writer_hold(struct ptah_writer *writer, uint64_t until_ns)
+{
+	const struct timespec until = { (time_t)(until_ns / PTAH_NS_PER_S), (long)(until_ns % PTAH_NS_PER_S) };
+	int rc = 0;
+
+	pthread_mutex_lock(&writer->lock);
+	while (rc == 0 && writer->running && (writer->first != NULL || writer->busy))
+		rc = -pthread_cond_clockwait(&writer->idle, &writer->lock, CLOCK_MONOTONIC, &until);
+	writer->held = rc == 0;
+	pthread_cond_signal(&writer->more); /* it may have been held before */
+	pthread_mutex_unlock(&writer->lock);
+	return rc;
+}
+
+void
+ptah_writer_release(struct ptah_writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	writer->held = false;
+	pthread_cond_signal(&writer->more);
 	pthread_mutex_unlock(&writer->lock);
 }
 

@@ -45,6 +45,14 @@ void ptah_states_free(struct ptah_states *states);
  */
 bool ptah_state_join(struct ptah_state *state, struct ptah_states *states, unsigned turn);
 
+/**
+ * Another process writes all of them from now on: give their locks up, and take none.  Nothing may wait in the writer,
+ * which is held (ptah_writer_hold()).
+ */
+void ptah_states_yield(struct ptah_states *states);
+/** That one has gone, and left no trace: have the locks again.  -EBUSY: somebody else was faster; the others are had. */
+int ptah_states_regain(struct ptah_states *states);
+
 /** Read a file: its length; -ENOENT, -ENOSPC (it is longer than 'out'), -EBUSY (in use elsewhere), -EINVAL (name) ... */
 long ptah_state_get(struct ptah_state *state, const char *name, struct ptah_room out);
 
@@ -75,6 +83,12 @@ int ptah_writer_start(struct ptah_writer *writer);
 void ptah_writer_mute(struct ptah_writer *writer);
 /** Waits until all that was put so far is written. */
 void ptah_writer_settle(struct ptah_writer *writer);
+/**
+ * Write what waits, and then nothing until ptah_writer_release(); what is put meanwhile waits.
+ * Fails: -ETIMEDOUT: not by then; it is not held.
+ */
+int ptah_writer_hold(struct ptah_writer *writer, uint64_t until_ns);
+void ptah_writer_release(struct ptah_writer *writer);
 /** Waits until all is written.  NULL is fine. */
 void ptah_writer_free(struct ptah_writer *writer);
 

@@ -269,6 +269,52 @@ refuses_a_text_that_was_changed(void **state)
 	free(text);
 }
 
+static struct ptah_span
+save(struct ptah_replay *replay, uint64_t now_s)
+{
+	uint8_t *text;
+	size_t len;
+
+	assert_int_equal(ptah_replay_save(replay, now_s, 1000, &text, &len), 0);
+	return (struct ptah_span){ text, len };
+}
+
+/* Two processes: what comes to the one is to be known to the other, too. */
+static void
+merges_what_another_process_remembers(void **state)
+{
+	struct ptah_replay *old = ptah_replay_new(1000), *heir = ptah_replay_new(1000), *stranger = ptah_replay_new(1000);
+	struct ptah_span text;
+
+	(void)state;
+	assert_int_equal(check(old, "", "first", 100, 5), 1);
+	text = save(old, 5);
+	assert_int_equal(ptah_replay_merge(heir, text, 7, 1000), 0);
+	free((void *)text.at);
+	assert_int_equal(check(heir, "", "heir's", 100, 8), 1);
+	assert_int_equal(check(old, "", "second", 100, 6), 1);
+	assert_int_equal(check(old, "", "of another time", 50, 6), 1);
+	text = save(old, 6);
+	assert_int_equal(ptah_replay_merge(heir, text, 9, 1000), 0);
+	assert_int_equal(ptah_replay_merge(heir, text, 9, 1000), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(check(heir, "", "first", 100, 10), 0);
+		assert_int_equal(check(heir, "", "second", 100, 10), 0);
+		assert_int_equal(check(heir, "", "heir's", 100, 10), 0);
+		assert_int_equal(check(heir, "", "of another time", 50, 10), 0);
+	}
+	assert_int_equal(check(heir, "", "third", 100, 10), 1);
+	/* One that has a key of its own cannot read it; and a text that was changed says nothing. */
+	assert_int_equal(check(stranger, "", "first", 100, 5), 1);
+	assert_int_equal(ptah_replay_merge(stranger, text, 9, 1000), -EEXIST);
+	((uint8_t *)text.at)[text.len - 20] ^= 1;
+	assert_int_equal(ptah_replay_merge(heir, text, 9, 1000), -EBADMSG);
+	free((void *)text.at);
+	ptah_replay_free(old);
+	ptah_replay_free(heir);
+	ptah_replay_free(stranger);
+}
+
 /* Resident memory of this process, in bytes. */
 static size_t
 resident(void)
@@ -315,6 +361,7 @@ main(void)
 		cmocka_unit_test(remembers_in_the_next_process_what_is_not_too_old),
 		cmocka_unit_test(carries_a_full_set_over),
 		cmocka_unit_test(refuses_a_text_that_was_changed),
+		cmocka_unit_test(merges_what_another_process_remembers),
 		cmocka_unit_test(knows_a_million_and_takes_hardly_a_fresh_one_for_a_replay),
 		cmocka_unit_test(web_078_a_million_salts_take_less_than_64_mib),
 	};

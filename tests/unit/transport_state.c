@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "transport/state.h"
 
 static char top[64], folder[128];
@@ -247,6 +248,68 @@ a_muted_writer_says_yes_and_writes_nothing(void **unused)
 	ptah_state_free(state);
 }
 
+/* Another process is to have all of it, and then it is not. */
+static void
+what_is_yielded_is_another_s_until_it_is_regained(void **unused)
+{
+	struct ptah_states *states = ptah_states_new();
+	struct ptah_state *ours = ptah_state_new(folder, "yield"), *later = ptah_state_new(folder, "yield2");
+	struct ptah_state *stranger = ptah_state_new(folder, "yield");
+	struct ptah_writer *writer = ptah_writer_new();
+	int written = 1;
+	char text[16];
+
+	(void)unused;
+	assert_false(ptah_state_join(ours, states, 1));
+	put_by(writer, ours, "old");
+	assert_int_equal(ptah_state_prepare(stranger, "file"), -EBUSY);
+	assert_int_equal(ptah_writer_hold(writer, ptah_clock_now_ns() + PTAH_NS_PER_S), 0);
+	ptah_states_yield(states);
+	assert_int_equal(ptah_state_prepare(stranger, "file"), 0);
+	/* Who begins now needs none, and what is put waits. */
+	assert_false(ptah_state_join(later, states, 2));
+	assert_int_equal(ptah_state_prepare(later, "file"), 0);
+	assert_int_equal(ptah_writer_put(writer, ours, "file", (struct ptah_span){ (const uint8_t *)"late", 4 }, on_written,
+	    &written), 0);
+	assert_int_equal(get(stranger, "file", text, sizeof(text)), 3);
+	assert_int_equal(ptah_states_regain(states), -EBUSY);
+	ptah_states_yield(states);
+	ptah_state_free(stranger);
+	assert_int_equal(ptah_states_regain(states), 0);
+	ptah_writer_release(writer);
+	ptah_writer_settle(writer);
+	assert_int_equal(written, 0);
+	assert_int_equal(get(ours, "file", text, sizeof(text)), 4);
+	stranger = ptah_state_new(folder, "yield");
+	assert_int_equal(ptah_state_prepare(stranger, "file"), -EBUSY);
+	ptah_state_free(stranger);
+	ptah_state_free(ours);
+	ptah_state_free(later);
+	ptah_writer_free(writer);
+	ptah_states_free(states);
+}
+
+static void
+a_held_writer_writes_at_its_end(void **unused)
+{
+	struct ptah_state *state = ptah_state_new(folder, "held");
+	struct ptah_writer *writer = ptah_writer_new();
+	int written = 1;
+	char text[16];
+
+	(void)unused;
+	assert_int_equal(put(state, "file", "old"), 0);
+	assert_int_equal(ptah_writer_hold(writer, ptah_clock_now_ns()), 0);
+	assert_int_equal(ptah_writer_put(writer, state, "file", (struct ptah_span){ (const uint8_t *)"newer", 5 }, on_written,
+	    &written), 0);
+	assert_int_equal(ptah_writer_hold(writer, ptah_clock_now_ns()), -ETIMEDOUT);
+	assert_int_equal(ptah_writer_hold(writer, ptah_clock_now_ns() + PTAH_NS_PER_S), 0);
+	ptah_writer_free(writer);
+	assert_int_equal(written, 0);
+	assert_int_equal(get(state, "file", text, sizeof(text)), 5);
+	ptah_state_free(state);
+}
+
 int
 main(void)
 {
@@ -259,6 +322,8 @@ main(void)
 		cmocka_unit_test(a_guarded_one_shares),
 		cmocka_unit_test(the_newest_alone_writes),
 		cmocka_unit_test(a_muted_writer_says_yes_and_writes_nothing),
+		cmocka_unit_test(what_is_yielded_is_another_s_until_it_is_regained),
+		cmocka_unit_test(a_held_writer_writes_at_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, set_place, clear_place);

@@ -17,6 +17,8 @@ struct ptah_place {
 	unsigned refs, n_workers;
 	unsigned backlog, keep_alive_s;
 	bool udp, adopted;
+	bool inherited; /* one of the references is ours */
+	bool shared;    /* another process has it, too */
 	char *name;
 	struct ptah_addr wanted, bound;
 	char interface[IFNAMSIZ];
@@ -231,6 +233,65 @@ ptah_place_take_adopted(struct ptah_places *places, const char *name, bool udp, 
 	return 0;
 }
 
+/* ---- between processes ---------------------------------------------------------------- */
+
+int
+ptah_places_each(const struct ptah_places *places,
+    int (*fn)(const struct ptah_place_want *want, const int *fds, unsigned n, void *arg), void *arg)
+{
+	int rc = 0;
+
+	for (const struct ptah_place *place = places->first; place != NULL && rc == 0; place = place->next) {
+		struct ptah_bounds bounds = { .family = place->family };
+		const struct ptah_place_want want = { .udp = place->udp, .addr = &place->wanted, .name = place->name,
+			.bounds = &bounds };
+
+		if (place->adopted)
+			continue;
+		memcpy(bounds.interface, place->interface, sizeof(bounds.interface));
+		rc = fn(&want, place->fds, place->n, arg);
+	}
+	return rc;
+}
+
+int
+ptah_places_inherit(struct ptah_places *places, const struct ptah_place_want *want, const int *fds, unsigned n)
+{
+	struct ptah_place *place;
+	int rc;
+
+	if (n != places->n_workers) {
+		while (n > 0)
+			close(fds[--n]);
+		return -EINVAL;
+	}
+	rc = ptah_places_preset(places, want, fds, &place);
+	if (rc == 0)
+		place->inherited = true;
+	return rc;
+}
+
+void
+ptah_places_settle(struct ptah_places *places)
+{
+	struct ptah_place *next;
+
+	for (struct ptah_place *place = places->first; place != NULL; place = next) {
+		next = place->next;
+		if (!place->inherited)
+			continue;
+		place->inherited = false;
+		(void)ptah_place_drop(place);
+	}
+}
+
+void
+ptah_places_share(struct ptah_places *places)
+{
+	for (struct ptah_place *place = places->first; place != NULL; place = place->next)
+		place->shared = true;
+}
+
 /* ---- what takers have -------------------------------------------------------------- */
 
 int
@@ -259,8 +320,10 @@ ptah_place_drop(struct ptah_place *place)
 {
 	if (place == NULL)
 		return true;
+	bool shared = place->shared;
+
 	if (--place->refs > 0)
 		return false;
 	place_free(place);
-	return true;
+	return !shared;
 }

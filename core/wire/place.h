@@ -55,6 +55,20 @@ int ptah_places_adopt(struct ptah_places *places, const char *name, int fd);
 /** As ptah_place_take(), for one of those, which all workers share.  -ENOENT, or -EPROTOTYPE: it is not of that kind. */
 int ptah_place_take_adopted(struct ptah_places *places, const char *name, bool udp, struct ptah_place **out);
 
+/** Look at each that was bound to an address; anything but 0 ends it, and is what this returns.  Lends: all. */
+int ptah_places_each(const struct ptah_places *places,
+    int (*fn)(const struct ptah_place_want *want, const int *fds, unsigned n, void *arg), void *arg);
+/**
+ * What another process says of one of its own: from now on it is a place here, for whoever wants it.
+ * Takes: 'n' descriptors, also on failure.
+ * Fails: -EINVAL: as many as there are workers it must be; -errno.
+ */
+int ptah_places_inherit(struct ptah_places *places, const struct ptah_place_want *want, const int *fds, unsigned n);
+/** Close those that were inherited and that nobody has taken. */
+void ptah_places_settle(struct ptah_places *places);
+/** Another process goes on at all that are there now: whoever drops one is told that somebody else has it. */
+void ptah_places_share(struct ptah_places *places);
+
 /** Descriptors of its sockets, one for each worker (-1: none, for a UDP socket that was adopted); and the address.  Gives: fds.  -errno, and then none is open. */
 int ptah_place_share(const struct ptah_place *place, int *fds, struct ptah_addr *bound);
 

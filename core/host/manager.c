@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -157,7 +158,7 @@ watch_workers(struct ptah_manager *m)
 /* --- birth and death --------------------------------------------------------------------------- */
 
 int
-ptah_manager_begin(struct ptah_manager **out, struct ptah_run *run, char *const envp[])
+ptah_manager_begin(struct ptah_manager **out, struct ptah_run *run, char *const envp[], bool kept)
 {
 	struct ptah_manager *m = calloc(1, sizeof(*m));
 	int rc = m ? ptah_notify_open(&m->notify, envp) : -ENOMEM;
@@ -167,6 +168,8 @@ ptah_manager_begin(struct ptah_manager **out, struct ptah_run *run, char *const 
 		free(m);
 		return rc;
 	}
+	if (kept)
+		m->notify.main_pid = getppid();
 	m->run = run;
 	m->loop = ptah_run_crew(run)->loop;
 	if (m->notify.watchdog_ns > 0)
@@ -179,6 +182,15 @@ ptah_manager_begin(struct ptah_manager **out, struct ptah_run *run, char *const 
 	ptah_run_watch(run, &m->watcher);
 	*out = m;
 	return 0;
+}
+
+void
+ptah_manager_hush(struct ptah_manager *m)
+{
+	if (!m)
+		return;
+	ptah_deadline_clear(&m->look);
+	ptah_notify_close(&m->notify);
 }
 
 void

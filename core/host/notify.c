@@ -69,7 +69,7 @@ ptah_notify_open(struct ptah_notify *notify, char *const envp[])
 	const char *where = ptah_env_get(envp, "NOTIFY_SOCKET");
 	int rc;
 
-	*notify = (struct ptah_notify){ .fd = -1 };
+	*notify = (struct ptah_notify){ .fd = -1, .main_pid = getpid() };
 	if (!where)
 		return 0;
 	rc = read_address(notify, where);
@@ -112,7 +112,7 @@ tell(const struct ptah_notify *notify, const char *format, ...)
 void
 ptah_notify_ready(const struct ptah_notify *notify, const char *status)
 {
-	tell(notify, "READY=1\nMAINPID=%ld\nSTATUS=%s", (long)getpid(), status);
+	tell(notify, "READY=1\nMAINPID=%ld\nSTATUS=%s", (long)notify->main_pid, status);
 }
 
 void

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 /** {.fd = -1}: nobody listens. */
@@ -22,6 +23,7 @@ struct ptah_notify {
 	int fd;
 	struct sockaddr_un to;
 	socklen_t to_len;
+	pid_t main_pid;       /* who the manager is to take us for */
 	uint64_t watchdog_ns; /* the manager kills us if it hears nothing for so long; 0: it does not */
 };
 

@@ -132,6 +132,7 @@ ptah_remember_begin(struct ptah_registry *registry, struct ptah_worker *loop, co
 	}
 	if (ptah_registry_guards_state(registry))
 		ptah_state_guard(remember->state);
+	(void)ptah_state_join(remember->state, ptah_registry_states(registry), 0);
 	rc = ptah_state_prepare(remember->state, NAME);
 	if (rc == 0)
 		rc = load(remember);
@@ -144,6 +145,13 @@ ptah_remember_begin(struct ptah_registry *registry, struct ptah_worker *loop, co
 		remember->state = NULL;
 	}
 	return remember;
+}
+
+void
+ptah_remember_now(struct ptah_remember *remember)
+{
+	if (remember != NULL && remember->state != NULL)
+		save(remember);
 }
 
 void

@@ -23,6 +23,9 @@ struct ptah_worker;
  */
 struct ptah_remember *ptah_remember_begin(struct ptah_registry *registry, struct ptah_worker *loop, const char *folder);
 
+/** Give what there is now to the registry's writer.  NULL is fine. */
+void ptah_remember_now(struct ptah_remember *remember);
+
 /** Give the last of it to the registry's writer: no link may run any more.  NULL is fine. */
 void ptah_remember_last(struct ptah_remember *remember);
 

@@ -20,26 +20,32 @@
 #include "host/checkfile.h"
 #include "host/crew.h"
 #include "host/harden.h"
+#include "host/keeper.h"
 #include "host/manager.h"
 #include "host/office.h"
 #include "host/process.h"
 #include "host/tenant.h"
 #include "host/tenants.h"
+#include "host/upgrade.h"
 #include "transport/registry.h"
 #include "transport/watch.h"
 #include "wire/place.h"
 
 /* What still lives when it is to end may take this long. */
 #define END_MS 3000
+/* A new program may take this long to serve; a module has a minute (PTAH_READY_MS). */
+#define UPGRADE_S 75
 
 /* By PTAH_LOG_PLAIN ... of config/runfile.h. */
 static const char *const formats[] = { "plain", "journal", "json", "auto", NULL };
 
-enum { LOG_FORMAT };
+enum { LOG_FORMAT, UPGRADABLE };
 
 const struct ptah_ask ptah_run_flags[] = {
 	[LOG_FORMAT] = { .name = "log-format", .value = "FORMAT", .type = PTAH_VALUE_WORD, .words = formats,
 	    .help = "write the log so, whatever logFormat of the file says" },
+	[UPGRADABLE] = { .name = "upgradable", .type = PTAH_VALUE_SWITCH,
+	    .help = "keep a parent process, so that `ptah ctl upgrade` can replace the program without closing a port" },
 	{ .name = NULL },
 };
 
@@ -57,6 +63,9 @@ struct ptah_run {
 	struct ptah_office *office;
 	uint64_t n_reloads, n_refused;
 	struct ptah_watch *watch; /* NULL: the file does not want it */
+	struct ptah_upgrade *upgrade; /* NULL: we have no keeper */
+	char *upgrade_why;            /* the last one failed */
+	bool upgrading;
 	ptah_log_output_fn *log_output; /* NULL: a file, or none yet */
 	int log_format; /* as the command was asked; -1: it was not */
 	bool changing; /* a start or a reload is under way */
@@ -158,35 +167,70 @@ inherit(struct ptah_run *run, const struct ptah_tenant *heir)
 	}
 }
 
+/* SIGHUP came when it could not be followed. */
 static void
-look_whether_settled(struct ptah_run *run)
+reload_again(struct ptah_run *run)
+{
+	if (run->again)
+		(void)ptah_run_reload(run, NULL, NULL);
+}
+
+/* All that could start has started: we serve from here on. */
+static void
+begin(struct ptah_run *run)
 {
 	size_t n = 0, n_serving = 0;
 
 	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next) {
-		if (tenant->state == PTAH_RUN_STARTS)
-			return;
 		n++;
 		n_serving += tenant->state == PTAH_RUN_SERVES;
-	}
-	if (!run->changing || run->busy)
-		return;
-	run->changing = false;
-	if (run->ready) {
-		tell(run, PTAH_RUN_EV_RELOADED);
-		return;
 	}
 	run->ready = true;
 	ptah_crew_set_quota(run->crew);
 	if (n > 0 && n_serving == 0) {
 		run->rc = EX_UNAVAILABLE;
 		ptah_run_end(run, "no service of the file starts");
-	} else {
-		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "ready", NULL, "ready: %zu of %zu services serve", n_serving, n);
-		tell(run, PTAH_RUN_EV_READY);
-		if (run->again)
-			(void)ptah_run_reload(run, NULL, NULL);
+		return;
 	}
+	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "ready", NULL, "ready: %zu of %zu services serve", n_serving, n);
+	tell(run, PTAH_RUN_EV_READY);
+	reload_again(run);
+}
+
+/* A program before us still serves: is all of it served here, too? */
+static void
+offer(struct ptah_run *run)
+{
+	char why[1000];
+
+	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next) {
+		if (tenant->state != PTAH_RUN_FAILED || !ptah_upgrade_was_served(run->upgrade, tenant->plan->label))
+			continue;
+		snprintf(why, sizeof(why), "%s does not start in the new program: %s", tenant->plan->label,
+		    tenant->reason ? tenant->reason : strerror(ENOMEM));
+		ptah_upgrade_fail(run->upgrade, why);
+		run->rc = EX_UNAVAILABLE;
+		ptah_run_end(run, "a service that the program before this one serves does not start");
+		return;
+	}
+	ptah_upgrade_ready(run->upgrade);
+}
+
+static void
+look_whether_settled(struct ptah_run *run)
+{
+	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
+		if (tenant->state == PTAH_RUN_STARTS)
+			return;
+	if (!run->changing || run->busy)
+		return;
+	run->changing = false;
+	if (run->ready)
+		tell(run, PTAH_RUN_EV_RELOADED);
+	else if (ptah_upgrade_is_heir(run->upgrade))
+		offer(run);
+	else
+		begin(run);
 }
 
 static void
@@ -398,8 +442,9 @@ ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_b
 	struct ptah_runfile file = { 0 };
 	int rc;
 
-	if (!run->ready || run->draining || run->ending)
+	if (!run->ready || run->upgrading || run->draining || run->ending)
 		return -EBUSY;
+	run->again = false;
 	tell(run, PTAH_RUN_EV_RELOADING);
 	ptah_watch_note(run->watch);
 	ptah_registry_refresh(run->crew->registry);
@@ -469,6 +514,100 @@ ptah_run_end(struct ptah_run *run, const char *why)
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "end", NULL, "ending: %s", why);
 	tell(run, PTAH_RUN_EV_ENDING);
 	ptah_worker_break(run->loop);
+}
+
+/* --- another program in our place ------------------------------------------------------------------ */
+
+/* Who sees us from outside: one process of ours at a time. */
+static int
+open_outside(struct ptah_run *run)
+{
+	int rc = ptah_manager_begin(&run->manager, run, run->envp, run->upgrade != NULL);
+
+	return rc == 0 ? ptah_office_begin(&run->office, run, run->loop) : rc;
+}
+
+static void
+on_hold(void *arg)
+{
+	const struct ptah_run *run = arg;
+
+	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
+		if (tenant->state == PTAH_RUN_SERVES)
+			ptah_upgrade_serves(run->upgrade, tenant->plan->label);
+}
+
+static void
+on_leave(void *arg)
+{
+	struct ptah_run *run = arg;
+
+	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "upgraded", NULL, "another process serves now: this one ends with its last link");
+	ptah_manager_hush(run->manager);
+	tell(run, PTAH_RUN_EV_UPGRADED);
+	ptah_run_drain(run, 0);
+}
+
+static void
+on_stay(const char *why, void *arg)
+{
+	struct ptah_run *run = arg;
+
+	free(run->upgrade_why);
+	run->upgrade_why = strdup(why);
+	run->upgrading = false;
+	ptah_event(PTAH_LOG_ERROR, AREA_HOST, "upgrade-failed", NULL, "not upgraded, and nothing has changed: %s", why);
+	tell(run, PTAH_RUN_EV_NOT_UPGRADED);
+	reload_again(run);
+}
+
+/* The start of an heir is over only now. */
+static void
+on_yours(void *arg)
+{
+	struct ptah_run *run = arg;
+
+	if (open_outside(run) != 0)
+		ptah_error(AREA_HOST, "some of what the program before this one did is not done any more");
+	begin(run);
+}
+
+static void
+on_lost(void *arg)
+{
+	ptah_run_end(arg, "the process that keeps this one has gone");
+}
+
+static const struct ptah_upgrade_says upgrade_says = {
+	.on_hold = on_hold, .on_leave = on_leave, .on_stay = on_stay, .on_yours = on_yours, .on_lost = on_lost,
+};
+
+int
+ptah_run_upgrade(struct ptah_run *run, char *why, size_t room)
+{
+	int rc = 0;
+
+	if (!run->upgrade) {
+		snprintf(why, room, "there is no parent process that holds the ports and could start another program: start ptah by "
+		    "\"ptah run --upgradable %s\", or restart it", run->path);
+		rc = -EOPNOTSUPP;
+	} else if (run->upgrading || run->changing || !run->ready || run->draining || run->ending) {
+		snprintf(why, room, "%s: try again when that is over", run->upgrading ? "an upgrade is under way" :
+		    run->draining || run->ending ? "ptah is about to end" : run->ready ? "a reload is under way" : "ptah has just started");
+		rc = -EBUSY;
+	} else if ((rc = ptah_upgrade_ask(run->upgrade)) != 0) {
+		snprintf(why, room, "the parent process does not answer: %s", strerror(-rc));
+	} else {
+		run->upgrading = true;
+		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "upgrade", NULL, "starting another program in the place of this one");
+	}
+	return rc;
+}
+
+const char *
+ptah_run_upgrade_why(const struct ptah_run *run)
+{
+	return run->upgrade_why ? run->upgrade_why : strerror(ENOMEM);
 }
 
 /* --- what comes from outside ------------------------------------------------------------------ */
@@ -580,16 +719,31 @@ static int
 start_crew(struct ptah_run *run)
 {
 	const struct ptah_runfile *file = &run->file;
-	unsigned n = ptah_process_processors();
+	unsigned n = ptah_process_processors(), kept = ptah_upgrade_workers(run->upgrade);
 	const struct ptah_crew_how how = {
-		.n_workers = file->workers > 0 ? file->workers : n < 8 ? n : 8, .peer_timeout_s = file->peer_timeout_s,
+		.n_workers = kept > 0 ? kept : file->workers > 0 ? file->workers : n < 8 ? n : 8, .peer_timeout_s = file->peer_timeout_s,
 		.module_path = file->module_path, .module_dir = file->module_dir,
 		.replay_folder = file->replay_state ? file->state_dir : NULL,
 		.descriptors = ptah_process_raise_descriptors(), .serves = true, .hot = true, .envp = run->envp,
 	};
 
+	if (kept > 0 && file->workers > 0 && kept != file->workers)
+		ptah_warn(AREA_HOST, "workers has changed: sockets are there for %u, so that takes effect when ptah is started anew", kept);
 	run->crew = ptah_crew_start(&how, run->loop);
 	return run->crew ? 0 : -errno;
+}
+
+/* The file cannot be used: say so to whoever started us. */
+static int
+refuse(struct ptah_run *run, int rc, const struct ptah_buf *words)
+{
+	char why[2000];
+
+	snprintf(why, sizeof(why), "%s cannot be used%s%s%.*s", run->path, rc == -EINVAL ? ":\n" : ": ", rc == -EINVAL ? "" : strerror(-rc),
+	    (int)words->len, words->at ? (const char *)words->at : "");
+	ptah_upgrade_fail(run->upgrade, why);
+	fprintf(stderr, "ptah: %s cannot be used%s%s\n", run->path, rc == -EINVAL ? "" : ": ", rc == -EINVAL ? "" : strerror(-rc));
+	return rc == -EINVAL ? EX_CONFIG : EX_SOFTWARE;
 }
 
 /* An exit status; EX_OK: it runs. */
@@ -597,22 +751,26 @@ static int
 start(struct ptah_run *run)
 {
 	struct ptah_run_reload how = { 0 };
+	struct ptah_buf words = { 0 };
 	int rc;
 
 	/* Until the file says where to, what is wrong with it goes to whoever started us. */
 	(void)ptah_log_add(PTAH_LOG_WARN, ptah_log_to_stderr, NULL);
-	rc = read_file(run, &run->file, &how, NULL);
+	rc = read_file(run, &run->file, &how, &words);
 	ptah_log_remove(ptah_log_to_stderr, NULL);
-	if (rc < 0) {
-		fprintf(stderr, "ptah: %s cannot be used%s%s\n", run->path, rc == -EINVAL ? "" : ": ", rc == -EINVAL ? "" : strerror(-rc));
-		return rc == -EINVAL ? EX_CONFIG : EX_SOFTWARE;
-	}
+	if (rc < 0)
+		rc = refuse(run, rc, &words);
+	ptah_buf_clear(&words);
+	if (rc != 0)
+		return rc;
 	rc = open_log(run);
 	if (rc < 0) {
 		fprintf(stderr, "ptah: cannot write the log %s: %s\n", run->file.log_file ? run->file.log_file : "", strerror(-rc));
 		return EX_CANTCREAT;
 	}
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "begin", NULL, "ptah %s begins", PACKAGE_VERSION);
+	if (run->upgrade && ptah_upgrade_meet(run->upgrade) != 0)
+		return EX_SOFTWARE; /* there is no keeper any more */
 	rc = ptah_harden(&run->hardened, &run->file, run->path, run->envp, run->spawns);
 	if (rc < 0)
 		return EX_SOFTWARE;
@@ -622,10 +780,10 @@ start(struct ptah_run *run)
 		rc = start_crew(run);
 	if (rc == 0)
 		rc = adopt(run);
-	if (rc == 0)
-		rc = ptah_manager_begin(&run->manager, run, run->envp);
-	if (rc == 0)
-		rc = ptah_office_begin(&run->office, run, run->loop);
+	if (rc == 0 && run->upgrade)
+		rc = ptah_upgrade_begin(run->upgrade, run->crew, &upgrade_says, run);
+	if (rc == 0 && !ptah_upgrade_is_heir(run->upgrade))
+		rc = open_outside(run);
 	if (rc < 0) {
 		ptah_error_rc(AREA_HOST, rc, "cannot start");
 		return EX_SOFTWARE;
@@ -647,6 +805,7 @@ finish(struct ptah_run *run, int rc)
 	ptah_watch_stop(run->watch);
 	run->watch = NULL;
 	run->over = !run->tenants;
+	ptah_upgrade_close(run->upgrade);
 	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = next) {
 		next = tenant->next;
 		ptah_tenant_end(tenant);
@@ -658,6 +817,7 @@ finish(struct ptah_run *run, int rc)
 	}
 	ptah_office_free(run->office);
 	ptah_manager_end(run->manager);
+	free(run->upgrade_why);
 	if (run->on_end)
 		event_free(run->on_end);
 	if (run->on_other)
@@ -669,17 +829,40 @@ finish(struct ptah_run *run, int rc)
 		ptah_log_remove(run->log_output, NULL);
 }
 
+/* We are to be kept: become the keeper, and begin again as its program. */
+static int
+be_kept(const struct ptah_asked *asked, char *envp[])
+{
+	const char *argv[7] = { NULL, "run" };
+	size_t n = 2;
+
+	if (asked->value[LOG_FORMAT]) {
+		argv[n++] = "--log-format";
+		argv[n++] = asked->value[LOG_FORMAT];
+	}
+	argv[n++] = "--upgradable";
+	argv[n++] = asked->operand;
+	return ptah_keeper_run(argv, envp, UPGRADE_S);
+}
+
 int
 ptah_run_command(const struct ptah_asked *asked, char *envp[])
 {
 	struct ptah_run run = { .path = asked->operand, .envp = envp, .log_format = -1 };
 	int rc;
 
+	if (asked->value[UPGRADABLE] && !ptah_keeper_is_there(envp))
+		return be_kept(asked, envp);
 	for (int i = 0; asked->value[LOG_FORMAT] && formats[i]; i++)
 		if (strcasecmp(asked->value[LOG_FORMAT], formats[i]) == 0)
 			run.log_format = i;
 
 	ptah_process_hear_libevent();
+	rc = ptah_upgrade_open(&run.upgrade, envp);
+	if (rc < 0) {
+		fprintf(stderr, "ptah: " "PTAH_KEEPER is ptah's own word to itself, and makes no sense here: unset it\n");
+		return EX_USAGE;
+	}
 	rc = ptah_process_take_signals(&run.signals);
 	if (rc < 0) {
 		fprintf(stderr, "ptah: cannot take signals: %s\n", strerror(-rc));

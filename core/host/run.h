@@ -83,6 +83,15 @@ void ptah_run_drain(struct ptah_run *run, unsigned limit_s);
 /** End now. */
 void ptah_run_end(struct ptah_run *run, const char *why);
 
+/**
+ * Begin to put the program file, as it lies there now, in our place: a new process of it takes all sockets over, and once
+ * it serves this one drains.  PTAH_RUN_EV_UPGRADED or _NOT_UPGRADED follows; a failed one changes nothing.
+ * Fails, and 'why': -EOPNOTSUPP: there is no parent process that could start it; -EBUSY: not now.
+ */
+int ptah_run_upgrade(struct ptah_run *run, char *why, size_t room);
+/** Why the last one failed; lent until the next. */
+const char *ptah_run_upgrade_why(const struct ptah_run *run);
+
 /* What a watcher hears. */
 #define PTAH_RUN_EV_READY 0     /* once: each service serves, or has failed */
 #define PTAH_RUN_EV_RELOADING 1
@@ -90,6 +99,8 @@ void ptah_run_end(struct ptah_run *run, const char *why);
 #define PTAH_RUN_EV_DRAINING 3
 #define PTAH_RUN_EV_ENDING 4
 #define PTAH_RUN_EV_SERVICE 5   /* a row has another state */
+#define PTAH_RUN_EV_UPGRADED 6  /* another process serves from now on, and opens what we had open beside the services; we drain */
+#define PTAH_RUN_EV_NOT_UPGRADED 7
 
 /** Embed it; its memory stays as it is for the life of the run. */
 struct ptah_run_watcher {

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/upgrade.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "config/source.h"
+#include "host/crew.h"
+#include "host/keeperwords.h"
+#include "host/remember.h"
+#include "loop/deadline.h"
+#include "transport/registry.h"
+#include "transport/replay.h"
+#include "transport/state.h"
+#include "wire/pass.h"
+#include "wire/place.h"
+
+/* What waits to be written may take so long, or there is no upgrade. */
+#define SETTLE_NS (3 * PTAH_NS_PER_S)
+/* While links end, what came to them is told so often: who copies it is to be known to the next program, too. */
+#define TELL_MS 5000
+/* Descriptors that are handed over; there are a few for each address. */
+#define HANDED_MOST 4096u
+
+/* A word that was passed on, with what came along. */
+struct handed {
+	struct handed *next;
+	unsigned n;
+	int fds[PTAH_PASS_MOST];
+	struct ptah_keeper_word word;
+};
+
+struct ptah_upgrade {
+	int fd;
+	bool heir;
+	unsigned n_workers;
+	struct handed *handed; /* what an heir was given, until there is a crew; and the labels, to the end */
+	unsigned n_handed;
+	struct ptah_crew *crew;
+	const struct ptah_upgrade_says *says;
+	void *arg;
+	struct event *on_word;
+	struct ptah_deadline tell;
+	uint64_t n_told; /* of the replay filter */
+	bool holding;    /* state is not written */
+	bool leaving;    /* another one serves */
+	int rc;          /* of what was handed over */
+};
+
+static int
+tell_with(const struct ptah_upgrade *upgrade, uint32_t what, uint64_t value, const char *text, const int *fds, unsigned n)
+{
+	struct ptah_keeper_word word = { .what = what, .value = value };
+	size_t len = strnlen(text, sizeof(word.text) - 1);
+
+	memcpy(word.text, text, len);
+	return ptah_pass_send(upgrade->fd, &word, PTAH_KEEPER_HEAD + len, fds, n);
+}
+
+static int
+tell(const struct ptah_upgrade *upgrade, uint32_t what)
+{
+	return tell_with(upgrade, what, 0, "", NULL, 0);
+}
+
+/* The next word.  Gives: fds.  -EPIPE: there will be none. */
+static int
+receive(const struct ptah_upgrade *upgrade, struct ptah_keeper_word *word, int *fds, unsigned *n)
+{
+	ssize_t len;
+
+	*n = PTAH_PASS_MOST;
+	len = ptah_pass_receive(upgrade->fd, word, sizeof(*word) - 1, fds, n);
+	if (len < (ssize_t)PTAH_KEEPER_HEAD)
+		return -EPIPE;
+	((char *)word)[len] = '\0';
+	return 0;
+}
+
+static void
+close_all(int *fds, unsigned *n)
+{
+	while (*n > 0)
+		close(fds[--*n]);
+}
+
+/* ---- what the replay filter remembers ---------------------------------------------------- */
+
+static int
+tell_replay(struct ptah_upgrade *upgrade)
+{
+	struct ptah_replay *replay = ptah_registry_replay(upgrade->crew->registry);
+	uint8_t *text = NULL;
+	size_t len = 0;
+	int fd = -1, rc = replay ? 0 : -ENOMEM;
+
+	if (rc == 0) {
+		upgrade->n_told = ptah_replay_count(replay);
+		rc = ptah_replay_save(replay, ptah_clock_now_ns() / PTAH_NS_PER_S, ptah_clock_wall_s(), &text, &len);
+	}
+	if (rc == 0 && (fd = memfd_create("replay", MFD_CLOEXEC)) == -1)
+		rc = -errno;
+	if (rc == 0 && (ptah_write_full(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) == -1))
+		rc = -EIO;
+	if (rc == 0)
+		rc = tell_with(upgrade, PTAH_KEEPER_REPLAY, 0, "", &fd, 1);
+	if (fd != -1)
+		close(fd);
+	free(text);
+	return rc;
+}
+
+static void
+on_tell(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_upgrade *upgrade = arg;
+	struct ptah_replay *replay = ptah_registry_replay(upgrade->crew->registry);
+
+	(void)deadline;
+	if (replay && ptah_replay_count(replay) != upgrade->n_told)
+		(void)tell_replay(upgrade);
+	(void)ptah_deadline_set(upgrade->crew->loop, &upgrade->tell, TELL_MS, on_tell, upgrade); /* it is reserved */
+}
+
+static int
+take_replay(struct ptah_upgrade *upgrade, int fd)
+{
+	struct ptah_replay *replay = ptah_registry_replay(upgrade->crew->registry);
+	off_t len = lseek(fd, 0, SEEK_END);
+	uint8_t *text = len > 0 && (size_t)len <= PTAH_STATE_MAX ? malloc((size_t)len) : NULL;
+	int rc = replay && text ? 0 : -ENOMEM;
+
+	if (rc == 0 && pread(fd, text, (size_t)len, 0) != (ssize_t)len)
+		rc = -EIO;
+	if (rc == 0)
+		rc = ptah_replay_merge(replay, (struct ptah_span){ text, (size_t)len }, ptah_clock_now_ns() / PTAH_NS_PER_S,
+		    ptah_clock_wall_s());
+	free(text);
+	if (rc != 0)
+		ptah_warn_rc(AREA_HOST, rc, "what the program before this one remembers of replays is not known here");
+	return rc;
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+static int
+tell_place(const struct ptah_place_want *want, const int *fds, unsigned n, void *arg)
+{
+	const struct ptah_upgrade *upgrade = arg;
+	char addr[PTAH_ADDR_TEXT], text[PTAH_KEEPER_TEXT];
+
+	snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%d", want->udp ? "udp" : "tcp", ptah_addr_format(want->addr, addr), want->name,
+	    want->bounds->interface, want->bounds->family);
+	return tell_with(upgrade, PTAH_KEEPER_PLACE, 0, text, fds, n);
+}
+
+static int
+take_place(struct ptah_upgrade *upgrade, struct handed *handed)
+{
+	char *rest = handed->word.text, *kind = strsep(&rest, "\n"), *addr_text = strsep(&rest, "\n"), *name = strsep(&rest, "\n"),
+	     *interface = strsep(&rest, "\n"), *family = strsep(&rest, "\n");
+	struct ptah_bounds bounds = { 0 };
+	struct ptah_addr addr;
+	const struct ptah_place_want want = { .udp = strcmp(kind, "udp") == 0, .addr = &addr, .name = name, .bounds = &bounds };
+	unsigned n = handed->n;
+
+	if (!family || ptah_addr_parse(&addr, addr_text) != 0 || strlen(interface) >= sizeof(bounds.interface) || n == 0)
+		return -EINVAL;
+	memcpy(bounds.interface, interface, strlen(interface) + 1);
+	bounds.family = (int)strtol(family, NULL, 10);
+	handed->n = 0;
+	return ptah_places_inherit(upgrade->crew->places, &want, handed->fds, n);
+}
+
+static int
+take_adopted(struct ptah_upgrade *upgrade, struct handed *handed)
+{
+	int rc;
+
+	if (handed->n != 1)
+		return -EINVAL;
+	handed->n = 0;
+	rc = ptah_places_adopt(upgrade->crew->places, handed->word.text, handed->fds[0]);
+	if (rc == -EEXIST)
+		ptah_error(AREA_HOST, "two inherited sockets have the name \"%s\": one of them must go "
+		    "(for IPv4 and IPv6, one with BindIPv6Only=both is enough)", handed->word.text);
+	return rc;
+}
+
+static int
+take(struct ptah_upgrade *upgrade, struct handed *handed)
+{
+	switch (handed->word.what) {
+	case PTAH_KEEPER_PLACE:
+		return take_place(upgrade, handed);
+	case PTAH_KEEPER_ADOPTED:
+		return take_adopted(upgrade, handed);
+	case PTAH_KEEPER_REPLAY:
+		(void)take_replay(upgrade, handed->fds[0]); /* told, and no reason not to serve */
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* ---- before there are threads ------------------------------------------------------------------ */
+
+int
+ptah_upgrade_open(struct ptah_upgrade **out, char *const envp[])
+{
+	const char *number = ptah_env_get(envp, PTAH_KEEPER_VARIABLE);
+	struct ptah_upgrade *upgrade;
+	int type, fd = number ? (int)strtol(number, NULL, 10) : -1;
+	socklen_t len = sizeof(type);
+
+	*out = NULL;
+	if (!number)
+		return 0;
+	if (fd <= STDERR_FILENO || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1 || type != SOCK_SEQPACKET ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
+		return -EINVAL;
+	upgrade = calloc(1, sizeof(*upgrade));
+	if (!upgrade)
+		return -ENOMEM;
+	upgrade->fd = fd;
+	*out = upgrade;
+	return 0;
+}
+
+void
+ptah_upgrade_close(struct ptah_upgrade *upgrade)
+{
+	if (!upgrade)
+		return;
+	if (upgrade->leaving)
+		on_tell(NULL, upgrade);
+	if (upgrade->on_word)
+		event_free(upgrade->on_word);
+	ptah_deadline_clear(&upgrade->tell);
+	while (upgrade->handed) {
+		struct handed *handed = upgrade->handed;
+
+		upgrade->handed = handed->next;
+		close_all(handed->fds, &handed->n);
+		free(handed);
+	}
+	close(upgrade->fd);
+	free(upgrade);
+}
+
+int
+ptah_upgrade_meet(struct ptah_upgrade *upgrade)
+{
+	struct handed **end = &upgrade->handed;
+	int rc = tell(upgrade, PTAH_KEEPER_CHECKED);
+
+	while (rc == 0) {
+		struct handed *handed = calloc(1, sizeof(*handed));
+
+		if (!handed)
+			return -ENOMEM;
+		rc = receive(upgrade, &handed->word, handed->fds, &handed->n);
+		upgrade->n_handed += handed->n;
+		*end = handed;
+		end = &handed->next;
+		if (rc != 0 || upgrade->n_handed > HANDED_MOST)
+			return -EPIPE;
+		if (handed->word.what == PTAH_KEEPER_WORKERS)
+			upgrade->n_workers = (unsigned)handed->word.value;
+		if (handed->word.what == PTAH_KEEPER_GO) {
+			upgrade->heir = handed->word.value == 1;
+			break;
+		}
+	}
+	return rc;
+}
+
+bool
+ptah_upgrade_is_heir(const struct ptah_upgrade *upgrade)
+{
+	return upgrade && upgrade->heir;
+}
+
+unsigned
+ptah_upgrade_workers(const struct ptah_upgrade *upgrade)
+{
+	return upgrade && upgrade->n_workers <= PTAH_WORKERS_MAX ? upgrade->n_workers : 0;
+}
+
+bool
+ptah_upgrade_was_served(const struct ptah_upgrade *upgrade, const char *label)
+{
+	for (const struct handed *handed = upgrade->handed; handed; handed = handed->next)
+		if (handed->word.what == PTAH_KEEPER_SERVES && strcmp(handed->word.text, label) == 0)
+			return true;
+	return false;
+}
+
+void
+ptah_upgrade_fail(struct ptah_upgrade *upgrade, const char *why)
+{
+	if (upgrade)
+		(void)tell_with(upgrade, PTAH_KEEPER_FAILED, 0, why, NULL, 0);
+}
+
+/* ---- at work --------------------------------------------------------------------------------------- */
+
+/* The next one is about to read what we wrote: nothing is written from here on. */
+static int
+hold_state(struct ptah_upgrade *upgrade)
+{
+	struct ptah_registry *registry = upgrade->crew->registry;
+	struct ptah_writer *writer = ptah_registry_writer(registry);
+	int rc;
+
+	if (!writer)
+		return -ENOMEM;
+	ptah_remember_now(upgrade->crew->remember);
+	rc = ptah_writer_hold(writer, ptah_clock_now_ns() + SETTLE_NS);
+	if (rc != 0)
+		return rc;
+	ptah_states_yield(ptah_registry_states(registry));
+	upgrade->holding = true;
+	return 0;
+}
+
+/* Takes the state back, or leaves it to the next one for good. */
+static void
+release_state(struct ptah_upgrade *upgrade, bool ours)
+{
+	struct ptah_registry *registry = upgrade->crew->registry;
+
+	if (!upgrade->holding)
+		return;
+	upgrade->holding = false;
+	if (!ours)
+		ptah_writer_mute(ptah_registry_writer(registry));
+	else if (ptah_states_regain(ptah_registry_states(registry)) != 0)
+		ptah_warn(AREA_HOST, "another process has taken some of the state");
+	ptah_writer_release(ptah_registry_writer(registry));
+}
+
+static void
+on_hold(struct ptah_upgrade *upgrade)
+{
+	int rc = hold_state(upgrade);
+
+	if (rc == 0)
+		rc = tell_with(upgrade, PTAH_KEEPER_WORKERS, upgrade->crew->n_workers, "", NULL, 0);
+	if (rc == 0)
+		rc = ptah_places_each(upgrade->crew->places, tell_place, upgrade);
+	if (rc == 0)
+		rc = tell_replay(upgrade);
+	upgrade->rc = rc;
+	if (rc == 0)
+		upgrade->says->on_hold(upgrade->arg);
+	if (upgrade->rc == 0)
+		upgrade->rc = tell(upgrade, PTAH_KEEPER_GIVEN);
+	if (upgrade->rc != 0) {
+		char why[256];
+
+		snprintf(why, sizeof(why), rc == -ETIMEDOUT ? "state files cannot be written in time" :
+		    "the old program cannot hand over: %s", strerror(-upgrade->rc));
+		ptah_upgrade_fail(upgrade, why);
+	}
+}
+
+static void
+on_leave(struct ptah_upgrade *upgrade)
+{
+	/* Whoever drops one is told that it is not the last. */
+	ptah_places_share(upgrade->crew->places);
+	release_state(upgrade, false);
+	upgrade->leaving = true;
+	upgrade->says->on_leave(upgrade->arg);
+	on_tell(NULL, upgrade);
+	(void)tell(upgrade, PTAH_KEEPER_LEFT);
+}
+
+static void
+hear(struct ptah_upgrade *upgrade, const struct ptah_keeper_word *word, const int *fds, unsigned n)
+{
+	switch (word->what) {
+	case PTAH_KEEPER_HOLD:
+		on_hold(upgrade);
+		break;
+	case PTAH_KEEPER_LEAVE:
+		on_leave(upgrade);
+		break;
+	case PTAH_KEEPER_STAY:
+		release_state(upgrade, true);
+		upgrade->says->on_stay(word->text, upgrade->arg);
+		break;
+	case PTAH_KEEPER_YOURS:
+		ptah_places_settle(upgrade->crew->places);
+		upgrade->says->on_yours(upgrade->arg);
+		break;
+	case PTAH_KEEPER_REPLAY:
+		if (n == 1)
+			(void)take_replay(upgrade, fds[0]);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_word(evutil_socket_t fd, short what, void *arg)
+{
+	struct ptah_upgrade *upgrade = arg;
+	struct ptah_keeper_word word;
+	int fds[PTAH_PASS_MOST];
+	unsigned n;
+
+	(void)fd;
+	(void)what;
+	if (receive(upgrade, &word, fds, &n) == 0) {
+		hear(upgrade, &word, fds, n);
+		close_all(fds, &n);
+		return;
+	}
+	event_del(upgrade->on_word);
+	upgrade->says->on_lost(upgrade->arg);
+}
+
+int
+ptah_upgrade_begin(struct ptah_upgrade *upgrade, struct ptah_crew *crew, const struct ptah_upgrade_says *says, void *arg)
+{
+	int rc = ptah_deadline_reserve(crew->loop, TELL_MS);
+
+	upgrade->crew = crew;
+	upgrade->says = says;
+	upgrade->arg = arg;
+	for (struct handed *handed = upgrade->handed; handed && rc == 0; handed = handed->next)
+		rc = take(upgrade, handed);
+	if (rc != 0)
+		return rc;
+	upgrade->on_word = event_new(crew->loop->base, upgrade->fd, EV_READ | EV_PERSIST, on_word, upgrade);
+	return upgrade->on_word && event_add(upgrade->on_word, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+void
+ptah_upgrade_ready(struct ptah_upgrade *upgrade)
+{
+	(void)tell(upgrade, PTAH_KEEPER_READY);
+}
+
+int
+ptah_upgrade_ask(struct ptah_upgrade *upgrade)
+{
+	return tell(upgrade, PTAH_KEEPER_UPGRADE);
+}
+
+void
+ptah_upgrade_serves(struct ptah_upgrade *upgrade, const char *label)
+{
+	if (upgrade->rc == 0)
+		upgrade->rc = tell_with(upgrade, PTAH_KEEPER_SERVES, 0, label, NULL, 0);
+}

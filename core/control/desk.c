@@ -62,7 +62,7 @@ visitor_free(struct ptah_visitor *visitor)
 	free(visitor);
 	desk->n--;
 	/* There may be one in the queue for whom there was no place. */
-	if (!ptah_deadline_is_set(&desk->rest))
+	if (!ptah_deadline_is_set(&desk->rest) && desk->fd != -1)
 		(void)event_add(desk->event, NULL);
 }
 
@@ -333,14 +333,24 @@ ptah_desk_open(struct ptah_worker *worker, int fd, const struct ptah_desk_how *h
 }
 
 void
+ptah_desk_shut(struct ptah_desk *desk)
+{
+	if (!desk || desk->fd == -1)
+		return;
+	ptah_deadline_clear(&desk->rest);
+	event_del(desk->event);
+	close(desk->fd);
+	desk->fd = -1;
+}
+
+void
 ptah_desk_close(struct ptah_desk *desk)
 {
 	if (!desk)
 		return;
+	ptah_desk_shut(desk);
 	while (desk->visitors)
 		visitor_free(desk->visitors);
-	ptah_deadline_clear(&desk->rest);
 	event_free(desk->event);
-	close(desk->fd);
 	free(desk);
 }

@@ -9,7 +9,7 @@
 
 const char *const ptah_order_words[] = {
 	[PTAH_ORDER_STATUS] = "status", [PTAH_ORDER_LINKS] = "links", [PTAH_ORDER_RELOAD] = "reload",
-	[PTAH_ORDER_DRAIN] = "drain", NULL,
+	[PTAH_ORDER_DRAIN] = "drain", [PTAH_ORDER_UPGRADE] = "upgrade", NULL,
 };
 
 /* Which number a key of an order sets, if it is one of that order. */

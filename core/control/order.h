@@ -6,6 +6,7 @@
  *     {"order": "links", "most": 100}      {"ok": true, "links": [...], "more": 0, "servicesNotListed": 0}
  *     {"order": "reload"}                  {"ok": true, "new": 1, "changed": 0, "gone": 0, "same": 3, "words": [...]}
  *     {"order": "drain", "seconds": 60}    {"progress": "12 links are open"} ... {"ok": true}
+ *     {"order": "upgrade"}                 {"progress": "the new program starts"} ... {"ok": true}
  *
  * Before the answer, which has "ok", there may be any number of lines that have
  * "progress".  Where "ok" is false, "error" says what is wrong and "next" what to do.
@@ -28,6 +29,7 @@
 #define PTAH_ORDER_LINKS 1
 #define PTAH_ORDER_RELOAD 2
 #define PTAH_ORDER_DRAIN 3
+#define PTAH_ORDER_UPGRADE 4
 
 /** Links that are told, where the order does not say, and at the very most. */
 #define PTAH_ORDER_LINKS_USUAL 1000u

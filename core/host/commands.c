@@ -48,6 +48,8 @@ const struct ptah_command ptah_commands[] = {
 	    .about = "It speaks with the ptah run that has the control socket:\n"
 	    "status shows its services in a table, links its links, reload lets it read its file again,\n"
 	    "and drain lets it take nothing new and end with its last link; these two wait until that is done.\n"
+	    "upgrade starts the program file as it is now in its place: no port is closed, live links go on,\n"
+	    "and where the new one does not serve nothing changes; it needs `ptah run --upgradable`.\n"
 	    "The exit status is 0 when it was done, 1 when it was refused, 69 when nobody answers.",
 	    .operand = { .value = "ORDER", .type = PTAH_VALUE_WORD, .words = ptah_order_words, .help = "what" } },
 	{ .name = "modules", .flags = module_flags, .run = run_modules,

@@ -166,6 +166,7 @@ print(const struct talk *talk, const struct ptah_json *answer)
 	static int (*const tables[])(const struct ptah_json *, struct ptah_buf *) = {
 		[PTAH_ORDER_STATUS] = ptah_ctltable_status, [PTAH_ORDER_LINKS] = ptah_ctltable_links,
 		[PTAH_ORDER_RELOAD] = ptah_ctltable_reload, [PTAH_ORDER_DRAIN] = ptah_ctltable_drain,
+		[PTAH_ORDER_UPGRADE] = ptah_ctltable_upgrade,
 	};
 	struct ptah_buf out = { 0 };
 	int rc = talk->json ? ptah_json_print(answer, &out) : tables[talk->what](answer, &out);

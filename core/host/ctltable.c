@@ -257,3 +257,10 @@ ptah_ctltable_drain(const struct ptah_json *answer, struct ptah_buf *out)
 		ptah_buf_puts(out, "it ends, and no link was cut off\n");
 	return out->rc;
 }
+
+int
+ptah_ctltable_upgrade(const struct ptah_json *answer, struct ptah_buf *out)
+{
+	(void)answer;
+	return ptah_buf_puts(out, "the new program serves; the old one ends with its last link\n");
+}

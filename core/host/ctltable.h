@@ -10,6 +10,7 @@
 int ptah_ctltable_status(const struct ptah_json *answer, struct ptah_buf *out);
 int ptah_ctltable_links(const struct ptah_json *answer, struct ptah_buf *out);
 int ptah_ctltable_reload(const struct ptah_json *answer, struct ptah_buf *out);
+int ptah_ctltable_upgrade(const struct ptah_json *answer, struct ptah_buf *out);
 int ptah_ctltable_drain(const struct ptah_json *answer, struct ptah_buf *out);
 
 #endif

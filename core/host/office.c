@@ -24,6 +24,8 @@
 #define SAY_MS 10000
 /* How often somebody who waits for the last link hears how many there are. */
 #define TELL_MS 1000
+/* And somebody who waits for an upgrade, that it is not over. */
+#define UPGRADE_TELL_MS 10000
 
 struct ptah_office {
 	struct ptah_run *run;
@@ -37,6 +39,8 @@ struct ptah_office {
 	struct ptah_visitor *lister;       /* who waits for that; NULL: nobody any more */
 	struct ptah_visitor *reloader;     /* who waits for the end of a reload; NULL: nobody */
 	struct ptah_run_reload how;        /* of that */
+	struct ptah_visitor *upgrader;     /* who waits for the end of an upgrade; NULL: nobody */
+	struct ptah_deadline upgrade_tell;
 	struct ptah_buf words;
 	struct ptah_visitor *drainers[VISITORS_MOST]; /* who wait for the end */
 	struct ptah_deadline tell;
@@ -303,6 +307,76 @@ tell_ending(struct ptah_office *office)
 	}
 }
 
+/* --- upgrade ---------------------------------------------------------------------- */
+
+static void
+on_upgrade_tell(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_office *office = arg;
+	struct ptah_buf out = { 0 };
+
+	if (!office->upgrader)
+		return;
+	ptah_answer_progress(&out, deadline ? "the new program does not serve yet" : "the new program starts");
+	say(office->upgrader, &out, PTAH_SAY_MORE);
+	(void)ptah_deadline_set(office->loop, &office->upgrade_tell, UPGRADE_TELL_MS, on_upgrade_tell, office); /* it is reserved */
+}
+
+static void
+upgrade(struct ptah_office *office, struct ptah_visitor *visitor)
+{
+	char why[400];
+	int rc = ptah_run_upgrade(office->run, why, sizeof(why));
+
+	if (rc == -EOPNOTSUPP) {
+		refuse(visitor, why, "restart ptah, by `ptah run --upgradable FILE`, and the next upgrade needs no restart");
+	} else if (rc != 0) {
+		refuse(visitor, why, "ask again in a moment");
+	} else {
+		office->upgrader = visitor;
+		ptah_visitor_wait(visitor);
+		on_upgrade_tell(NULL, office);
+	}
+}
+
+static void
+tell_not_upgraded(struct ptah_office *office)
+{
+	const char *why = ptah_run_upgrade_why(office->run), *more = strchr(why, '\n');
+	struct ptah_visitor *visitor = office->upgrader;
+	struct ptah_buf out = { 0 }, lines = { 0 };
+	char error[400];
+
+	ptah_deadline_clear(&office->upgrade_tell);
+	office->upgrader = NULL;
+	if (!visitor)
+		return;
+	snprintf(error, sizeof(error), "not upgraded, and nothing has changed: %.*s", (int)strcspn(why, "\n"), why);
+	if (more)
+		(void)ptah_buf_puts(&lines, more + 1);
+	ptah_answer_faults(&out, error, "mend that, and upgrade again", lines_of(&lines));
+	ptah_buf_clear(&lines);
+	say(visitor, &out, PTAH_SAY_DONE);
+}
+
+/* The next program opens all of this anew, so it must be free. */
+static void
+tell_upgraded(struct ptah_office *office)
+{
+	struct ptah_visitor *visitor = office->upgrader;
+	struct ptah_buf out = { 0 };
+
+	ptah_deadline_clear(&office->upgrade_tell);
+	office->upgrader = NULL;
+	ptah_desk_shut(office->desk);
+	ptah_web_close(office->web);
+	office->web = NULL;
+	if (!visitor)
+		return;
+	ptah_answer_done(&out, ptah_json_new(PTAH_JSON_OBJECT));
+	say(visitor, &out, PTAH_SAY_LAST);
+}
+
 /* --- orders ------------------------------------------------------------------------ */
 
 static void
@@ -330,6 +404,9 @@ obey(struct ptah_office *office, struct ptah_visitor *visitor, const struct ptah
 		break;
 	case PTAH_ORDER_DRAIN:
 		drain(office, visitor, order->seconds);
+		break;
+	case PTAH_ORDER_UPGRADE:
+		upgrade(office, visitor);
 		break;
 	default:
 		list_links(office, visitor, order->most);
@@ -365,6 +442,8 @@ on_gone(struct ptah_visitor *visitor, void *arg)
 		office->lister = NULL;
 	if (office->reloader == visitor)
 		office->reloader = NULL;
+	if (office->upgrader == visitor)
+		office->upgrader = NULL;
 	for (unsigned i = 0; i < VISITORS_MOST; i++)
 		if (office->drainers[i] == visitor)
 			office->drainers[i] = NULL;
@@ -378,6 +457,10 @@ on_run_event(struct ptah_run *run, int event, void *arg)
 	(void)run;
 	if (event == PTAH_RUN_EV_RELOADED && office->reloader)
 		tell_reloaded(office);
+	else if (event == PTAH_RUN_EV_UPGRADED)
+		tell_upgraded(office);
+	else if (event == PTAH_RUN_EV_NOT_UPGRADED)
+		tell_not_upgraded(office);
 	else if (event == PTAH_RUN_EV_ENDING)
 		tell_ending(office);
 }
@@ -440,6 +523,8 @@ ptah_office_begin(struct ptah_office **out, struct ptah_run *run, struct ptah_wo
 	*office = (struct ptah_office){ .run = run, .loop = loop };
 	ptah_pulse_open(&office->pulse);
 	rc = ptah_deadline_reserve(loop, TELL_MS);
+	if (rc == 0)
+		rc = ptah_deadline_reserve(loop, UPGRADE_TELL_MS);
 	if (rc == 0 && file->control)
 		rc = open_control(office, file->control);
 	if (rc == 0 && (file->metrics_path || file->metrics.sa.sa_family != AF_UNSPEC))
@@ -455,6 +540,7 @@ ptah_office_close(struct ptah_office *office)
 	if (!office)
 		return;
 	ptah_deadline_clear(&office->tell);
+	ptah_deadline_clear(&office->upgrade_tell);
 	ptah_roll_forget(office->roll);
 	office->roll = NULL;
 	ptah_desk_close(office->desk);

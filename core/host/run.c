@@ -35,17 +35,20 @@
 #define END_MS 3000
 /* A new program may take this long to serve; a module has a minute (PTAH_READY_MS). */
 #define UPGRADE_S 75
+#define UPGRADE_MOST_S 3600
 
 /* By PTAH_LOG_PLAIN ... of config/runfile.h. */
 static const char *const formats[] = { "plain", "journal", "json", "auto", NULL };
 
-enum { LOG_FORMAT, UPGRADABLE };
+enum { LOG_FORMAT, UPGRADABLE, UPGRADE_TIMEOUT };
 
 const struct ptah_ask ptah_run_flags[] = {
 	[LOG_FORMAT] = { .name = "log-format", .value = "FORMAT", .type = PTAH_VALUE_WORD, .words = formats,
 	    .help = "write the log so, whatever logFormat of the file says" },
 	[UPGRADABLE] = { .name = "upgradable", .type = PTAH_VALUE_SWITCH,
 	    .help = "keep a parent process, so that `ptah ctl upgrade` can replace the program without closing a port" },
+	[UPGRADE_TIMEOUT] = { .name = "upgrade-timeout", .value = "SECONDS", .type = PTAH_VALUE_NUMBER,
+	    .help = "end a new program that does not serve within this time (default: 75)" },
 	{ .name = NULL },
 };
 
@@ -556,7 +559,8 @@ on_stay(const char *why, void *arg)
 	free(run->upgrade_why);
 	run->upgrade_why = strdup(why);
 	run->upgrading = false;
-	ptah_event(PTAH_LOG_ERROR, AREA_HOST, "upgrade-failed", NULL, "not upgraded, and nothing has changed: %s", why);
+	ptah_event(PTAH_LOG_ERROR, AREA_HOST, "upgrade-failed", NULL, "not upgraded, and nothing has changed: %.*s",
+	    (int)strcspn(why, "\n"), why);
 	tell(run, PTAH_RUN_EV_NOT_UPGRADED);
 	reload_again(run);
 }
@@ -588,8 +592,8 @@ ptah_run_upgrade(struct ptah_run *run, char *why, size_t room)
 	int rc = 0;
 
 	if (!run->upgrade) {
-		snprintf(why, room, "there is no parent process that holds the ports and could start another program: start ptah by "
-		    "\"ptah run --upgradable %s\", or restart it", run->path);
+		snprintf(why, room, "there is no parent process that could start another program: this one is hardened, and "
+		    "can start none");
 		rc = -EOPNOTSUPP;
 	} else if (run->upgrading || run->changing || !run->ready || run->draining || run->ending) {
 		snprintf(why, room, "%s: try again when that is over", run->upgrading ? "an upgrade is under way" :
@@ -829,20 +833,41 @@ finish(struct ptah_run *run, int rc)
 		ptah_log_remove(run->log_output, NULL);
 }
 
+/* The number of a flag, or -1 when it was said why it is none. */
+static long
+read_seconds(const struct ptah_asked *asked)
+{
+	const char *text = asked->value[UPGRADE_TIMEOUT];
+	char *end;
+	long n;
+
+	if (!text)
+		return UPGRADE_S;
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno == 0 && *end == '\0' && text[0] >= '0' && text[0] <= '9' && n >= 1 && n <= UPGRADE_MOST_S)
+		return n;
+	(void)ptah_asked_wrong("run", "--upgrade-timeout: a number from 1 to %d, not \"%s\"", UPGRADE_MOST_S, text);
+	return -1;
+}
+
 /* We are to be kept: become the keeper, and begin again as its program. */
 static int
 be_kept(const struct ptah_asked *asked, char *envp[])
 {
 	const char *argv[7] = { NULL, "run" };
+	long ready_s = read_seconds(asked);
 	size_t n = 2;
 
+	if (ready_s < 0)
+		return EX_USAGE;
 	if (asked->value[LOG_FORMAT]) {
 		argv[n++] = "--log-format";
 		argv[n++] = asked->value[LOG_FORMAT];
 	}
 	argv[n++] = "--upgradable";
 	argv[n++] = asked->operand;
-	return ptah_keeper_run(argv, envp, UPGRADE_S);
+	return ptah_keeper_run(argv, envp, (unsigned)ready_s);
 }
 
 int

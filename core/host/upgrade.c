@@ -29,7 +29,7 @@
 /* What waits to be written may take so long, or there is no upgrade. */
 #define SETTLE_NS (3 * PTAH_NS_PER_S)
 /* While links end, what came to them is told so often: who copies it is to be known to the next program, too. */
-#define TELL_MS 5000
+#define TELL_MS 1000
 /* Descriptors that are handed over; there are a few for each address. */
 #define HANDED_MOST 4096u
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -266,9 +267,11 @@ ptah_places_inherit(struct ptah_places *places, const struct ptah_place_want *wa
 		return -EINVAL;
 	}
 	rc = ptah_places_preset(places, want, fds, &place);
-	if (rc == 0)
-		place->inherited = true;
-	return rc;
+	if (rc != 0)
+		return rc;
+	place->inherited = true;
+	place->backlog = place->keep_alive_s = UINT_MAX; /* as it was there; whoever takes it says how it is to be */
+	return 0;
 }
 
 void

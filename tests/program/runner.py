@@ -12,11 +12,14 @@ SERVES = re.compile(r"ptah: ([^ ]+) serves: [^ ]+ on (.+):(\d+)$")
 class Run(harness.Ptah):
     """It runs the services of 'conf' until the 'with' block ends."""
 
+    words = ()        # before the file
+    executable = None # another program than the one that is tested
+
     def __init__(self, tmp_path, services, wrapper=(), **more):
         self.path = tmp_path / "ptah.json"
         self.more = {"stateDir": str(tmp_path / "state"), "workers": 2, "unsafeLogging": True, **more}
         self.write(services)
-        super().__init__(["run", str(self.path)], wrapper=wrapper)
+        super().__init__(["run", *self.words, str(self.path)], wrapper=wrapper, executable=self.executable)
 
     def write(self, services):
         """Put new services into the file, at once as an editor does."""

@@ -156,6 +156,7 @@ orders_are_read_as_they_are_printed(void **state)
 	const struct ptah_order orders[] = {
 		{ PTAH_ORDER_STATUS, PTAH_ORDER_LINKS_USUAL, 0 }, { PTAH_ORDER_LINKS, 7, 0 },
 		{ PTAH_ORDER_RELOAD, PTAH_ORDER_LINKS_USUAL, 0 }, { PTAH_ORDER_DRAIN, PTAH_ORDER_LINKS_USUAL, 33 },
+		{ PTAH_ORDER_UPGRADE, PTAH_ORDER_LINKS_USUAL, 0 },
 	};
 
 	(void)state;

@@ -408,7 +408,6 @@ ptah_service_init(struct ptah_service_run *run, const struct ptah_service_how *h
 	if (rc == 0)
 		return 0;
 	ptah_tally_close(run->tally);
-	ptah_needs_clear(&run->needs);
 	free(run->places);
 	return rc;
 }
@@ -506,5 +505,6 @@ ptah_service_clear(struct ptah_service_run *run)
 	free(run->reason);
 	free(run->ready_reason);
 	ptah_tally_close(run->tally);
+	ptah_needs_clear(&run->needs);
 	free(run->places);
 }

@@ -264,7 +264,8 @@ def test_many_swaps_leak_nothing(tmp_path, echo, folder):
         poll(lambda: copies(run.pid) == 1, what="old code to go")
         poll(lambda: count(run.pid, "fds") <= before["fds"], what="descriptors to go")
         assert count(run.pid, "maps") <= before["maps"] + 8
-        assert count(run.pid, "rss") <= before["rss"] + 4096
+        if harness.SLOW == 1:   # a sanitizer keeps what is freed for a while
+            assert count(run.pid, "rss") <= before["rss"] + 4096
         old.close()
         run.check()
         assert run.finish() == 0

@@ -406,6 +406,13 @@ drop_places(struct ptah_cell *cell)
 }
 
 void
+ptah_cell_release(struct ptah_cell *cell)
+{
+	if (cell->life.proc && !cell->ending)
+		(void)ptah_cell_tell(cell, PTAH_CELL_RELEASE, 0);
+}
+
+void
 ptah_cell_drain(struct ptah_cell *cell)
 {
 	if (cell->draining || cell->ending)

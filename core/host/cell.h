@@ -41,6 +41,7 @@ struct ptah_cell *ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan
     const struct ptah_dispatcher_says *says, void *arg);
 
 /** As those of a dispatcher. */
+void ptah_cell_release(struct ptah_cell *cell);
 void ptah_cell_drain(struct ptah_cell *cell);
 void ptah_cell_end(struct ptah_cell *cell, uint64_t until_ns);
 void ptah_cell_free(struct ptah_cell *cell);

@@ -171,5 +171,5 @@ ptah_cell_tell_beginning(struct ptah_cell *cell)
 		rc = open_channels(cell);
 	if (rc == 0)
 		rc = tell_places(cell);
-	return rc == 0 ? ptah_cell_tell(cell, PTAH_CELL_GO, 0) : rc;
+	return rc == 0 ? ptah_cell_tell(cell, PTAH_CELL_GO, cell->crew->held) : rc;
 }

@@ -16,10 +16,11 @@
 #define PTAH_CELL_PLAN 1u     /* value: level of the log; a descriptor: a file with the plan (config/carry.h) */
 #define PTAH_CELL_CHANNELS 2u /* a descriptor for each worker: its broker's */
 #define PTAH_CELL_PLACE 3u    /* a descriptor for each worker: a listening socket; text: the address, as in the plan, or the name */
-#define PTAH_CELL_GO 4u
+#define PTAH_CELL_GO 4u       /* value: 1, it takes nothing before it is released */
 /* Then at any time. */
 #define PTAH_CELL_DRAIN 5u /* value: nobody else goes on where it listens */
 #define PTAH_CELL_END 6u  /* value: milliseconds that it may take */
+#define PTAH_CELL_RELEASE 8u
 #define PTAH_CELL_PING 7u /* answered when each worker has come by */
 
 /* The cell's. */

@@ -49,6 +49,7 @@ struct ptah_crew {
 	struct ptah_quota quota;
 	struct ptah_places *places;
 	struct ptah_tallies tallies; /* counters of services */
+	bool held; /* services bind, and take nothing until they are released */
 	/* Its own. */
 	struct ptah_crew_how how;
 	char *texts[3];                 /* of 'how' */

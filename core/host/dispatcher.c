@@ -238,6 +238,13 @@ drain_here(struct ptah_worker *worker, void *arg)
 }
 
 void
+ptah_dispatcher_release(struct ptah_dispatcher *d)
+{
+	for (size_t i = 0; i < d->n_services && !d->stopping; i++)
+		ptah_service_release(&d->services[i]);
+}
+
+void
 ptah_dispatcher_drain(struct ptah_dispatcher *d)
 {
 	if (d->draining || d->stopping)

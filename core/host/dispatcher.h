@@ -46,6 +46,9 @@ struct ptah_dispatcher_says {
 struct ptah_dispatcher *ptah_dispatcher_start(struct ptah_crew *crew, struct ptah_plan *plan,
     const struct ptah_dispatcher_says *says, void *arg);
 
+/** Its crew is not held any more: take what comes. */
+void ptah_dispatcher_release(struct ptah_dispatcher *dispatcher);
+
 /** Take no new connections; links go on. */
 void ptah_dispatcher_drain(struct ptah_dispatcher *dispatcher);
 

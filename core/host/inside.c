@@ -46,6 +46,7 @@
 #define ROOM_MS 1000
 
 struct inside {
+	bool held; /* it takes nothing before it is released */
 	int fd; /* the way to the parent */
 	struct ptah_plan *plan;
 	struct beginning {
@@ -268,6 +269,13 @@ end(struct inside *in, uint64_t ms)
 }
 
 static void
+release(struct inside *in)
+{
+	in->crew->held = false;
+	ptah_dispatcher_release(in->dispatcher);
+}
+
+static void
 on_word(evutil_socket_t fd, short what, void *arg)
 {
 	struct inside *in = arg;
@@ -282,6 +290,8 @@ on_word(evutil_socket_t fd, short what, void *arg)
 		_exit(EX_OK); /* the parent has gone */
 	if (word.what == PTAH_CELL_PING)
 		go_round(in);
+	else if (word.what == PTAH_CELL_RELEASE)
+		release(in);
 	else if (word.what == PTAH_CELL_DRAIN)
 		drain(in, word.value != 0);
 	else if (word.what == PTAH_CELL_END)
@@ -352,6 +362,7 @@ hear_beginning(struct inside *in)
 		if (len < (ssize_t)PTAH_CELL_HEAD)
 			_exit(EX_OK);
 		((char *)&word)[len] = '\0';
+		in->held = word.what == PTAH_CELL_GO && word.value == 1;
 		if (word.what == PTAH_CELL_GO)
 			return;
 		take_word(in, &word, fds, n);
@@ -436,6 +447,7 @@ start(struct inside *in)
 	in->crew = ptah_crew_start(&how, in->loop);
 	if (!in->crew)
 		return -errno;
+	in->crew->held = in->held;
 	in->writer = ptah_registry_writer(in->crew->registry);
 	rc = in->writer ? ptah_writer_start(in->writer) : -ENOMEM;
 	if (rc == 0)

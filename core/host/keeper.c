@@ -282,6 +282,14 @@ on_ready(struct keeper *keeper, struct program *program)
 	}
 }
 
+static void
+let_drain(struct keeper *keeper)
+{
+	for (struct program *program = keeper->programs; program; program = program->next)
+		if (program->state == LEAVES)
+			(void)tell(program, PTAH_KEEPER_DONE, 0, "", NULL, 0);
+}
+
 /* It is the old one's for the new one; who leaves may still have something for who serves. */
 static void
 pass_on(struct keeper *keeper, const struct program *from, const struct ptah_keeper_word *word, size_t len, const int *fds,
@@ -318,6 +326,10 @@ hear(struct keeper *keeper, struct program *program, const struct ptah_keeper_wo
 	case PTAH_KEEPER_GIVEN:
 		if (program == keeper->old)
 			on_given(keeper);
+		break;
+	case PTAH_KEEPER_BEGUN:
+		if (program == keeper->old)
+			let_drain(keeper);
 		break;
 	case PTAH_KEEPER_LEFT:
 		if (program == keeper->old && keeper->leaving)
@@ -392,6 +404,7 @@ static void
 on_old_ended(struct keeper *keeper, int status)
 {
 	keeper->old = NULL;
+	let_drain(keeper); /* it may not have come to say so */
 	keeper->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	if (keeper->new && keeper->new->ready)
 		take_over(keeper);

@@ -13,6 +13,7 @@
  *                                     ◄──────────── READY
  *             ◄──────────── LEAVE
  *     REPLAY, LEFT ───────► YOURS ────────────────►          it is the one that serves
+ *             ◄──────────── DONE   ◄─────────────── BEGUN
  *
  * Where the new one fails, ends or is late it is killed, and STAY tells the old
  * one why: it goes on as if nothing had happened.  The first program of all has
@@ -37,6 +38,7 @@
 #define PTAH_KEEPER_UPGRADE 4u
 #define PTAH_KEEPER_GIVEN 5u
 #define PTAH_KEEPER_LEFT 6u
+#define PTAH_KEEPER_BEGUN 7u   /* it takes connections, and all else that was the old one's */
 
 /* The keeper's. */
 #define PTAH_KEEPER_GO 16u     /* value: 1, it is an heir */
@@ -44,6 +46,7 @@
 #define PTAH_KEEPER_LEAVE 18u
 #define PTAH_KEEPER_STAY 19u   /* text: why */
 #define PTAH_KEEPER_YOURS 20u
+#define PTAH_KEEPER_DONE 22u   /* the new one has begun: drain */
 #define PTAH_KEEPER_ADOPTED 21u /* text: the name; a descriptor: what the service manager opened */
 
 /* The old program's, which the keeper passes on. */

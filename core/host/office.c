@@ -359,7 +359,17 @@ tell_not_upgraded(struct ptah_office *office)
 	say(visitor, &out, PTAH_SAY_DONE);
 }
 
-/* The next program opens all of this anew, so it must be free. */
+/* The next program opens all of this anew. */
+static void
+leave(struct ptah_office *office)
+{
+	ptah_desk_shut(office->desk);
+	ptah_web_close(office->web);
+	office->web = NULL;
+	ptah_path_clear(&office->control);
+	ptah_path_clear(&office->metrics);
+}
+
 static void
 tell_upgraded(struct ptah_office *office)
 {
@@ -368,9 +378,6 @@ tell_upgraded(struct ptah_office *office)
 
 	ptah_deadline_clear(&office->upgrade_tell);
 	office->upgrader = NULL;
-	ptah_desk_shut(office->desk);
-	ptah_web_close(office->web);
-	office->web = NULL;
 	if (!visitor)
 		return;
 	ptah_answer_done(&out, ptah_json_new(PTAH_JSON_OBJECT));
@@ -457,6 +464,8 @@ on_run_event(struct ptah_run *run, int event, void *arg)
 	(void)run;
 	if (event == PTAH_RUN_EV_RELOADED && office->reloader)
 		tell_reloaded(office);
+	else if (event == PTAH_RUN_EV_LEAVING)
+		leave(office);
 	else if (event == PTAH_RUN_EV_UPGRADED)
 		tell_upgraded(office);
 	else if (event == PTAH_RUN_EV_NOT_UPGRADED)

@@ -178,6 +178,17 @@ reload_again(struct ptah_run *run)
 		(void)ptah_run_reload(run, NULL, NULL);
 }
 
+/* Nobody before us serves any more. */
+static void
+release(struct ptah_run *run)
+{
+	if (!run->crew->held)
+		return;
+	run->crew->held = false;
+	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
+		ptah_tenant_release(tenant);
+}
+
 /* All that could start has started: we serve from here on. */
 static void
 begin(struct ptah_run *run)
@@ -190,6 +201,7 @@ begin(struct ptah_run *run)
 	}
 	run->ready = true;
 	ptah_crew_set_quota(run->crew);
+	release(run);
 	if (n > 0 && n_serving == 0) {
 		run->rc = EX_UNAVAILABLE;
 		ptah_run_end(run, "no service of the file starts");
@@ -545,10 +557,19 @@ on_leave(void *arg)
 {
 	struct ptah_run *run = arg;
 
-	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "upgraded", NULL, "another process serves now: this one ends with its last link");
 	ptah_manager_hush(run->manager);
+	tell(run, PTAH_RUN_EV_LEAVING);
+}
+
+static void
+on_done(void *arg)
+{
+	struct ptah_run *run = arg;
+
+	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "upgraded", NULL, "another process serves now: this one ends with its last link");
 	tell(run, PTAH_RUN_EV_UPGRADED);
-	ptah_run_drain(run, 0);
+	if (!run->draining)
+		ptah_run_drain(run, 0);
 }
 
 static void
@@ -583,7 +604,7 @@ on_lost(void *arg)
 }
 
 static const struct ptah_upgrade_says upgrade_says = {
-	.on_hold = on_hold, .on_leave = on_leave, .on_stay = on_stay, .on_yours = on_yours, .on_lost = on_lost,
+	.on_hold = on_hold, .on_leave = on_leave, .on_done = on_done, .on_stay = on_stay, .on_yours = on_yours, .on_lost = on_lost,
 };
 
 int
@@ -734,7 +755,11 @@ start_crew(struct ptah_run *run)
 	if (kept > 0 && file->workers > 0 && kept != file->workers)
 		ptah_warn(AREA_HOST, "workers has changed: sockets are there for %u, so that takes effect when ptah is started anew", kept);
 	run->crew = ptah_crew_start(&how, run->loop);
-	return run->crew ? 0 : -errno;
+	if (!run->crew)
+		return -errno;
+	/* Who takes a connection before it is sure to serve would lose it again. */
+	run->crew->held = ptah_upgrade_is_heir(run->upgrade);
+	return 0;
 }
 
 /* The file cannot be used: say so to whoever started us. */

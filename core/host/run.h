@@ -99,7 +99,8 @@ const char *ptah_run_upgrade_why(const struct ptah_run *run);
 #define PTAH_RUN_EV_DRAINING 3
 #define PTAH_RUN_EV_ENDING 4
 #define PTAH_RUN_EV_SERVICE 5   /* a row has another state */
-#define PTAH_RUN_EV_UPGRADED 6  /* another process serves from now on, and opens what we had open beside the services; we drain */
+#define PTAH_RUN_EV_LEAVING 6   /* another process is about to open what we have open beside the services: close it */
+#define PTAH_RUN_EV_UPGRADED 8  /* it has; we drain */
 #define PTAH_RUN_EV_NOT_UPGRADED 7
 
 /** Embed it; its memory stays as it is for the life of the run. */

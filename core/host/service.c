@@ -82,12 +82,12 @@ send_listen_letter(struct ptah_service_run *run, struct ptah_worker *worker, siz
 }
 
 /* The sockets of a service: for each address one for each worker; -1: none. */
-struct sockets {
+struct ptah_service_sockets {
 	int fds[PTAH_SERVICE_DOORS][PTAH_WORKERS_MAX];
 };
 
 static void
-no_sockets(struct sockets *sockets)
+no_sockets(struct ptah_service_sockets *sockets)
 {
 	for (size_t door = 0; door < PTAH_SERVICE_DOORS; door++)
 		for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
@@ -95,7 +95,7 @@ no_sockets(struct sockets *sockets)
 }
 
 static void
-close_sockets(struct sockets *sockets)
+close_sockets(struct ptah_service_sockets *sockets)
 {
 	for (size_t door = 0; door < PTAH_SERVICE_DOORS; door++)
 		for (unsigned i = 0; i < PTAH_WORKERS_MAX; i++)
@@ -106,9 +106,26 @@ close_sockets(struct sockets *sockets)
 
 /* Takes: the descriptors. */
 static int
-listen_everywhere(struct ptah_service_run *run, struct sockets *sockets)
+hold(struct ptah_service_run *run, struct ptah_service_sockets *sockets)
+{
+	run->held = malloc(sizeof(*run->held));
+	if (!run->held) {
+		close_sockets(sockets);
+		return -ENOMEM;
+	}
+	*run->held = *sockets;
+	no_sockets(sockets);
+	return 0;
+}
+
+/* Takes: the descriptors. */
+static int
+listen_everywhere(struct ptah_service_run *run, struct ptah_service_sockets *sockets)
 {
 	int rc = 0;
+
+	if (run->how.crew->held)
+		return hold(run, sockets);
 
 	for (size_t door = 0; door < run->n_doors; door++) {
 		for (unsigned i = 0; rc == 0 && i < run->how.crew->n_workers; i++) {
@@ -156,7 +173,7 @@ warn_of_probes(const struct ptah_service_run *run)
 
 /* It is ready and bound: say so to peers and to whoever asked.  Takes: the descriptors. */
 static void
-announce(struct ptah_service_run *run, struct sockets *sockets)
+announce(struct ptah_service_run *run, struct ptah_service_sockets *sockets)
 {
 	const char *address = advertised(run->instance);
 	char why[400] = "", text[PTAH_ADDR_TEXT];
@@ -188,7 +205,7 @@ static void
 on_carrier_listens(struct ptah_worker *loop, void *arg)
 {
 	struct ptah_service_run *run = arg;
-	struct sockets sockets;
+	struct ptah_service_sockets sockets;
 
 	(void)loop;
 	no_sockets(&sockets);
@@ -256,7 +273,7 @@ fail_to_bind(struct ptah_service_run *run, const struct ptah_addr *addr, int rc)
 
 /* Its addresses, the first one first; all or none. */
 static int
-bind_all(struct ptah_service_run *run, struct sockets *sockets)
+bind_all(struct ptah_service_run *run, struct ptah_service_sockets *sockets)
 {
 	const struct ptah_service *service = run->how.service;
 	unsigned n = run->how.crew->n_workers;
@@ -292,7 +309,7 @@ void
 ptah_service_listen(struct ptah_service_run *run)
 {
 	const struct ptah_service *service = run->how.service;
-	struct sockets sockets;
+	struct ptah_service_sockets sockets;
 	int rc;
 
 	run->state = PTAH_SERVICE_WAITS;
@@ -431,6 +448,22 @@ ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker,
 }
 
 void
+ptah_service_release(struct ptah_service_run *run)
+{
+	struct ptah_service_sockets *held = run->held;
+	int rc = 0;
+
+	run->held = NULL;
+	if (held && run->closing)
+		close_sockets(held);
+	else if (held)
+		rc = listen_everywhere(run, held);
+	if (rc != 0)
+		ptah_error_rc(AREA_HOST, rc, "%s: cannot listen", run->name);
+	free(held);
+}
+
+void
 ptah_service_leave(struct ptah_service_run *run)
 {
 	for (size_t door = 0; door < run->n_doors; door++)
@@ -499,6 +532,9 @@ ptah_service_clear(struct ptah_service_run *run)
 	if (run->instance)
 		ptah_instance_unref(run->instance);
 	ptah_kv_clear(&run->bridge_args);
+	if (run->held)
+		close_sockets(run->held);
+	free(run->held);
 	for (size_t door = 0; door < run->n_doors; door++)
 		ptah_doors_clear(&run->doors[door]);
 	ptah_gate_free(run->gate);

@@ -26,6 +26,7 @@ struct ptah_flock;
 struct ptah_gate;
 struct ptah_tally;
 struct ptah_service_run;
+struct ptah_service_sockets;
 
 #define PTAH_SERVICE_WAITS 0   /* its module is not ready yet */
 #define PTAH_SERVICE_LISTENS 1
@@ -68,6 +69,7 @@ struct ptah_service_run {
 	struct ptah_tally *tally;
 	struct ptah_needs needs; /* what was loaded for it */
 	struct ptah_gate *gate; /* NULL: nothing is bounded */
+	struct ptah_service_sockets *held; /* what it will listen on when it is released; or NULL */
 	pthread_t opener;
 	bool heard;       /* that it is ready, or is not */
 	bool is_stopped;  /* and so nothing is waited for but that */
@@ -95,6 +97,8 @@ void ptah_service_open(struct ptah_service_run *run);
 
 /** Listen, from READY on: who of two that want one port is first has it. */
 void ptah_service_listen(struct ptah_service_run *run);
+/** The crew is not held any more: take what comes. */
+void ptah_service_release(struct ptah_service_run *run);
 /** Before it is drained: leave the address to another service, or let in who waits there already. */
 void ptah_service_leave(struct ptah_service_run *run);
 /** Stop listening, on all workers. */

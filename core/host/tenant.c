@@ -170,6 +170,17 @@ on_limit(struct ptah_deadline *deadline, void *arg)
 }
 
 void
+ptah_tenant_release(struct ptah_tenant *tenant)
+{
+	if (tenant->state != PTAH_RUN_SERVES)
+		return;
+	if (tenant->cell)
+		ptah_cell_release(tenant->cell);
+	else
+		ptah_dispatcher_release(tenant->dispatcher);
+}
+
+void
 ptah_tenant_drain(struct ptah_tenant *tenant, unsigned limit_s)
 {
 	if (tenant->state == PTAH_RUN_DRAINS)

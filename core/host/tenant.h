@@ -52,6 +52,8 @@ struct ptah_tenant {
 struct ptah_tenant *ptah_tenant_start(struct ptah_crew *crew, struct ptah_plan *plan, const struct ptah_tenant_says *says,
     void *arg);
 
+/** The crew is not held any more. */
+void ptah_tenant_release(struct ptah_tenant *tenant);
 /** Take nothing new, and end with the last link, or after so many seconds. */
 void ptah_tenant_drain(struct ptah_tenant *tenant, unsigned limit_s);
 /** End all of it now; on_gone() follows, from inside this only where nothing runs of it. */

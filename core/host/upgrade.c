@@ -405,6 +405,10 @@ hear(struct ptah_upgrade *upgrade, const struct ptah_keeper_word *word, const in
 	case PTAH_KEEPER_YOURS:
 		ptah_places_settle(upgrade->crew->places);
 		upgrade->says->on_yours(upgrade->arg);
+		(void)tell(upgrade, PTAH_KEEPER_BEGUN);
+		break;
+	case PTAH_KEEPER_DONE:
+		upgrade->says->on_done(upgrade->arg);
 		break;
 	case PTAH_KEEPER_REPLAY:
 		if (n == 1)

@@ -58,8 +58,9 @@ say_collision(const struct ptah_runfile *file, struct ptah_faults *faults, const
 
 	ptah_addr_format(first->addr, text);
 	if (first->plan == second->plan)
-		return ptah_runfile_fault(file, faults, 0, second->value, NULL, "%s port %u is taken by %s of this service",
-		    kind, ptah_addr_port(second->addr), text);
+		return ptah_runfile_fault(file, faults, 0, second->value, NULL, "%s port %u is taken by %s of this service%s",
+		    kind, ptah_addr_port(second->addr), text, first->addr->sa.sa_family == second->addr->sa.sa_family ? "" :
+		    ": \"family\": \"ipv6\" leaves IPv4 to the other, or let [::] listen alone, for both");
 	return ptah_runfile_fault(file, faults, 0, second->value, NULL, "%s port %u is taken by %s of %s%s%s: give each its "
 	    "own", kind, ptah_addr_port(second->addr), text, first->plan ? "service \"" : "metrics",
 	    first->plan ? first->plan->label : "", first->plan ? "\"" : "");

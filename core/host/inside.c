@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -485,6 +486,8 @@ ptah_inside(char *envp[])
 	}
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
 		leave(&in, "cannot take signals");
+	/* It was started as /proc/self/exe, and "exe" is what lists of processes would call it. */
+	(void)prctl(PR_SET_NAME, "ptah", 0, 0, 0);
 	ptah_process_hear_libevent();
 	hear_beginning(&in);
 	if (fcntl(in.fd, F_SETFL, O_NONBLOCK) == -1)

@@ -252,7 +252,8 @@ int
 ptah_ctltable_drain(const struct ptah_json *answer, struct ptah_buf *out)
 {
 	if (number_of(answer, "linksCut") > 0)
-		ptah_buf_printf(out, "it ends; %s links were still open\n", text_of(answer, "linksCut"));
+		ptah_buf_printf(out, "it ends; %s %s still open, and cut off\n", text_of(answer, "linksCut"),
+		    number_of(answer, "linksCut") == 1 ? "link was" : "links were");
 	else
 		ptah_buf_puts(out, "it ends, and no link was cut off\n");
 	return out->rc;

@@ -43,6 +43,7 @@ struct ptah_office {
 	struct ptah_deadline upgrade_tell;
 	struct ptah_buf words;
 	struct ptah_visitor *drainers[VISITORS_MOST]; /* who wait for the end */
+	uint64_t links_cut;                           /* what was open when the time of a drain was over */
 	struct ptah_deadline tell;
 };
 
@@ -284,12 +285,23 @@ drain(struct ptah_office *office, struct ptah_visitor *visitor, unsigned seconds
 }
 
 /* It ends: whoever waits for that hears it now, for the loop does not turn again. */
+/* The first service that is cut off finds the links of all others open, too: they all had the same time. */
+static void
+count_cut(struct ptah_office *office)
+{
+	uint64_t n = links_open(office);
+
+	if (n > office->links_cut)
+		office->links_cut = n;
+}
+
 static void
 tell_ending(struct ptah_office *office)
 {
 	struct ptah_json *object;
 
 	ptah_deadline_clear(&office->tell);
+	count_cut(office);
 	for (unsigned i = 0; i < VISITORS_MOST; i++) {
 		struct ptah_visitor *visitor = office->drainers[i];
 		struct ptah_buf out = { 0 };
@@ -298,7 +310,7 @@ tell_ending(struct ptah_office *office)
 		if (!visitor)
 			continue;
 		object = ptah_json_new(PTAH_JSON_OBJECT);
-		if (set_count(object, "linksCut", (size_t)links_open(office)) != 0) {
+		if (set_count(object, "linksCut", (size_t)office->links_cut) != 0) {
 			ptah_json_free(object);
 			object = NULL;
 		}
@@ -466,6 +478,10 @@ on_run_event(struct ptah_run *run, int event, void *arg)
 		tell_reloaded(office);
 	else if (event == PTAH_RUN_EV_LEAVING)
 		leave(office);
+	else if (event == PTAH_RUN_EV_DRAINING)
+		office->links_cut = 0; /* of plans that a reload replaced */
+	else if (event == PTAH_RUN_EV_CUT_OFF)
+		count_cut(office);
 	else if (event == PTAH_RUN_EV_UPGRADED)
 		tell_upgraded(office);
 	else if (event == PTAH_RUN_EV_NOT_UPGRADED)

@@ -256,6 +256,8 @@ on_state(struct ptah_tenant *tenant, void *arg)
 	/* One that has failed at once is not in the list yet, and is looked at when it is. */
 	if (!run->busy && !run->draining && (tenant->state == PTAH_RUN_SERVES || tenant->state == PTAH_RUN_FAILED))
 		inherit(run, tenant);
+	if (tenant->state == PTAH_RUN_ENDS && tenant->cut_off)
+		tell(run, PTAH_RUN_EV_CUT_OFF);
 	tell(run, PTAH_RUN_EV_SERVICE);
 	look_whether_settled(run);
 }

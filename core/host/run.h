@@ -102,6 +102,7 @@ const char *ptah_run_upgrade_why(const struct ptah_run *run);
 #define PTAH_RUN_EV_LEAVING 6   /* another process is about to open what we have open beside the services: close it */
 #define PTAH_RUN_EV_UPGRADED 8  /* it has; we drain */
 #define PTAH_RUN_EV_NOT_UPGRADED 7
+#define PTAH_RUN_EV_CUT_OFF 9   /* links of a row had their time, and are ended next */
 
 /** Embed it; its memory stays as it is for the life of the run. */
 struct ptah_run_watcher {

@@ -165,6 +165,7 @@ on_limit(struct ptah_deadline *deadline, void *arg)
 	struct ptah_tenant *tenant = arg;
 
 	(void)deadline;
+	tenant->cut_off = true;
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "service-cut-off", tenant->plan->label, "%s: links of the old plan are ended: they had their time (drainTimeout)", tenant->plan->label);
 	ptah_tenant_end(tenant);
 }

@@ -28,6 +28,7 @@ struct ptah_tenant {
 	struct ptah_tenant *next; /* the run's list */
 	struct ptah_tenant *heir; /* drain this one when that one serves; NULL: it stays */
 	struct ptah_plan *plan;
+	bool cut_off; /* its links had their time */
 	struct ptah_dispatcher *dispatcher; /* one of these is at work; both NULL: it failed, and that is cleared away */
 	struct ptah_cell *cell;             /* of an isolated service */
 	int state;   /* PTAH_RUN_... */

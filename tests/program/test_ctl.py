@@ -110,6 +110,7 @@ def test_drain_ends_at_its_limit(far):
         assert conn.recv(4) == b"here"
         done = far.ctl("drain", "--seconds", 1)
         assert done.returncode == 0 and "1 link is open" in done.stderr
+        assert done.stdout == "it ends; 1 link was still open, and cut off\n"
         assert far.exit() == 0
 
 

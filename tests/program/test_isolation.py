@@ -210,6 +210,8 @@ def test_its_secrets_are_in_no_list_of_processes(tmp_path, compiled, echo):
     with Run(tmp_path, {"one": server(echo.port, "/a/secret/of/one")}, [compiled("nothing")]) as p:
         p.port("one")
         for pid in p.cells():
+            with open("/proc/%d/comm" % pid, encoding="ascii") as f:
+                assert f.read() == "ptah\n"  # by which the doctor knows its own
             for name in ("cmdline", "environ"):
                 # Its own user cannot read the environment, for it is not dumpable; root can.
                 with contextlib.suppress(PermissionError), open("/proc/%d/%s" % (pid, name), "rb") as f:

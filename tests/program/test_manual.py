@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The manual pages: made of the parser's tables, and read without complaint."""
+import glob
 import os
 import re
 import shutil
@@ -35,6 +36,16 @@ def test_help_and_page_name_the_same_flags():
     told = set(re.findall(r"^  -(\w[\w-]*)", ptah("--help").stderr, re.M))
     written = set(re.findall(r"^\.It Fl (\w\S*)", page("ptah.1"), re.M))
     assert told and told == written
+
+
+def test_page_names_all_events():
+    """Who waits for a line of the JSON log can look its name up."""
+    told = {"log"}  # of lines without a name
+    for path in glob.glob(os.path.join(TOP, "core", "*", "*.c")):
+        with open(path, encoding="utf-8") as f:
+            told |= set(re.findall(r'ptah_event\([^";]*"([a-z-]+)"', f.read()))
+    part = page("ptah-conf.5").split(".Sh EVENTS")[1].split(".Sh ")[0]
+    assert len(told) > 10 and told == set(re.findall(r"Li ([a-z-]+)", part.split(".Bl", 1)[1]))
 
 
 @pytest.mark.parametrize("name", PAGES)

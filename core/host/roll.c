@@ -200,7 +200,8 @@ add_plan(const struct ptah_run_row *row, void *arg)
 	struct one *more;
 
 	roll->n_isolated += row->cell != NULL;
-	if (!row->dispatcher)
+	/* One that ends already may be gone before a worker looks. */
+	if (!row->dispatcher || row->state == PTAH_RUN_ENDS)
 		return 0;
 	more = reallocarray(roll->plans, roll->n_plans + 1, sizeof(*more));
 	if (!more)

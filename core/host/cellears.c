@@ -74,9 +74,13 @@ take_args(struct ptah_kv *kv, const struct ptah_json *args)
 	return rc;
 }
 
+/* Heard once of each life, or a hostile one would fill the log; and not of one that ends: nobody waits for it any more. */
 static void
 hear_listens(struct ptah_cell *cell, const char *text)
 {
+	if (cell->ending || cell->life.listens)
+		return;
+
 	struct ptah_json *json = ptah_json_parse(text, strlen(text), 0, (char[64]){ "" }, 64);
 	const struct ptah_json *address = json ? ptah_json_get(json, "address") : NULL;
 

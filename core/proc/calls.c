@@ -90,10 +90,13 @@ static const struct ptah_call cell[] = {
 	MAY(dup), MAY(dup3), MAY(pipe2), MAY(close_range), MAY(flock),
 	MAY_IF(fcntl, IS(1, F_DUPFD), ANY, ANY), MAY_IF(fcntl, IS(1, F_DUPFD_CLOEXEC), ANY, ANY),
 	MAY_IF(fcntl, IS(1, F_GETFD), ANY, ANY), MAY_IF(fcntl, IS(1, F_SETFD), ANY, ANY),
-	/* Not with O_ASYNC, which sends signals. */
-	MAY_IF(fcntl, IS(1, F_GETFL), ANY, ANY), MAY_IF(fcntl, IS(1, F_SETFL), HAS(2, O_ASYNC, 0), ANY),
+	/*
+	 * Not with O_ASYNC, which sends signals; nor without O_NONBLOCK, for what it shares with the parent, listening
+	 * sockets above all, would block there, too.
+	 */
+	MAY_IF(fcntl, IS(1, F_GETFL), ANY, ANY), MAY_IF(fcntl, IS(1, F_SETFL), HAS(2, O_ASYNC | O_NONBLOCK, O_NONBLOCK), ANY),
 	MAY_IF(fcntl, IS(1, F_SETLK), ANY, ANY), MAY_IF(fcntl, IS(1, F_GETLK), ANY, ANY),
-	MAY_IF(ioctl, IS(1, FIONREAD), ANY, ANY), MAY_IF(ioctl, IS(1, FIONBIO), ANY, ANY),
+	MAY_IF(ioctl, IS(1, FIONREAD), ANY, ANY),
 	MAY_IF(ioctl, IS(1, SIOCOUTQ), ANY, ANY),
 
 	/* Files, where Landlock lets them be. */

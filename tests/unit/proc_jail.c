@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -255,6 +256,21 @@ static int
 try_shut_listener(void)
 {
 	return told(shutdown(listener, SHUT_RD));
+}
+
+/* Whoever accepts there next, in another process, would wait in the call. */
+static int
+try_block_listener(void)
+{
+	return told(fcntl(listener, F_SETFL, 0));
+}
+
+static int
+try_block_listener_by_ioctl(void)
+{
+	int off = 0;
+
+	return told(ioctl(listener, FIONBIO, &off));
 }
 
 static int
@@ -547,6 +563,8 @@ static const struct {
 	{ "bind", try_bind, EPERM, 0 },
 	{ "listen", try_listen, EPERM, 0 },
 	{ "shut the parent's listener", try_shut_listener, EPERM, 0 },
+	{ "make the parent's listener block", try_block_listener, EPERM, 0 },
+	{ "make it block by ioctl", try_block_listener_by_ioctl, EPERM, 0 },
 	{ "touch the listener's filter", try_filter_listener, EPERM, 0 },
 	{ "become a program", try_exec, EPERM, 0 },
 	{ "make a file of memory", try_memfd, EPERM, 0 },

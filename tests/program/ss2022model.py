@@ -161,8 +161,9 @@ class Server:
             ">BQH", self.into.open(first[n:n + 27]))
         assert kind == 0 and abs(when - time.time()) < 30
         rest = first[n + 27:]
-        # with the second header whole, unless it is longer than a segment
-        assert len(rest) >= min(length + 16, 32768)
+        # with the second header whole, unless it is longer than a segment,
+        # which is at most half of the window that the peer opened with
+        assert len(rest) >= min(length + 16, 16384)
         if len(rest) < length + 16:
             rest += read(sock, length + 16 - len(rest))
         plain = self.into.open(rest[:length + 16])

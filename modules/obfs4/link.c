@@ -13,6 +13,7 @@
 #include <sodium.h>
 
 #include "bench.h"
+#include "hello.h"
 #include "home.h"
 #include "shake.h"
 
@@ -37,6 +38,9 @@
  * both speak first, and wait.
  */
 #define NUDGE_AFTER_NS UINT64_C(200000000)
+
+/* As much as it reads at once before that: of more it hears a second time anyway. */
+#define HELD_MOST OBFS4_SHAKE_MAX
 
 static void
 random_of_link(struct ptah_self *self, void *out, size_t len)
@@ -174,9 +178,15 @@ send_words(struct obfs4_link *link, struct ptah_io *io)
 static void
 think_of_nudge(struct obfs4_link *link)
 {
-	if (link->role == PTAH_SERVER && !link->spoke && !link->heard)
+	if (link->role == PTAH_SERVER && link->said == 0 && !link->heard)
 		(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, NUDGE_AFTER_NS);
-	link->spoke = 1;
+}
+
+/* A stream that runs has no padding between its bursts. */
+static bool
+wants_nudge(const struct obfs4_link *link)
+{
+	return link->said <= HELD_MOST && !link->resting && link->pieces.at == NULL;
 }
 
 static int
@@ -205,7 +215,10 @@ wrap(struct obfs4_link *link, struct ptah_io *io)
 		return rc;
 	}
 	think_of_nudge(link);
-	return link->iat_mode == 0 ? send_burst(link, io) : send_piece(link, io);
+	rc = link->iat_mode == 0 ? send_burst(link, io) : send_piece(link, io);
+	if (link->said <= HELD_MOST)
+		link->said += (uint16_t)io->wire.made;
+	return rc;
 }
 
 int
@@ -327,8 +340,7 @@ obfs4_link_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 		return obfs4_shake_event(mine, event, io);
 	if (event->what != PTAH_EV_TIMER)
 		return PTAH_GO;
-	if (event->val == OBFS4_TIMER_NUDGE && !mine->resting && mine->pieces.at == NULL &&
-	    io->wire.out.len >= OBFS4_UNIT)
+	if (event->val == OBFS4_TIMER_NUDGE && wants_nudge(mine) && io->wire.out.len >= OBFS4_UNIT)
 		return send_word(mine, io, NULL);
 	if (event->val == OBFS4_TIMER_ACK)
 		mine->ack_due = mine->owes_ack;

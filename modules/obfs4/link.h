@@ -33,7 +33,8 @@ struct obfs4_link {
 	uint8_t ack_due;  /* ... and has waited long enough for our EOF, which says it too */
 	uint8_t acked;    /* the peer has heard ours */
 	/* A server that speaks first. */
-	uint8_t heard, spoke; /* bytes came, went, since the handshake */
+	uint8_t heard; /* bytes came since the handshake */
+	uint16_t said; /* bytes that went since, counted until they are more than a client holds */
 };
 
 /** Room that a step may count on: a whole burst with its padding, or a reply. */

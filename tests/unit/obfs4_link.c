@@ -1062,6 +1062,8 @@ both_may_half_close_at_once(void **state)
 static void
 who_speaks_first_nudges_the_client(void **state)
 {
+	static const uint8_t some[4096];
+
 	(void)state;
 	meet(0);
 	bytes_add(&server.plain_in, (const uint8_t *)"220 hello", 9);
@@ -1092,6 +1094,16 @@ who_speaks_first_nudges_the_client(void **state)
 	bytes_add(&server.plain_in, (const uint8_t *)"220 hello", 9);
 	run(&server);
 	assert_false(tick(&server));
+	part();
+	/* of more than one read it has heard already, and nothing comes between bursts */
+	meet(0);
+	for (size_t n = 0; n <= 8192; n += 4096) {
+		bytes_add(&server.plain_in, some, 4096);
+		run(&server);
+	}
+	assert_int_equal(server.n_writes, 3);
+	(void)tick(&server);
+	assert_int_equal(server.n_writes, 3);
 	part();
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "config/flag.h"
 #include "config/schema.h"
 #include "config/source.h"
@@ -156,6 +157,21 @@ ptah_command_usage(int fd)
 	ptah_buf_puts(&out, "  PTAH_MODULE_PATH=FOLDER:...\n"
 	    "        look here for modules before -moduleDir and " PTAH_MODULE_DIR "\n");
 	return print_to(fd, &out);
+}
+
+void
+ptah_command_hint(const char *word)
+{
+	const char *known[sizeof(ptah_commands) / sizeof(ptah_commands[0])];
+	const char *near;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		known[i] = ptah_commands[i].name;
+	near = ptah_text_nearest(word, known);
+	if (near)
+		fprintf(stderr, "ptah: there is no command \"%.100s\"; did you mean \"%s\"?\n", word, near);
+	else
+		fprintf(stderr, "ptah: there is no command \"%.100s\": `ptah --help` lists them\n", word);
 }
 
 int

@@ -15,6 +15,8 @@ int ptah_command_run(const struct ptah_command *command, int argc, char *argv[],
 
 /** The usage text. */
 int ptah_command_usage(int fd);
+/** The first word is none of them: say which was meant, or where they stand. */
+void ptah_command_hint(const char *word);
 /** One line on stdout. */
 int ptah_command_version(void);
 

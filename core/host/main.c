@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -10,15 +10,13 @@
 #include "host/process.h"
 #include "host/serve.h"
 
-/* Nothing was asked, by nobody but a person? */
-static int
-is_alone(int argc, char *envp[])
+/* Is there no parent that speaks by variables, so that it may be a person? */
+static bool
+is_alone(char *envp[])
 {
-	if (argc > 1 || !isatty(STDOUT_FILENO))
-		return 0;
 	for (char **at = envp; *at; at++)
 		if (strncmp(*at, "TOR_PT_", 7) == 0)
-			return 0;
+			return false;
 	return !ptah_sip003_is_set(envp);
 }
 
@@ -34,9 +32,11 @@ main(int argc, char *argv[], char *envp[])
 		ptah_inside(envp);
 	if (command)
 		return ptah_command_run(command, argc - 1, argv + 1, envp);
-	if (is_alone(argc, envp)) {
+	if (argc <= 1 && isatty(STDOUT_FILENO) && is_alone(envp)) {
 		ptah_command_usage(STDERR_FILENO);
 		return EX_USAGE;
 	}
+	if (argc > 1 && argv[1][0] != '-' && is_alone(envp))
+		ptah_command_hint(argv[1]); /* and the parent, if there is one, hears ENV-ERROR */
 	return ptah_serve(argc, argv, envp, parent);
 }

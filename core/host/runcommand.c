@@ -236,6 +236,10 @@ read_seconds(const struct ptah_asked *asked)
 
 	if (!text)
 		return UPGRADE_S;
+	if (!asked->value[UPGRADABLE]) {
+		(void)ptah_asked_wrong("run", "--upgrade-timeout goes with --upgradable");
+		return -1;
+	}
 	errno = 0;
 	n = strtol(text, &end, 10);
 	if (errno == 0 && *end == '\0' && text[0] >= '0' && text[0] <= '9' && n >= 1 && n <= UPGRADE_MOST_S)
@@ -246,31 +250,31 @@ read_seconds(const struct ptah_asked *asked)
 
 /* We are to be kept: become the keeper, and begin again as its program. */
 static int
-be_kept(const struct ptah_asked *asked, char *envp[])
+be_kept(const struct ptah_asked *asked, unsigned ready_s, char *envp[])
 {
 	const char *argv[7] = { NULL, "run" };
-	long ready_s = read_seconds(asked);
 	size_t n = 2;
 
-	if (ready_s < 0)
-		return EX_USAGE;
 	if (asked->value[LOG_FORMAT]) {
 		argv[n++] = "--log-format";
 		argv[n++] = asked->value[LOG_FORMAT];
 	}
 	argv[n++] = "--upgradable";
 	argv[n++] = asked->operand;
-	return ptah_keeper_run(argv, envp, (unsigned)ready_s);
+	return ptah_keeper_run(argv, envp, ready_s);
 }
 
 int
 ptah_run_command(const struct ptah_asked *asked, char *envp[])
 {
 	struct ptah_run run = { .path = asked->operand, .envp = envp, .log_format = -1 };
+	long ready_s = read_seconds(asked);
 	int rc;
 
+	if (ready_s < 0)
+		return EX_USAGE;
 	if (asked->value[UPGRADABLE] && !ptah_keeper_is_there(envp))
-		return be_kept(asked, envp);
+		return be_kept(asked, (unsigned)ready_s, envp);
 	for (int i = 0; asked->value[LOG_FORMAT] && ptah_run_log_formats[i]; i++)
 		if (strcasecmp(asked->value[LOG_FORMAT], ptah_run_log_formats[i]) == 0)
 			run.log_format = i;

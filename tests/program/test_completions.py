@@ -82,6 +82,26 @@ def test_the_parser_takes_what_help_tells_and_nothing_else():
             assert "one word too many" in ptah(name, "word", rc=64).stderr
 
 
+def test_a_word_that_is_no_command_hears_which_was_meant():
+    """A person reads it on standard error; a parent still hears ENV-ERROR."""
+    def first(word, **env):
+        return subprocess.run([harness.program()[0], word], capture_output=True, text=True,
+                              env=dict(harness.environment(), **env), timeout=20 * harness.SLOW,
+                              check=False)
+    got = first("module")
+    assert got.returncode == 64
+    assert got.stderr.startswith('ptah: there is no command "module"; did you mean "modules"?\n')
+    assert "`ptah --help` lists them" in first("xylophone").stderr
+    for got in (got, first("module", TOR_PT_MANAGED_TRANSPORT_VER="1")):
+        assert "ENV-ERROR 'module' is one word too many" in got.stdout + got.stderr
+    assert "did you mean" not in got.stderr
+
+
+def test_a_flag_that_goes_with_another_is_not_left_unsaid():
+    said = ptah("run", "--upgrade-timeout", "5", "/dev/null", rc=64).stderr
+    assert said == "ptah: run: --upgrade-timeout goes with --upgradable\n"
+
+
 def test_the_manual_page_has_all_of_it():
     page = ptah("manual").stdout
     for name, operand in commands().items():

@@ -51,6 +51,8 @@ class Upgradable(Run):
         assert done.returncode == 0, done.stderr + "\n".join(self.err_lines)
         assert done.stdout == "the new program serves; the old one ends with its last link\n"
         self.wait_line(r"ready: \d+ of \d+ services serve", "err", since=since)
+        # Until it has heard that it is to drain an old program may take what comes.
+        poll(lambda: sum(map(listens, self.programs())) == 1, what="the old program to take nothing new")
 
     def is_not_upgraded(self, why):
         done = self.ctl("upgrade")
@@ -72,13 +74,14 @@ def pair(tmp_path, echo, kind=Upgradable, **more):
 
 
 def listens(pid):
-    """Has it a listening TCP socket?"""
-    with open("/proc/%d/net/tcp" % pid, encoding="ascii") as table:
-        inodes = {row[9] for row in map(str.split, table) if row[3] == "0A"}
+    """Has it a listening TCP socket?  One that has ended meanwhile has none."""
     own = set()
-    for fd in os.listdir("/proc/%d/fd" % pid):
-        with contextlib.suppress(FileNotFoundError):
-            own.add(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for fd in os.listdir("/proc/%d/fd" % pid):
+            with contextlib.suppress(FileNotFoundError):
+                own.add(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        inodes = {row[9] for row in map(str.split, table) if row[3] == "0A"}
     return any("socket:[%s]" % inode in own for inode in inodes)
 
 
@@ -372,10 +375,7 @@ def test_old_programs_have_a_deadline(tmp_path, echo):
     """Links of the old program are ended after drainTimeout, those of the new one not."""
     with pair(tmp_path, echo, drainTimeout=1) as (run, _), connect(run.where("near")) as old:
         assert echoes(old)
-        before = run.programs()[0]
         run.upgrade()
-        # Until it has heard that it is to drain it may take what comes, and that has its time then.
-        poll(lambda: not listens(before), what="the old program to take nothing new")
         with connect(run.where("near")) as new:
             assert echoes(new)
             assert harness.recv_all(old) == b""

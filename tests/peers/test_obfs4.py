@@ -3,13 +3,13 @@
 
 import json
 import os
-import socket
 import subprocess
 
 import pytest
 
 from conftest import need
 from curling import download, login, ten_by_ten, upload
+from household import free_ports
 from pair import Client, Server, module_env, program_path, socks_args
 from servers import HttpServer
 from tor_network import NEEDS, TorNetwork
@@ -17,11 +17,6 @@ from tor_network import NEEDS, TorNetwork
 PAIRS = [("ptah", "obfs4proxy"), ("obfs4proxy", "ptah"), ("ptah", "ptah")]
 # A burst of 1427 bytes fills one frame, 32768 is the most of one burst.
 SIZES = [0, 1, 1427, 1428, 32768, 32769, 3 * 1024 * 1024 + 17]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 class Pair:
@@ -133,7 +128,7 @@ def test_obfs_015_a_bridge_moves_and_keeps_its_identity(house, order):
 def test_an_invitation_is_what_a_client_needs(house, client):
     """The bridge is started by the lines of its torrc, the client by one line."""
     need("curl", client)
-    web, port = house.add(HttpServer()), free_port()
+    web, (port,) = house.add(HttpServer()), free_ports(1)
     where = "127.0.0.1:%d" % port
     got = subprocess.run([program_path("ptah"), "invite", "obfs4", "--bind",
         where, "--advertise", where, "--state", house.path("bridge"), "--json"],

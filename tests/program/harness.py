@@ -12,8 +12,10 @@ PTAH_SLOW multiplies every time limit, for sanitizer builds.
 A parent's death ends ptah, and Linux means the parent *thread*: start a
 Ptah on a thread that outlives it.
 """
+import collections
 import json
 import os
+import random
 import re
 import selectors
 import signal as signals
@@ -576,11 +578,41 @@ class SinkServer(Server):
         conn.eof = True
 
 
+# The sockets that keep the names of the last ports that free_port() gave.
+_kept_ports = collections.deque(maxlen=256)
+
+
 def free_port(host="127.0.0.1"):
+    """A port that nobody has, for who must be told its port beforehand.
+
+    It is none of those that the kernel gives to sockets without a wish, which
+    could take it before it is used; and it is kept from the tests that run
+    beside this one, by a socket of its name.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.bind((host, 0))
-        return sock.getsockname()[1]
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(*_ports_for_us())
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind("\0ptah-test-port-%d" % port)
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(family, kind) as sock:
+                    sock.bind((host, port))
+        except OSError:
+            name.close()
+            continue
+        _kept_ports.append(name)
+        return port
+    raise AssertionError("no port is free")
+
+
+def _ports_for_us():
+    """The wider part of 10000 to 65535 that the kernel leaves alone."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        first, last = map(int, f.read().split())
+    below, above = (10000, first), (max(last + 1, 10000), 65536)
+    widest = max(below, above, key=lambda part: part[1] - part[0])
+    return widest if widest[1] - widest[0] > 1000 else (10000, 65536)
 
 
 def connect(address, timeout=10):

@@ -14,7 +14,7 @@ import pytest
 
 import harness
 import lines
-from harness import F3C, F3S, Ptah
+from harness import F3C, F3S, Ptah, free_port
 from socks import Client, reply, request
 
 BLOCK = lines.pattern(300007)
@@ -73,11 +73,6 @@ def carries(c, far, greeting=b""):
             there.shutdown(socket.SHUT_WR)
             app.expect(b"last words")
             lines.expect_eof(app.sock)
-
-
-def free_port():
-    with lines.listen() as s:
-        return s.getsockname()[1]
 
 
 @pytest.mark.parametrize("name, server, client", [

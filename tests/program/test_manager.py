@@ -16,7 +16,7 @@ import time
 import pytest
 
 import harness
-from harness import Ptah
+from harness import Ptah, free_port
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
@@ -80,12 +80,6 @@ def write(tmp_path, *, name="ptah.json", **conf):
 def server(echo, **more):
     return {"role": "server", "transport": "dummy", "listen": "127.0.0.1:0",
             "target": "127.0.0.1:%d" % echo.port, **more}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 # --- sd_notify ----------------------------------------------------------------------

@@ -45,6 +45,7 @@ clear_life(struct ptah_cell *cell)
 	struct ptah_cell_life *life = &cell->life;
 
 	ptah_alarm_clear(&cell->tick);
+	ptah_cell_list_end(cell, -ECONNRESET);
 	event_drop(&life->on_word);
 	event_drop(&life->on_last_words);
 	for (unsigned i = 0; i < cell->n_workers; i++)

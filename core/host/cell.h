@@ -28,6 +28,7 @@
 #include "config/plan.h"
 #include "host/crew.h"
 #include "host/dispatcher.h"
+#include "host/muster.h"
 
 struct ptah_cell;
 
@@ -45,5 +46,15 @@ void ptah_cell_release(struct ptah_cell *cell);
 void ptah_cell_drain(struct ptah_cell *cell);
 void ptah_cell_end(struct ptah_cell *cell, uint64_t until_ns);
 void ptah_cell_free(struct ptah_cell *cell);
+
+/**
+ * Ask for its links, as it says they are: at most so many, with 'addresses' the peers too.  'fn' runs once, perhaps from
+ * inside this, with what came; its rc: 0, or why that is not all.  How long that may take is the asker's affair.
+ */
+void ptah_cell_list(struct ptah_cell *cell, unsigned most, bool addresses, ptah_muster_fn *fn, void *arg);
+/** Wait no longer: 'fn' runs now, if it has not. */
+void ptah_cell_list_end(struct ptah_cell *cell, int rc);
+/** 'fn' will not run. */
+void ptah_cell_list_forget(struct ptah_cell *cell);
 
 #endif

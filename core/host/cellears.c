@@ -136,6 +136,9 @@ hear(struct ptah_cell *cell, const struct ptah_cell_word *word, size_t len)
 	case PTAH_CELL_PONG:
 		hear_pong(cell, word->text, len);
 		break;
+	case PTAH_CELL_LINKS:
+		ptah_cell_hear_links(cell, word->value, word->text, len);
+		break;
 	default:
 		break; /* it is not trusted, so it may say anything */
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * host/cellself.h: a cell, for the files that make it: cell.c has its lives, cellears.c hears what it says,
- * cellorders.c tells it what it needs.
+ * cellorders.c tells it what it needs, celllinks.c asks for its links.
  */
 #ifndef PTAH_HOST_CELLSELF_H
 #define PTAH_HOST_CELLSELF_H
@@ -34,6 +34,18 @@ struct ptah_cell_life {
 	struct ptah_stats stats; /* as it said last */
 };
 
+/** Its links, as far as they were told. */
+struct ptah_cell_list {
+	ptah_muster_fn *fn; /* NULL: nobody has asked */
+	void *arg;
+	uint32_t number;
+	unsigned most;
+	bool waits; /* for the next piece */
+	struct ptah_mustered *links;
+	size_t n;
+	uint64_t more;
+};
+
 struct ptah_cell {
 	struct ptah_crew *crew;
 	const struct ptah_plan *plan;
@@ -49,6 +61,7 @@ struct ptah_cell {
 	char address[PTAH_DEST_TEXT];
 	struct ptah_kv args;
 	struct ptah_cell_life life;
+	struct ptah_cell_list list;
 	struct ptah_alarm tick, again, late;
 	struct ptah_tally *tally;
 	unsigned n_quick; /* lives, one after the other, that were short */
@@ -70,6 +83,9 @@ void ptah_cell_on_last_words(evutil_socket_t fd, short what, void *cell);
 int ptah_cell_tell(const struct ptah_cell *cell, uint32_t what, uint64_t value);
 /** All that it needs to begin, and where it may go from then on.  -errno. */
 int ptah_cell_tell_beginning(struct ptah_cell *cell);
+
+/** A piece of its links has come. */
+void ptah_cell_hear_links(struct ptah_cell *cell, uint64_t value, const char *bytes, size_t len);
 
 /** Its counters, or a level, stand there now. */
 void ptah_cell_count(struct ptah_cell *cell, enum ptah_stat which, uint64_t now);

@@ -233,8 +233,8 @@ ptah_ctltable_links(const struct ptah_json *answer, struct ptah_buf *out)
 	if (number_of(answer, "more") > 0)
 		ptah_buf_printf(out, "and %s more: --most shows as many as you like\n", text_of(answer, "more"));
 	if (number_of(answer, "servicesNotListed") > 0)
-		ptah_buf_printf(out, "isolated services keep their links to themselves (%s of them): see ptah ctl status\n",
-		    text_of(answer, "servicesNotListed"));
+		ptah_buf_printf(out, "%s isolated %s not tell all links in time: ptah ctl status says how many there are\n",
+		    text_of(answer, "servicesNotListed"), number_of(answer, "servicesNotListed") == 1 ? "service did" : "services did");
 	return out->rc;
 }
 

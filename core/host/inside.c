@@ -26,6 +26,7 @@
 #include "host/confine.h"
 #include "host/crew.h"
 #include "host/dispatcher.h"
+#include "host/muster.h"
 #include "host/process.h"
 #include "loop/worker.h"
 #include "proc/jail.h"
@@ -67,6 +68,13 @@ struct inside {
 	atomic_bool starved;        /* one of them found nothing left */
 	struct ptah_often hungry;
 	struct ptah_letter round_over;
+	struct showing {
+		struct ptah_muster *muster; /* under way, or NULL */
+		uint32_t number;            /* of the list that the parent wants now */
+		struct ptah_mustered *links;
+		size_t n, at;               /* of them, and how far they are told */
+		uint64_t more;
+	} showing;
 	bool serves, on_round, ending;
 };
 
@@ -249,6 +257,55 @@ go_round(struct inside *in)
 		(void)ptah_worker_send(in->crew->workers[i], &in->rounds[i], come_by, in);
 }
 
+/* The next piece of the list, or word that there is none. */
+static void
+show_on(struct inside *in)
+{
+	struct showing *showing = &in->showing;
+	struct pollfd room = { .fd = in->fd, .events = POLLOUT };
+	size_t n = showing->n - showing->at, most = PTAH_CELL_TEXT / sizeof(*showing->links);
+
+	if (n > most)
+		n = most;
+	(void)poll(&room, 1, ROOM_MS);
+	say_bytes(in, PTAH_CELL_LINKS, PTAH_CELL_LINKS_VALUE(showing->number, showing->more), showing->links + showing->at,
+	    n * sizeof(*showing->links));
+	showing->at += n;
+	if (n > 0)
+		return;
+	free(showing->links);
+	showing->links = NULL;
+}
+
+static void
+on_muster(const struct ptah_mustered *links, size_t n, uint64_t more, int rc, void *arg)
+{
+	struct inside *in = arg;
+	struct showing *showing = &in->showing;
+
+	showing->muster = NULL;
+	showing->links = rc == 0 ? malloc((n + 1) * sizeof(*links)) : NULL;
+	if (!showing->links)
+		return; /* the parent does not wait for ever */
+	memcpy(showing->links, links, n * sizeof(*links));
+	showing->n = n;
+	showing->more = more;
+	show_on(in);
+}
+
+static void
+show(struct inside *in, uint64_t value)
+{
+	struct showing *showing = &in->showing;
+	const struct ptah_flock *flocks = ptah_dispatcher_flocks(in->dispatcher);
+
+	ptah_muster_forget(showing->muster);
+	free(showing->links);
+	*showing = (struct showing){ .number = PTAH_CELL_NUMBER(value) };
+	showing->muster = ptah_muster_call(in->crew, &flocks, 1, PTAH_CELL_LIST_MOST(value), PTAH_CELL_LIST_ADDRESSES(value),
+	    on_muster, in);
+}
+
 static void
 drain(struct inside *in, bool is_last)
 {
@@ -291,6 +348,10 @@ on_word(evutil_socket_t fd, short what, void *arg)
 		_exit(EX_OK); /* the parent has gone */
 	if (word.what == PTAH_CELL_PING)
 		go_round(in);
+	else if (word.what == PTAH_CELL_LIST)
+		show(in, word.value);
+	else if (word.what == PTAH_CELL_GO_ON && in->showing.links && PTAH_CELL_NUMBER(word.value) == in->showing.number)
+		show_on(in);
 	else if (word.what == PTAH_CELL_RELEASE)
 		release(in);
 	else if (word.what == PTAH_CELL_DRAIN)

@@ -10,41 +10,46 @@
 
 #include "base/json.h"
 #include "control/figures.h"
+#include "host/cell.h"
 #include "host/crew.h"
 #include "host/dispatcher.h"
+#include "host/muster.h"
 #include "host/run.h"
 #include "relay/census.h"
-#include "relay/flock.h"
 
-/* A plan at work: its label, and where each worker has its links. */
-struct one {
-	char *label;
-	const struct ptah_flock *flocks;
-};
+/* Cells have so long to tell all of their links. */
+#define CELLS_MS 4000
 
-/* What one worker has. */
-struct sheet {
+/* An isolated service that is asked. */
+struct away {
 	struct ptah_roll *roll;
-	const struct one *plan; /* that is looked at */
-	struct ptah_json *links;
-	unsigned n, more;
-	int rc;
+	char *label;
+	struct ptah_cell *cell; /* NULL: it has answered, or never will */
 };
 
 struct ptah_roll {
 	struct ptah_worker *loop;
-	unsigned most;  /* of each worker, so that none must know of another */
+	unsigned most;
 	bool addresses;
-	ptah_roll_fn *fn; /* NULL: forgotten */
+	ptah_roll_fn *fn;
 	void *arg;
-	struct one *plans;
-	size_t n_plans, n_isolated;
-	struct sheet *sheets; /* by worker */
-	unsigned n_sheets;
-	unsigned n_open; /* sheets that are not back, and one for whoever hands them out */
+	/* Those here, by the number of the owner. */
+	char **labels;
+	const struct ptah_flock **flocks;
+	size_t n_here;
+	struct ptah_muster *muster; /* NULL: it is back */
+	struct away *aways;
+	size_t n_aways;
+	struct ptah_deadline limit; /* of the aways */
+	unsigned n_open; /* answers that are not there, and one for whoever asks */
+	/* What came so far. */
+	struct ptah_json *links;
+	uint64_t more;
+	size_t n_silent;
+	int rc;
 };
 
-/* --- on a worker ---------------------------------------------------------------------- */
+/* --- a link ---------------------------------------------------------------------------- */
 
 static int
 set_text(struct ptah_json *object, const char *key, int type, const char *text)
@@ -62,55 +67,40 @@ set_number(struct ptah_json *object, const char *key, double n, int digits)
 }
 
 static int
-fill(struct ptah_json *object, const struct sheet *sheet, const struct ptah_seen *seen)
+fill(struct ptah_json *object, const char *label, const struct ptah_mustered *link, bool addresses)
 {
+	const char *state = ptah_seen_state_name(link->state);
 	char peer[PTAH_ADDR_TEXT] = "";
-	int rc = set_text(object, "service", PTAH_JSON_STRING, sheet->plan->label);
+	int rc = set_text(object, "service", PTAH_JSON_STRING, label);
 
-	rc = rc == 0 ? set_text(object, "transport", PTAH_JSON_STRING, seen->transport) : rc;
-	rc = rc == 0 ? set_text(object, "role", PTAH_JSON_STRING, ptah_figures_role(seen->role)) : rc;
-	rc = rc == 0 ? set_text(object, "carries", PTAH_JSON_STRING, seen->messages ? "messages" : "a stream") : rc;
-	rc = rc == 0 ? set_text(object, "state", PTAH_JSON_STRING, seen->state) : rc;
-	rc = rc == 0 ? set_number(object, "ageSeconds", (double)seen->age_ns / 1e9, 3) : rc;
-	rc = rc == 0 ? set_number(object, "plainReceived", (double)seen->got[0], 0) : rc;
-	rc = rc == 0 ? set_number(object, "wireReceived", (double)seen->got[1], 0) : rc;
-	if (rc == 0 && sheet->roll->addresses)
-		rc = set_text(object, "peer", PTAH_JSON_STRING, ptah_addr_format_peer(&seen->peer, peer));
+	rc = rc == 0 ? set_text(object, "transport", PTAH_JSON_STRING, link->transport) : rc;
+	rc = rc == 0 ? set_text(object, "role", PTAH_JSON_STRING, ptah_figures_role(link->role)) : rc;
+	rc = rc == 0 ? set_text(object, "carries", PTAH_JSON_STRING, link->messages != 0 ? "messages" : "a stream") : rc;
+	rc = rc == 0 ? set_text(object, "state", PTAH_JSON_STRING, state ? state : "unknown") : rc;
+	rc = rc == 0 ? set_number(object, "ageSeconds", (double)link->age_ns / 1e9, 3) : rc;
+	rc = rc == 0 ? set_number(object, "plainReceived", (double)link->got[0], 0) : rc;
+	rc = rc == 0 ? set_number(object, "wireReceived", (double)link->got[1], 0) : rc;
+	if (rc == 0 && addresses)
+		rc = set_text(object, "peer", PTAH_JSON_STRING, ptah_addr_format_peer(&link->peer, peer));
 	return rc;
 }
 
+/* One more for the list, if it may have one. */
 static int
-on_link(const struct ptah_seen *seen, void *arg)
+add_link(struct ptah_roll *roll, const char *label, const struct ptah_mustered *link)
 {
-	struct sheet *sheet = arg;
 	struct ptah_json *object;
 
-	if (sheet->n == sheet->roll->most) {
-		sheet->more++;
+	if (roll->links->n >= roll->most) {
+		roll->more++;
 		return 0;
 	}
 	object = ptah_json_new(PTAH_JSON_OBJECT);
-	if (!object || fill(object, sheet, seen) != 0) {
+	if (!object || fill(object, label, link, roll->addresses) != 0) {
 		ptah_json_free(object);
 		return -ENOMEM;
 	}
-	sheet->n++;
-	return ptah_json_add(sheet->links, object);
-}
-
-static void on_sheet(struct ptah_worker *loop, void *arg);
-
-static void
-look(struct ptah_worker *worker, void *arg)
-{
-	struct sheet *sheet = arg;
-	struct ptah_roll *roll = sheet->roll;
-
-	for (size_t i = 0; i < roll->n_plans && sheet->rc == 0; i++) {
-		sheet->plan = &roll->plans[i];
-		sheet->rc = ptah_census(&sheet->plan->flocks[worker->index], roll->addresses, on_link, sheet);
-	}
-	(void)ptah_worker_post(roll->loop, on_sheet, roll);
+	return ptah_json_add(roll->links, object);
 }
 
 /* --- the list --------------------------------------------------------------------------- */
@@ -118,51 +108,32 @@ look(struct ptah_worker *worker, void *arg)
 static void
 roll_free(struct ptah_roll *roll)
 {
-	for (size_t i = 0; i < roll->n_plans; i++)
-		free(roll->plans[i].label);
-	for (unsigned i = 0; i < roll->n_sheets; i++)
-		ptah_json_free(roll->sheets[i].links);
-	free(roll->plans);
-	free(roll->sheets);
+	ptah_deadline_clear(&roll->limit);
+	for (size_t i = 0; i < roll->n_here; i++)
+		free(roll->labels[i]);
+	for (size_t i = 0; i < roll->n_aways; i++)
+		free(roll->aways[i].label);
+	ptah_json_free(roll->links);
+	free(roll->labels);
+	free(roll->flocks);
+	free(roll->aways);
 	free(roll);
-}
-
-/* Move links from a sheet to the list, as many as it may have. */
-static int
-take(struct ptah_json *list, struct sheet *sheet, unsigned most, size_t *more)
-{
-	int rc = sheet->rc;
-
-	*more += sheet->more;
-	for (size_t i = 0; i < sheet->links->n && rc == 0; i++) {
-		if (list->n >= most) {
-			*more += 1;
-			continue;
-		}
-		rc = ptah_json_add(list, sheet->links->items[i]);
-		sheet->links->items[i] = NULL;
-	}
-	return rc;
 }
 
 static struct ptah_json *
 make_list(struct ptah_roll *roll)
 {
-	struct ptah_json *list = ptah_json_new(PTAH_JSON_ARRAY), *object = ptah_json_new(PTAH_JSON_OBJECT);
-	size_t more = 0;
-	int rc = list && object ? 0 : -ENOMEM;
+	struct ptah_json *object = ptah_json_new(PTAH_JSON_OBJECT);
+	int rc = object ? roll->rc : -ENOMEM;
 
-	for (unsigned i = 0; i < roll->n_sheets && rc == 0; i++)
-		rc = take(list, &roll->sheets[i], roll->most, &more);
 	if (rc == 0) {
-		rc = ptah_json_set(object, "links", list);
-		list = NULL;
+		rc = ptah_json_set(object, "links", roll->links);
+		roll->links = NULL;
 	}
 	if (rc == 0)
-		rc = set_number(object, "more", (double)more, 0);
+		rc = set_number(object, "more", (double)roll->more, 0);
 	if (rc == 0)
-		rc = set_number(object, "servicesNotListed", (double)roll->n_isolated, 0);
-	ptah_json_free(list);
+		rc = set_number(object, "servicesNotListed", (double)roll->n_silent, 0);
 	if (rc == 0)
 		return object;
 	ptah_json_free(object);
@@ -178,54 +149,101 @@ come_back(struct ptah_roll *roll)
 
 	if (--roll->n_open > 0)
 		return;
-	list = fn ? make_list(roll) : NULL;
+	list = make_list(roll);
 	roll_free(roll);
-	if (fn)
-		fn(list, arg);
+	fn(list, arg);
 }
 
 static void
-on_sheet(struct ptah_worker *loop, void *arg)
+on_muster(const struct ptah_mustered *links, size_t n, uint64_t more, int rc, void *arg)
 {
-	(void)loop;
-	come_back(arg);
+	struct ptah_roll *roll = arg;
+
+	roll->muster = NULL;
+	roll->more += more;
+	roll->rc = roll->rc == 0 ? rc : roll->rc;
+	for (size_t i = 0; i < n && roll->rc == 0; i++)
+		roll->rc = add_link(roll, roll->labels[links[i].owner], &links[i]);
+	come_back(roll);
+}
+
+static void
+on_cell(const struct ptah_mustered *links, size_t n, uint64_t more, int rc, void *arg)
+{
+	struct away *away = arg;
+	struct ptah_roll *roll = away->roll;
+
+	away->cell = NULL;
+	roll->more += more;
+	roll->n_silent += rc != 0;
+	for (size_t i = 0; i < n && roll->rc == 0; i++)
+		roll->rc = add_link(roll, away->label, &links[i]);
+	come_back(roll);
+}
+
+static void
+on_limit(struct ptah_deadline *deadline, void *arg)
+{
+	struct ptah_roll *roll = arg;
+
+	(void)deadline;
+	roll->n_open++; /* the roll is there until we are done */
+	for (size_t i = 0; i < roll->n_aways; i++)
+		if (roll->aways[i].cell)
+			ptah_cell_list_end(roll->aways[i].cell, -ETIMEDOUT);
+	come_back(roll);
 }
 
 /* --- the call ---------------------------------------------------------------------------- */
 
 static int
-add_plan(const struct ptah_run_row *row, void *arg)
+add_here(struct ptah_roll *roll, const struct ptah_run_row *row)
 {
-	struct ptah_roll *roll = arg;
-	struct one *more;
+	char **labels = reallocarray(roll->labels, roll->n_here + 1, sizeof(*labels));
+	const struct ptah_flock **flocks;
 
-	roll->n_isolated += row->cell != NULL;
-	/* One that ends already may be gone before a worker looks. */
-	if (!row->dispatcher || row->state == PTAH_RUN_ENDS)
-		return 0;
-	more = reallocarray(roll->plans, roll->n_plans + 1, sizeof(*more));
-	if (!more)
+	if (!labels)
 		return -ENOMEM;
-	roll->plans = more;
-	more[roll->n_plans] = (struct one){ strdup(row->label), ptah_dispatcher_flocks(row->dispatcher) };
-	if (!more[roll->n_plans].label)
+	roll->labels = labels;
+	flocks = reallocarray(roll->flocks, roll->n_here + 1, sizeof(*flocks));
+	if (!flocks)
 		return -ENOMEM;
-	roll->n_plans++;
-	return 0;
+	roll->flocks = flocks;
+	flocks[roll->n_here] = ptah_dispatcher_flocks(row->dispatcher);
+	labels[roll->n_here] = strdup(row->label);
+	return labels[roll->n_here++] ? 0 : -ENOMEM;
 }
 
 static int
-make_sheets(struct ptah_roll *roll, unsigned n)
+add_away(struct ptah_roll *roll, const struct ptah_run_row *row)
 {
-	roll->sheets = calloc(n, sizeof(*roll->sheets));
-	if (!roll->sheets)
+	struct away *aways = reallocarray(roll->aways, roll->n_aways + 1, sizeof(*aways));
+
+	if (!aways)
 		return -ENOMEM;
-	for (; roll->n_sheets < n; roll->n_sheets++) {
-		roll->sheets[roll->n_sheets] = (struct sheet){ .roll = roll, .links = ptah_json_new(PTAH_JSON_ARRAY) };
-		if (!roll->sheets[roll->n_sheets].links)
-			return -ENOMEM;
+	roll->aways = aways;
+	aways[roll->n_aways] = (struct away){ .roll = roll, .label = strdup(row->label), .cell = row->cell };
+	return aways[roll->n_aways++].label ? 0 : -ENOMEM;
+}
+
+static int
+add_row(const struct ptah_run_row *row, void *arg)
+{
+	/* One that ends already may be gone before a worker looks. */
+	if (row->state == PTAH_RUN_ENDS)
+		return 0;
+	return row->dispatcher ? add_here(arg, row) : row->cell ? add_away(arg, row) : 0;
+}
+
+static void
+ask_cells(struct ptah_roll *roll)
+{
+	for (size_t i = 0; i < roll->n_aways; i++) {
+		struct away *away = &roll->aways[i];
+
+		roll->n_open++;
+		ptah_cell_list(away->cell, roll->most, roll->addresses, on_cell, away);
 	}
-	return 0;
 }
 
 struct ptah_roll *
@@ -238,30 +256,31 @@ ptah_roll_call(const struct ptah_run *run, unsigned most, bool addresses, ptah_r
 		errno = ENOMEM;
 		return NULL;
 	}
-	*roll = (struct ptah_roll){ .loop = crew->loop, .most = most, .addresses = addresses, .fn = fn, .arg = arg, .n_open = 1 };
-	if (ptah_run_each(run, add_plan, roll) != 0 || make_sheets(roll, crew->n_workers) != 0) {
+	*roll = (struct ptah_roll){
+		.loop = crew->loop, .most = most, .addresses = addresses, .fn = fn, .arg = arg, .n_open = 1,
+		.links = ptah_json_new(PTAH_JSON_ARRAY),
+	};
+	if (roll->links && ptah_run_each(run, add_row, roll) == 0 &&
+	    ptah_deadline_set(roll->loop, &roll->limit, CELLS_MS, on_limit, roll) == 0)
+		roll->muster = ptah_muster_call(crew, roll->flocks, roll->n_here, most, addresses, on_muster, roll);
+	if (!roll->muster) {
 		roll_free(roll);
 		errno = ENOMEM;
 		return NULL;
 	}
-	/* A plan that ends later is heard of by the workers after this, so what we point to is there until they have looked. */
-	for (unsigned i = 0; i < crew->n_workers; i++)
-		if (ptah_worker_post(crew->workers[i], look, &roll->sheets[i]) == 0)
-			roll->n_open++;
-		else
-			roll->sheets[i].rc = -ENOMEM;
-	if (roll->n_open == 1) { /* nobody comes back */
-		roll_free(roll);
-		errno = ENOMEM;
-		return NULL;
-	}
-	roll->n_open--;
+	/* The workers answer in a later turn, so it is not over when the last cell has no link to tell. */
+	ask_cells(roll);
 	return roll;
 }
 
 void
 ptah_roll_forget(struct ptah_roll *roll)
 {
-	if (roll)
-		roll->fn = NULL;
+	if (!roll)
+		return;
+	ptah_muster_forget(roll->muster);
+	for (size_t i = 0; i < roll->n_aways; i++)
+		if (roll->aways[i].cell)
+			ptah_cell_list_forget(roll->aways[i].cell);
+	roll_free(roll);
 }

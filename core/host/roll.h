@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
- * host/roll.h: call the roll of all links: each worker is asked for its own, and
- * the list is made when all have answered.
- *
- * Links of isolated services live in other processes, and are not in it.
+ * host/roll.h: call the roll of all links: of those here (host/muster.h), and of
+ * those in the processes of isolated services (host/cell.h), which have a while
+ * to answer.  What those say is not believed, only shown.
  *
  * Threads: the main one.
  */
@@ -19,13 +18,13 @@ struct ptah_run;
 
 /**
  * Hears the list, once: an object with "links", an array, "more", how many there are beside, and
- * "servicesNotListed", the isolated ones; NULL: memory was out.
+ * "servicesNotListed", how many isolated ones did not tell theirs; NULL: memory was out.
  * Takes: list.
  */
 typedef void ptah_roll_fn(struct ptah_json *list, void *arg);
 
 /**
- * Ask all workers, for at most so many links, with 'addresses' also who is at the other end of the wire.
+ * Ask all workers and all cells, for at most so many links, with 'addresses' also who is at the other end of the wire.
  * Gives: a roll, which is gone when 'fn' runs; or ptah_roll_forget().
  * Fails: NULL and errno (ENOMEM).
  */

@@ -41,7 +41,7 @@ struct ptah_run_row {
 	const struct ptah_kv *bridge_args; /* the same; or NULL */
 	const char *reason;           /* FAILED, or why the new plan of this label did not start; NULL: there is none */
 	const struct ptah_dispatcher *dispatcher; /* NULL: FAILED, or isolated */
-	const struct ptah_cell *cell; /* of an isolated one that has not FAILED; or NULL */
+	struct ptah_cell *cell;       /* of an isolated one that has not FAILED; or NULL */
 };
 
 #define PTAH_RUN_STARTS 0 /* it is not ready yet */

@@ -9,16 +9,27 @@
 #include "relay/hop.h"
 #include "relay/layer.h"
 
-static const char *
+const char *
+ptah_seen_state_name(unsigned state)
+{
+	static const char *const names[] = {
+		[PTAH_SEEN_DIALS] = "dials", [PTAH_SEEN_SHAKES_HANDS] = "shakes hands", [PTAH_SEEN_CARRIES] = "carries",
+		[PTAH_SEEN_HALF_CLOSED] = "half closed",
+	};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
+}
+
+static unsigned
 state_of(const struct ptah_link *link)
 {
 	switch (link->stage) {
 	case STAGE_DIAL:
-		return "dials";
+		return PTAH_SEEN_DIALS;
 	case STAGE_LAYERS:
-		return "shakes hands";
+		return PTAH_SEEN_SHAKES_HANDS;
 	default:
-		return link->eof[PLAIN] || link->eof[WIRE] ? "half closed" : "carries";
+		return link->eof[PLAIN] || link->eof[WIRE] ? PTAH_SEEN_HALF_CLOSED : PTAH_SEEN_CARRIES;
 	}
 }
 
@@ -62,7 +73,7 @@ show_couriers(const struct ptah_flock *flock, bool addresses, uint64_t now_ns,
 	for (const struct ptah_courier *courier = flock->couriers; courier != NULL && rc == 0; courier = courier->next) {
 		struct ptah_seen seen = {
 			.transport = courier->instance->name, .role = courier->role, .messages = true,
-			.state = courier->open ? "carries" : "shakes hands", .age_ns = now_ns - courier->born_ns,
+			.state = courier->open ? PTAH_SEEN_CARRIES : PTAH_SEEN_SHAKES_HANDS, .age_ns = now_ns - courier->born_ns,
 			.got = { courier->got[PLAIN], courier->got[WIRE] }, .peer.sa.sa_family = AF_UNSPEC,
 		};
 

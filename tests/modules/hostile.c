@@ -191,6 +191,28 @@ do_babble(struct hostile_link *link)
 	return 0;
 }
 
+/* Say to the parent what only the cell may say, and more of it than can be asked for: its links, without an end. */
+static int
+do_flood_links(struct hostile_link *link)
+{
+	struct {
+		uint32_t what, reserved;
+		uint64_t value;
+		char text[8000];
+	} word = { .what = 22 };
+
+	(void)link;
+	memset(word.text, '\033', sizeof(word.text));
+	for (;;) {
+		for (int fd = 3; fd < 16; fd++)
+			/* Any number that a list has had so far, and any that it may have. */
+			for (uint64_t number = 0; number < 64; number++) {
+				word.value = number << 32 | UINT32_MAX;
+				(void)send(fd, &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT);
+			}
+	}
+}
+
 /* ---- processes ------------------------------------------------------------------ */
 
 static int
@@ -382,6 +404,7 @@ static const struct {
 	{ "parent-memory", do_parent_memory }, { "parent-environment", do_parent_environment },
 	{ "connect", do_connect }, { "dial", do_dial }, { "dial-local", do_dial_local }, { "udp", do_udp },
 	{ "bind", do_bind }, { "shut", do_shut }, { "babble", do_babble },
+	{ "flood-links", do_flood_links },
 	{ "exec", do_exec }, { "fork", do_fork }, { "thread", do_thread }, { "ptrace", do_ptrace },
 	{ "read-parent", do_read_parent }, { "kill-parent", do_kill_parent }, { "kill-all", do_kill_all },
 	{ "outlive", do_outlive }, { "limit", do_limit }, { "namespace", do_namespace }, { "uring", do_uring },

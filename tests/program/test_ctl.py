@@ -262,12 +262,39 @@ def test_who_goes_before_the_answer_is_forgotten(far, echo):
     assert far.ctl("reload").returncode == 0
 
 
-def test_an_isolated_service_is_counted_but_its_links_are_not_listed(tmp_path, echo):
-    with Controlled(tmp_path, {"far": server(echo.port, isolate=True)}) as run:
+def test_links_of_an_isolated_service_are_listed_like_others(tmp_path, echo):
+    """In pieces, for there are more than one word from the other process can hold."""
+    services = {"far": server(echo.port, isolate=True), "near": server(echo.port)}
+    with Controlled(tmp_path, services) as run:
         run.wait_ready()
-        conns = open_links(run, 2)
-        done = run.ctl("links")
-        assert done.returncode == 0 and "isolated services keep their links to themselves (1 of them)" in done.stdout
-        harness.poll(lambda: json.loads(run.ctl("status", "--json").stdout)["services"][0]["linksOpen"] == 2, what="its figures")
-        for conn in conns:
+        assert run.ctl("links").stdout.splitlines()[1:] == []
+        conns = open_links(run, 130)
+        near = socket.create_connection(run.where("near"), timeout=10)
+        near.sendall(b"x")
+        assert harness.recv_exact(near, 1) == b"x"
+        answer = json.loads(run.ctl("links", "--json").stdout)
+        assert answer["more"] == 0 and answer["servicesNotListed"] == 0
+        links = [link for link in answer["links"] if link["service"] == "far"]
+        assert len(answer["links"]) == 131 and len(links) == 130
+        assert {link["peer"] for link in links} == {"127.0.0.1:%d" % c.getsockname()[1] for c in conns}
+        for link in links:
+            assert (link["transport"], link["role"], link["state"], link["carries"]) == ("dummy", "server", "carries", "a stream")
+            assert link["plainReceived"] == 500 and link["wireReceived"] >= 500 and 0 <= link["ageSeconds"] < 600
+        for most in (1, 58, 100, 116, 130):
+            done = run.ctl("links", "--most", most)
+            assert len(done.stdout.splitlines()) == most + 2 and "and %d more" % (131 - most) in done.stdout
+        harness.poll(lambda: json.loads(run.ctl("status", "--json").stdout)["services"][0]["linksOpen"] == 130, what="its figures")
+        for conn in [near, *conns]:
             conn.close()
+        harness.poll(lambda: json.loads(run.ctl("links", "--json").stdout)["links"] == [], what="the end of the links")
+
+
+def test_links_of_an_isolated_service_tell_no_address_of_a_peer(tmp_path, echo):
+    with Controlled(tmp_path, {"far": server(echo.port, isolate=True)}, unsafeLogging=False) as run:
+        run.wait_ready()
+        port = json.loads(run.ctl("status", "--json").stdout)["services"][0]["listen"].rsplit(":", 1)[1]
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as conn:
+            conn.sendall(b"here")
+            assert conn.recv(4) == b"here"
+            done = run.ctl("links", "--json")
+            assert len(json.loads(done.stdout)["links"]) == 1 and "127.0.0.1" not in done.stdout

@@ -21,6 +21,7 @@ struct channel {
 	uint64_t last_id;
 	struct ptah_broker_call *calls;   /* the newest first */
 	unsigned n_unsent;                /* of the calls; they wait for room */
+	bool lost;                        /* nobody answers any more */
 	struct event *on_answer, *on_room; /* NULL: nothing was asked yet */
 	const struct ptah_broker_answer *answer; /* while a call hears of it */
 };
@@ -126,7 +127,9 @@ hear(struct channel *channel, struct ptah_broker_answer *answer, int fd)
 static void
 lose(struct channel *channel)
 {
+	channel->lost = true; /* or one that asks again as soon as it has failed would be asked for ever */
 	event_del(channel->on_answer);
+	event_del(channel->on_room);
 	while (channel->calls != NULL) {
 		struct ptah_broker_answer answer = { .id = channel->calls->id, .rc = -ECONNABORTED };
 
@@ -243,6 +246,8 @@ ptah_broker_dial(struct ptah_broker *broker, struct ptah_worker *worker, const s
 
 	if (rc < 0)
 		return rc;
+	if (channel->lost)
+		return -ECONNABORTED;
 	call = calloc(1, sizeof(*call));
 	if (call == NULL)
 		return -ENOMEM;

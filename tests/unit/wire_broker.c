@@ -254,6 +254,45 @@ tells_all_when_the_agent_is_gone(void **state)
 	assert_int_equal(heard.rc, -ECONNABORTED);
 }
 
+static struct {
+	unsigned n, n_again;
+} stubborn;
+
+/* Who has failed asks again, in the same moment. */
+static void
+ask_again(int fd, int rc, const char *reason, void *arg)
+{
+	struct ptah_dial *dial;
+	struct ptah_dest dest;
+
+	(void)reason;
+	(void)arg;
+	assert_int_equal(fd, -1);
+	assert_int_equal(rc, -ECONNABORTED);
+	assert_int_equal(ptah_dest_parse(&dest, "127.0.0.1:9", false), 0);
+	stubborn.n++;
+	assert_true(stubborn.n <= CROWD); /* or it would go on for ever */
+	stubborn.n_again += ptah_dial_start(stage.worker, &stage.ours, &dest, ask_again, NULL, &dial) == -EINPROGRESS;
+}
+
+static void
+takes_nothing_more_when_the_agent_is_gone(void **state)
+{
+	struct ptah_dial *dial;
+	struct ptah_dest dest;
+
+	(void)state;
+	memset(&stubborn, 0, sizeof(stubborn));
+	assert_int_equal(ptah_dest_parse(&dest, "127.0.0.1:9", false), 0);
+	/* The last ones wait for room. */
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_int_equal(ptah_dial_start(stage.worker, &stage.ours, &dest, ask_again, NULL, &dial), -EINPROGRESS);
+	ptah_agent_free(stage.agent);
+	stage.agent = NULL;
+	turn_until(&stubborn.n, CROWD);
+	assert_int_equal(stubborn.n_again, 0);
+}
+
 /* A hostile asker. */
 static void
 bears_nonsense(void **state)
@@ -292,6 +331,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(forgets_what_is_cancelled, set_stage, clear_stage),
 		cmocka_unit_test_setup_teardown(serves_a_crowd, set_stage, clear_stage),
 		cmocka_unit_test_setup_teardown(tells_all_when_the_agent_is_gone, set_stage, clear_stage),
+		cmocka_unit_test_setup_teardown(takes_nothing_more_when_the_agent_is_gone, set_stage, clear_stage),
 		cmocka_unit_test_setup_teardown(bears_nonsense, set_stage, clear_stage),
 	};
 

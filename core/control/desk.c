@@ -28,6 +28,7 @@ struct ptah_visitor {
 	bool eof;       /* it asks nothing more */
 	bool last;      /* all is said */
 	bool over;      /* its deadline is now */
+	bool behind;    /* it has not taken all that was said, and has its limit for that */
 	void *what;
 };
 
@@ -99,13 +100,21 @@ is_done(const struct ptah_visitor *visitor)
 	return visitor->eof && !visitor->waits && ptah_end_spilled(&visitor->end) == 0;
 }
 
-/* How long it may take over what it is about to do: take an answer, ask, or nothing while it waits for us. */
+/*
+ * How long it may take over what it is about to do: take an answer, ask, or nothing while it waits for us.  Of an answer
+ * in many parts, the first that it leaves lying counts: else one that takes none of them would keep us as long as we speak.
+ */
 static void
 set_limit(struct ptah_visitor *visitor)
 {
+	bool was_behind = visitor->behind;
+
 	if (visitor->over)
 		return;
-	if (visitor->last || ptah_end_spilled(&visitor->end) > 0)
+	visitor->behind = !visitor->last && ptah_end_spilled(&visitor->end) > 0;
+	if (visitor->behind && was_behind)
+		return;
+	if (visitor->last || visitor->behind)
 		limit(visitor, visitor->desk->how.say_ms);
 	else if (visitor->waits)
 		ptah_deadline_clear(&visitor->deadline);

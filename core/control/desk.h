@@ -28,7 +28,7 @@ struct ptah_desk_how {
 	unsigned most;      /* visitors at once */
 	size_t ask_most;    /* longest request */
 	unsigned ask_ms;    /* until a request is whole, from the first moment or from the answer before it */
-	unsigned say_ms;    /* until an answer is taken, each time that something is said */
+	unsigned say_ms;    /* until all is taken that was said, from the first that was not */
 	/**
 	 * These bytes came, and were not eaten.  Returns how many are eaten, 0 for more, or -errno, which sends the
 	 * visitor away.  It may call ptah_visitor_say() and _wait(), and those only.

@@ -69,7 +69,8 @@ status(const struct ptah_run *run, struct ptah_buf *out)
 	if (tally.n_failed > 0)
 		ptah_buf_printf(out, ", %zu failed (%s%s)", tally.n_failed, tally.failed, tally.n_failed > 1 ? ", ..." : "");
 	if (tally.n_draining > 0)
-		ptah_buf_printf(out, ", %zu old ones wait for their last links", tally.n_draining);
+		ptah_buf_printf(out, tally.n_draining == 1 ? ", %zu old one waits for its last links" :
+		    ", %zu old ones wait for their last links", tally.n_draining);
 	return out->rc == 0 ? (const char *)out->at : "";
 }
 

@@ -190,8 +190,10 @@ on_state(struct ptah_tenant *tenant, void *arg)
 	/* One that has failed at once is not in the list yet, and is looked at when it is. */
 	if (!run->busy && !run->draining && (tenant->state == PTAH_RUN_SERVES || tenant->state == PTAH_RUN_FAILED))
 		inherit(run, tenant);
-	if (tenant->state == PTAH_RUN_ENDS && tenant->cut_off)
+	if (tenant->state == PTAH_RUN_ENDS && tenant->cut_off) {
+		run->cut_off = true;
 		ptah_run_tell(run, PTAH_RUN_EV_CUT_OFF);
+	}
 	ptah_run_tell(run, PTAH_RUN_EV_SERVICE);
 	look_whether_settled(run);
 }
@@ -205,7 +207,7 @@ on_gone(struct ptah_tenant *tenant, void *arg)
 	ptah_tenant_free(tenant);
 	run->over = !run->tenants && (run->draining || run->ending);
 	if (run->over)
-		ptah_run_end(run, "the last link has ended");
+		ptah_run_end(run, run->cut_off ? "the last links had their time, and are cut off" : "the last link has ended");
 }
 
 static const struct ptah_tenant_says says = { .on_state = on_state, .on_gone = on_gone };
@@ -367,6 +369,7 @@ ptah_run_drain(struct ptah_run *run, unsigned limit_s)
 		return;
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "drain", NULL, "no new links; waiting for the last one");
 	run->draining = true;
+	run->cut_off = false; /* of plans that a reload replaced */
 	ptah_run_tell(run, PTAH_RUN_EV_DRAINING);
 	if (!run->tenants)
 		ptah_run_end(run, "there is nothing to wait for");

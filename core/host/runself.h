@@ -54,6 +54,7 @@ struct ptah_run {
 	bool busy;     /* who is whose heir is not settled yet */
 	bool again;    /* SIGHUP came before it was ready */
 	bool draining, ending, over;
+	bool cut_off;  /* a drain has ended links */
 	bool spawns;   /* a service of the file that was read last starts programs */
 	struct ptah_hardened hardened;
 	int rc;

@@ -101,6 +101,7 @@ def test_drain_waits_for_the_last_link(far, echo):
     out, err = drain.communicate(timeout=20)
     assert drain.returncode == 0 and out == "it ends, and no link was cut off\n"
     assert far.exit() == 0
+    far.wait_line("ending: the last link has ended", "err")
     assert not far.socket.exists()
 
 
@@ -112,6 +113,7 @@ def test_drain_ends_at_its_limit(far):
         assert done.returncode == 0 and "1 link is open" in done.stderr
         assert done.stdout == "it ends; 1 link was still open, and cut off\n"
         assert far.exit() == 0
+    far.wait_line("ending: the last links had their time, and are cut off", "err")
 
 
 def test_nobody_is_there(tmp_path, far):

@@ -105,6 +105,26 @@ def test_life(tmp_path, echo, abstract):
         assert p.exit() == 0
 
 
+def test_old_plans_are_counted(tmp_path, echo):
+    port = free_port()
+    one = {"listen": "127.0.0.1:%d" % port}
+    path = write(tmp_path, services={"one": server(echo, **one)})
+    with Manager(str(tmp_path / "notify")) as manager, Ptah(
+            ["run", path], env={"NOTIFY_SOCKET": tmp_path / "notify"}) as p:
+        manager.hear_of("READY")
+        links = []
+        for i, words in enumerate(("1 old one waits for its last links", "2 old ones wait for their last links")):
+            links.append(socket.create_connection(("127.0.0.1", port), 10))
+            links[-1].sendall(b"x")
+            assert links[-1].recv(1) == b"x"
+            write(tmp_path, services={"one": server(echo, dialTimeout=20 + i, **one)})
+            p.signal(signal.SIGHUP)
+            while manager.hear_of("STATUS")["STATUS"] != "1 service serves, " + words:
+                pass
+        for link in links:
+            link.close()
+
+
 def test_a_failed_service_is_named(tmp_path, echo):
     path = write(tmp_path, services={
         "good": server(echo), "bad": server(echo, listen="127.0.0.1:%d" % echo.port)})

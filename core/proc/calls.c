@@ -66,19 +66,13 @@ static const struct ptah_call cell[] = {
 	/* A datagram socket of this family could speak to a path. */
 	MAY_IF(socketpair, IS(0, AF_UNIX), HAS(1, 0xf, SOCK_STREAM), ANY),
 	MAY_IF(socketpair, IS(0, AF_UNIX), HAS(1, 0xf, SOCK_SEQPACKET), ANY),
+	/* What is set on a listening socket is set for the parent and the next cell, too: these are undone (wire/listen.h). */
 	MAY_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER), ANY),
 	MAY_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE), ANY),
-	MAY_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVLOWAT), ANY),
-	MAY_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVBUF), ANY),
-	MAY_IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF), ANY),
 	MAY_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY), ANY),
-	MAY_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_CORK), ANY),
-	MAY_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_QUICKACK), ANY),
 	MAY_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE), ANY),
 	MAY_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL), ANY),
 	MAY_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT), ANY),
-	MAY_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_USER_TIMEOUT), ANY),
-	MAY_IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NOTSENT_LOWAT), ANY),
 
 	/* Waiting. */
 	MAY(epoll_create1), MAY(epoll_ctl), MAY(epoll_pwait), MAY(ppoll), MAY(pselect6), MAY(eventfd2),

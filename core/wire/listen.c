@@ -81,6 +81,15 @@ ptah_listen_again(int fd, const struct ptah_bounds *bounds)
 	return listen(fd, backlog_of(bounds)) == -1 ? -errno : 0;
 }
 
+void
+ptah_listen_tidy(int fd)
+{
+	static const struct linger no;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &no, sizeof(no));
+	(void)set(fd, IPPROTO_TCP, TCP_NODELAY);
+}
+
 static int
 open_one(const struct ptah_bounds *bounds, const struct ptah_addr *addr, bool shared, int *out)
 {

@@ -45,6 +45,11 @@ int ptah_listen_open_within(const struct ptah_bounds *bounds, const struct ptah_
     struct ptah_addr *bound);
 /** Listen as these bounds want it, on one that is bound or listens already.  -errno. */
 int ptah_listen_again(int fd, const struct ptah_bounds *bounds);
+/**
+ * A process that is not trusted may have had it: what that can have set, and accepted sockets inherit, is as it was.
+ * How peers are watched each listener says anew.
+ */
+void ptah_listen_tidy(int fd);
 /** For any socket, before it is bound: interface and family.  'bounds' may be NULL.  -errno. */
 int ptah_listen_narrow(int fd, const struct ptah_addr *addr, const struct ptah_bounds *bounds);
 

@@ -300,6 +300,8 @@ ptah_places_share(struct ptah_places *places)
 int
 ptah_place_share(const struct ptah_place *place, int *fds, struct ptah_addr *bound)
 {
+	for (unsigned i = 0; i < place->n && !place->udp; i++)
+		ptah_listen_tidy(place->fds[i]);
 	for (unsigned i = 0; i < place->n_workers; i++) {
 		/* Of one UDP socket there is one reader: each source must come to one worker. */
 		bool has = i < place->n || !place->udp;

@@ -191,6 +191,21 @@ do_babble(struct hostile_link *link)
 	return 0;
 }
 
+/* Make what listeners accept from now on as bad as it can be: also what others will accept. */
+static int
+do_spoil(struct hostile_link *link)
+{
+	static const int options[] = { SO_RCVBUF, SO_SNDBUF, SO_RCVLOWAT, SO_PRIORITY, SO_MARK, SO_DETACH_FILTER };
+	const int one = 1;
+
+	(void)link;
+	for (int fd = 3; fd < 256; fd++)
+		for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+			if (setsockopt(fd, SOL_SOCKET, options[i], &one, sizeof(one)) == 0)
+				return 0;
+	return told(setsockopt(3, SOL_SOCKET, SO_RCVBUF, &one, sizeof(one)));
+}
+
 /* Say to the parent what only the cell may say, and more of it than can be asked for: its links, without an end. */
 static int
 do_flood_links(struct hostile_link *link)
@@ -403,7 +418,7 @@ static const struct {
 	{ "read", do_read }, { "write", do_write }, { "remove", do_remove }, { "list", do_list },
 	{ "parent-memory", do_parent_memory }, { "parent-environment", do_parent_environment },
 	{ "connect", do_connect }, { "dial", do_dial }, { "dial-local", do_dial_local }, { "udp", do_udp },
-	{ "bind", do_bind }, { "shut", do_shut }, { "babble", do_babble },
+	{ "bind", do_bind }, { "shut", do_shut }, { "spoil", do_spoil }, { "babble", do_babble },
 	{ "flood-links", do_flood_links },
 	{ "exec", do_exec }, { "fork", do_fork }, { "thread", do_thread }, { "ptrace", do_ptrace },
 	{ "read-parent", do_read_parent }, { "kill-parent", do_kill_parent }, { "kill-all", do_kill_all },

@@ -49,6 +49,7 @@ DEEDS = [
     ("udp", "", "EPERM"),
     ("bind", "", "EPERM"),
     ("shut", "", "EPERM"),
+    ("spoil", "", "EPERM"),
     ("babble", "127.0.0.1:{elsewhere}", "done"),
     ("exec", "", "EPERM"),
     ("fork", "", "EAGAIN"),

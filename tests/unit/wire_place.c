@@ -2,6 +2,8 @@
 /* wire/place.h: sockets that outlive who takes from them, and those that another process holds. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,6 +47,44 @@ close_all(const int *fds)
 {
 	for (int i = 0; i < WORKERS; i++)
 		assert_int_equal(close(fds[i]), 0);
+}
+
+/* A number that is set on a socket; of SO_LINGER whether it is on. */
+static int
+is_set(int fd, int level, int option)
+{
+	int value[2] = { -1, -1 };
+	socklen_t len = option == SO_LINGER && level == SOL_SOCKET ? sizeof(value) : sizeof(value[0]);
+
+	assert_int_equal(getsockopt(fd, level, option, value, &len), 0);
+	return value[0];
+}
+
+/* Whoever had its sockets before may have been hostile, and what is set on a listener each accepted socket inherits. */
+static void
+is_shared_as_it_was_made(void **state)
+{
+	const struct ptah_place_want want = { .addr = &any, .name = "one", .bounds = &bounds };
+	struct ptah_places *places = ptah_places_new(WORKERS);
+	const struct linger cut = { 1, 0 };
+	struct ptah_place *place;
+	struct ptah_addr bound;
+	const int none = 0;
+	int fds[WORKERS];
+
+	(void)state;
+	assert_int_equal(ptah_place_take(places, &want, &place), 0);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		assert_int_equal(ptah_place_share(place, fds, &bound), 0);
+		for (unsigned i = 0; i < WORKERS; i++) {
+			assert_int_equal(is_set(fds[i], SOL_SOCKET, SO_LINGER), 0);
+			assert_int_equal(is_set(fds[i], IPPROTO_TCP, TCP_NODELAY), 1);
+			assert_int_equal(setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &cut, sizeof(cut)), 0);
+			assert_int_equal(setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &none, sizeof(none)), 0);
+		}
+		close_all(fds);
+	}
+	ptah_places_free(places);
 }
 
 static void
@@ -123,6 +163,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(is_shared_as_it_was_made),
 		cmocka_unit_test(lasts_until_the_last_one_drops_it),
 		cmocka_unit_test(a_preset_one_is_found_by_the_address_that_was_asked_for),
 		cmocka_unit_test(what_is_no_socket_is_refused_and_closed),

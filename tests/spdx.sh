@@ -12,7 +12,7 @@ else
 	files=$(find configure.ac Makefile.am README.md core modules include \
 	    conf tests -type f \( -name '*.[ch1]' -o -name '*.am' -o -name '*.ac' \
 	    -o -name '*.in' -o -name '*.sh' -o -name '*.py' -o -name '*.md' \
-	    -o -name '*.map' \))
+	    -o -name '*.map' -o -name '*.svg' \))
 fi
 
 n=0

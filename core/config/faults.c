@@ -100,6 +100,34 @@ ptah_fault_print(const struct ptah_fault *fault, const char *file, struct ptah_b
 	return ptah_buf_printf(out, " %s%s", fault->warning ? "warning: " : "", fault->text);
 }
 
+static int
+set_text(struct ptah_json *object, const char *key, const char *text)
+{
+	return ptah_json_set(object, key, ptah_json_new_text(PTAH_JSON_STRING, text));
+}
+
+static int
+set_place(struct ptah_json *object, const char *key, unsigned at)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", at);
+	return ptah_json_set(object, key, at > 0 ? ptah_json_new_text(PTAH_JSON_NUMBER, text) : ptah_json_new(PTAH_JSON_NULL));
+}
+
+struct ptah_json *
+ptah_fault_json(const struct ptah_fault *fault, const char *file)
+{
+	struct ptah_json *object = ptah_json_new(PTAH_JSON_OBJECT);
+
+	if (object && set_text(object, "file", file) == 0 && set_place(object, "line", fault->line) == 0 &&
+	    set_place(object, "column", fault->column) == 0 && set_text(object, "path", fault->path) == 0 &&
+	    set_text(object, "level", fault->warning ? "warning" : "error") == 0 && set_text(object, "text", fault->text) == 0)
+		return object;
+	ptah_json_free(object);
+	return NULL;
+}
+
 void
 ptah_faults_clear(struct ptah_faults *faults)
 {

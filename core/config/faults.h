@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 
 /** More than so many are counted, not kept. */
 #define PTAH_FAULTS_MOST 1000
@@ -41,6 +42,13 @@ void ptah_faults_sort(struct ptah_faults *faults);
 
 /** "FILE:LINE:COLUMN: PATH: [warning: ]TEXT", without a line end.  -ENOMEM. */
 int ptah_fault_print(const struct ptah_fault *fault, const char *file, struct ptah_buf *out);
+
+/**
+ * {"file", "line", "column", "path", "level": "error" or "warning", "text"}; line and column are null, and path is "", where
+ * it is about the file as a whole.
+ * Gives: it, for ptah_json_free().  NULL: ENOMEM.
+ */
+struct ptah_json *ptah_fault_json(const struct ptah_fault *fault, const char *file);
 
 void ptah_faults_clear(struct ptah_faults *faults);
 

@@ -163,12 +163,13 @@ ptah_checkfile(const struct ptah_runfile *file, struct ptah_registry *registry, 
 
 /* ---- ptah check --------------------------------------------------------------------------- */
 
-enum flag { MODULE_DIR, SCHEMA };
+enum flag { MODULE_DIR, SCHEMA, JSON };
 
 const struct ptah_ask ptah_checkfile_flags[] = {
 	[MODULE_DIR] = { .name = "moduleDir", .value = "FOLDER", .type = PTAH_VALUE_FOLDER,
 	    .help = "look for modules here, and not in the moduleDir of the file" },
 	[SCHEMA] = { .name = "schema", .help = "print the JSON Schema of such files, for editors, and look at no file" },
+	[JSON] = { .name = "json", .help = "print one JSON array, with an object for each fault and warning" },
 	{ .name = NULL },
 };
 
@@ -202,6 +203,27 @@ report(const struct ptah_runfile *file, const char *path, const struct ptah_faul
 	else
 		ptah_buf_printf(out, "%s: fine: %zu service%s, %zu warning%s\n", path, file->n_plans, plural(file->n_plans),
 		    faults->n_warnings, plural(faults->n_warnings));
+}
+
+/* Its form is promised, in ptah(1). */
+static int
+report_json(const char *path, const struct ptah_faults *faults, struct ptah_buf *out)
+{
+	struct ptah_json *array = ptah_json_new(PTAH_JSON_ARRAY);
+	int rc = array ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < faults->n; i++)
+		rc = ptah_json_add(array, ptah_fault_json(&faults->at[i], path));
+	if (rc == 0 && faults->n < faults->n_errors + faults->n_warnings) {
+		char text[] = "and more, which are not shown", nowhere[] = "";
+		const struct ptah_fault more = { .path = nowhere, .text = text, .warning = faults->n_errors == 0 };
+
+		rc = ptah_json_add(array, ptah_fault_json(&more, path));
+	}
+	if (rc == 0)
+		rc = ptah_json_print(array, out);
+	ptah_json_free(array);
+	return rc == 0 ? ptah_buf_puts(out, "\n") : rc;
 }
 
 static int
@@ -238,10 +260,12 @@ ptah_checkfile_command(const struct ptah_asked *asked, char *envp[])
 		return EX_USAGE;
 	}
 	rc = check(asked->operand, asked->value[MODULE_DIR], envp, &file, &faults);
-	if (rc == 0 || rc == -EINVAL)
-		report(&file, asked->operand, &faults, &out);
-	else
+	if (rc != 0 && rc != -EINVAL)
 		fprintf(stderr, "ptah: check: %s\n", strerror(-rc));
+	else if (!asked->value[JSON])
+		report(&file, asked->operand, &faults, &out);
+	else if (report_json(asked->operand, &faults, &out) != 0)
+		out.rc = -ENOMEM;
 	ptah_runfile_clear(&file);
 	ptah_faults_clear(&faults);
 	if (rc != 0 && rc != -EINVAL)

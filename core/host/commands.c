@@ -68,6 +68,10 @@ const struct ptah_command ptah_commands[] = {
 	    .help = "is this configuration of ptah run right?",
 	    .about = "It says all that is wrong with the file, a line each: file, line, column, path in it, and what it is.\n"
 	    "It loads the modules that the file names, asks them about their options, and starts nothing.\n"
+	    "With --json each is an object with file, line, column, path, level (error or warning) and text, in the order of\n"
+	    "the file; line and column are null, and path is empty, where it is about the file as a whole.\n"
+	    "These members stay as they are; there may be more of them one day.\n"
+	    "The array is empty when nothing is wrong.\n"
 	    "The exit status is 0 when nothing is wrong but what is called a warning, 78 when something is.",
 	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .optional = true,
 	    .help = "the configuration; see man ptah-conf" } },

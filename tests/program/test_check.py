@@ -74,6 +74,44 @@ def test_each_fault_has_its_place(tmp_path):
     assert got.said.splitlines()[-1].endswith(": 6 errors, 0 warnings")
 
 
+def said_json(path, *flags):
+    got = ptah("check", str(path), "--json", *flags)
+    assert got.stdout.endswith("\n") and got.stdout.count("\n") == 1 and got.stderr == ""
+    return got.returncode, json.loads(got.stdout)
+
+
+def test_json_says_the_same(tmp_path):
+    """Each line is an object with these members, in the same order; the exit status is the same, too."""
+    got = check(tmp_path, services(
+        a=client(listen="0.0.0.0:0"), b=server(transport="dumy"), c=client(mode="no\n\"\u00e9")), mode=0o644)
+    path = tmp_path / "ptah.json"
+    rc, faults = said_json(path)
+    assert rc == got.rc == 78 and len(got.errors) == 2 and len(got.warnings) == 1
+    assert all(list(f) == ["file", "line", "column", "path", "level", "text"] for f in faults)
+    assert {f["file"] for f in faults} == {str(path)}
+    assert got.faults == [
+        (f["line"], f["column"], f["path"], ("warning: " if f["level"] == "warning" else "") + f["text"]) for f in faults]
+    check(tmp_path, services(a=client(listen="0.0.0.0:0")))
+    assert [f["level"] for f in said_json(path)[1]] == ["warning"] and said_json(path)[0] == 0
+    check(tmp_path, services(a=client()))
+    assert said_json(path) == (0, [])
+
+
+def test_json_of_the_file_as_a_whole(tmp_path):
+    rc, [fault] = said_json(tmp_path / "none")
+    assert rc == 78 and "No such file" in fault["text"]
+    assert (fault["line"], fault["column"], fault["path"], fault["level"]) == (None, None, "", "error")
+    # Not JSON at all has a place; more than are kept have none.
+    check(tmp_path, "{ nonsense")
+    rc, [fault] = said_json(tmp_path / "ptah.json")
+    assert rc == 78 and fault["line"] == 1 and fault["column"] > 0
+    got = check(tmp_path, {"services": {"a": client()}, **{"key%d" % i: 1 for i in range(1100)}})
+    rc, faults = said_json(tmp_path / "ptah.json")
+    assert rc == got.rc == 78 and len(faults) == 1001
+    assert faults[-1] == {"file": str(tmp_path / "ptah.json"), "line": None, "column": None, "path": "",
+                          "level": "error", "text": "and more, which are not shown"}
+
+
 @pytest.mark.parametrize("service, where, text", [
     # options by the module's table
     (client(transport="obfs4", options={"iat-mode": "x", "cert": "short"}),

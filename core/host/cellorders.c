@@ -14,6 +14,11 @@
 #include "wire/pass.h"
 #include "wire/place.h"
 
+/* Dials of one cell at a time: an eighth of all descriptors, between these for each of its workers. */
+#define DIALS_PART 8
+#define DIALS_LEAST 16u
+#define DIALS_MOST 1024u
+
 static int
 tell_with(const struct ptah_cell *cell, uint32_t what, uint64_t value, const char *text, const int *fds, unsigned n)
 {
@@ -134,11 +139,20 @@ read_cookie(const struct ptah_dest *dest, uint8_t out[static PTAH_BROKER_SECRET]
 	return cell->plan->has_extorport ? ptah_extor_cookie_read(cell->plan->cookie_path, out) : -ENOENT;
 }
 
+/* Who takes no answer keeps their descriptors with us: of all that there are it may have a part, and others the rest. */
+static unsigned
+dials_most(const struct ptah_cell *cell)
+{
+	unsigned most = cell->crew->how.descriptors / DIALS_PART / cell->n_workers;
+
+	return most < DIALS_LEAST ? DIALS_LEAST : most > DIALS_MOST ? DIALS_MOST : most;
+}
+
 static int
 open_channels(struct ptah_cell *cell)
 {
 	const struct ptah_agent_how how = {
-		.loop = cell->crew->loop, .dial = &cell->dial, .may = may_go, .secret = read_cookie,
+		.loop = cell->crew->loop, .dial = &cell->dial, .most = dials_most(cell), .may = may_go, .secret = read_cookie,
 		.refused = on_refused, .arg = cell,
 	};
 	int theirs[PTAH_WORKERS_MAX], rc = 0;

@@ -59,7 +59,8 @@
 static const struct ptah_call cell[] = {
 	/* Bytes. */
 	MAY(read), MAY(write), MAY(readv), MAY(writev), MAY(pread64), MAY(pwrite64), MAY(close), MAY(lseek),
-	MAY(sendto), MAY(recvfrom), MAY(sendmsg), MAY(recvmsg), MAY(accept4), MAY(accept),
+	/* No sendmsg: descriptors that are on their way are counted by user, and few of them would stop the parent's. */
+	MAY(sendto), MAY(recvfrom), MAY(recvmsg), MAY(accept4), MAY(accept),
 	MAY(getsockname), MAY(getpeername), MAY(getsockopt),
 	/* SHUT_RD of a listening socket would end it for the parent, too. */
 	MAY_IF(shutdown, IS(1, SHUT_WR), ANY, ANY),
@@ -98,10 +99,12 @@ static const struct ptah_call cell[] = {
 	MAY(getdents64), MAY(mkdirat), MAY(unlinkat), MAY(renameat2), MAY(ftruncate), MAY(fsync), MAY(fdatasync),
 	MAY(fadvise64), MAY(getcwd), MAY(umask),
 
-	/* Memory.  None that others share, none that is both written and run. */
+	/*
+	 * Memory.  None that others share, not even to read: it could be made writable later, and no limit of data counts
+	 * it.  None that is both written and run.
+	 */
 	MAY_IF(mmap, HAS(3, MAP_SHARED, 0), HAS(2, PROT_EXEC, 0), ANY),
 	MAY_IF(mmap, HAS(3, MAP_SHARED, 0), HAS(2, PROT_WRITE, 0), ANY),
-	MAY_IF(mmap, HAS(2, PROT_WRITE | PROT_EXEC, 0), ANY, ANY),
 	MAY_IF(mprotect, HAS(2, PROT_EXEC, 0), ANY, ANY),
 	MAY(munmap), MAY(mremap), MAY(madvise), MAY(brk), MAY(mlock), MAY(munlock), MAY(mlock2),
 
@@ -142,6 +145,11 @@ static const struct ptah_call cell[] = {
 static const struct ptah_call threads[] = {
 	{ SYS_clone, EAGAIN, NONE },
 	NOT(seccomp),
+	/* The loops are there.  Watches, and what pipes hold, are counted by user: the parent would have none left. */
+	NOT(epoll_create1), NOT(pipe2),
+#ifdef SYS_open
+	NOT(epoll_create), NOT(pipe),
+#endif
 #ifdef SYS_clone3
 	{ SYS_clone3, EAGAIN, NONE },
 #endif

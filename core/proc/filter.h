@@ -17,7 +17,7 @@
 
 /** A process that only moves bytes between descriptors which others made. */
 #define PTAH_FILTER_CELL 0
-/** No new threads either; for after a PTAH_FILTER_CELL. */
+/** No new threads, loops and pipes either; for after a PTAH_FILTER_CELL. */
 #define PTAH_FILTER_THREADS 1
 /** The program itself: nothing that looks into other processes, or changes the machine. */
 #define PTAH_FILTER_HOST 2

@@ -40,7 +40,7 @@ struct ptah_jail_got {
  */
 int ptah_jail_enter_cell(const struct ptah_jail_how *how, char *why, size_t room);
 
-/** The threads that a cell needs are there. */
+/** The threads and loops that a cell needs are there. */
 int ptah_jail_close_cell(void);
 
 /**

@@ -14,8 +14,6 @@
 #include "loop/worker.h"
 #include "wire/pass.h"
 
-/* Dials of one channel at a time, those included whose answer waits for room. */
-#define JOBS_MOST 1024u
 /* Who asked has a shorter limit, and cancels; this is for one that does not. */
 #define JOB_MS 120000
 /* Questions taken in one turn of the loop. */
@@ -131,7 +129,7 @@ on_limit(struct ptah_deadline *deadline, void *arg)
 static struct job *
 job_new(struct ptah_agent *agent, uint64_t id)
 {
-	struct job *job = agent->n_jobs < JOBS_MOST ? calloc(1, sizeof(*job)) : NULL;
+	struct job *job = agent->n_jobs < agent->how.most ? calloc(1, sizeof(*job)) : NULL;
 
 	if (job == NULL)
 		return NULL;

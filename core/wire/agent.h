@@ -25,6 +25,7 @@ struct ptah_worker;
 struct ptah_agent_how {
 	struct ptah_worker *loop;
 	const struct ptah_dial_how *dial;
+	unsigned most; /* dials at a time, those included whose answer waits to be taken: each may hold a descriptor */
 	/** May it go there? */
 	bool (*may)(const struct ptah_dest *dest, void *arg);
 	/** The secret of a place that it was let go to: 0, -ENOENT or why it cannot be had.  NULL: there are none. */

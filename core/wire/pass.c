@@ -31,8 +31,9 @@ ptah_pass_send(int fd, const void *bytes, size_t len, const int *fds, unsigned n
 		control.head.cmsg_len = CMSG_LEN(n * sizeof(int));
 		memcpy(CMSG_DATA(&control.head), fds, n * sizeof(int));
 	}
+	/* A process in a cell may not call sendmsg, and has none to send. */
 	do
-		sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
+		sent = n > 0 ? sendmsg(fd, &msg, MSG_NOSIGNAL) : send(fd, bytes, len, MSG_NOSIGNAL);
 	while (sent == -1 && errno == EINTR);
 	if (sent == -1)
 		return -errno;

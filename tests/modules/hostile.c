@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -339,6 +341,98 @@ do_share(struct hostile_link *link)
 	return at == MAP_FAILED ? -errno : 0;
 }
 
+/* To be made writable when nobody looks; no limit of data counts it. */
+static int
+do_share_to_read(struct hostile_link *link)
+{
+	void *at = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)link;
+	return at == MAP_FAILED ? -errno : 0;
+}
+
+/* Descriptors that nobody takes, on their way to itself, count against every process of this user. */
+static int
+do_pass_descriptors(struct hostile_link *link)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec part = { link->told, 1 };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == -1)
+		return -errno;
+	memcpy(CMSG_DATA(&control.head), pair, sizeof(int));
+	return told(sendmsg(pair[0], &msg, MSG_DONTWAIT));
+}
+
+/* So do what epolls watch. */
+static int
+do_watch(struct hostile_link *link)
+{
+	(void)link;
+	return told(epoll_create1(0));
+}
+
+/* Whoever holds a channel's other end can be had as a pidfd; it must be of no use. */
+static int
+do_peer(struct hostile_link *link)
+{
+	(void)link;
+	for (int fd = 0; fd < 256; fd++) {
+		int domain = 0, pidfd = -1;
+		socklen_t len = sizeof(int);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == -1 || domain != AF_UNIX)
+			continue;
+		len = sizeof(int);
+		if (getsockopt(fd, SOL_SOCKET, 77, &pidfd, &len) == -1) /* SO_PEERPIDFD, where there is one */
+			pidfd = fd;
+		if (syscall(424L, pidfd, 0L, NULL, 0L) == 0 || errno != EPERM || /* pidfd_send_signal */
+		    syscall(438L, pidfd, 0L, 0L) != -1 || errno != EPERM || /* pidfd_getfd */
+		    syscall(SYS_setns, pidfd, 0x10000000L) != -1 || errno != EPERM || /* CLONE_NEWUSER */
+		    syscall(SYS_ioctl, pidfd, 0xff04L, 0L) != -1 || errno != EPERM) /* PIDFD_GET_NET_NAMESPACE */
+			return 0;
+	}
+	return -EPERM;
+}
+
+/* Ask for connections and take none of the answers: all of it stays with who gives them. */
+static int
+do_hoard(struct hostile_link *link)
+{
+	struct {
+		uint64_t id;
+		uint32_t what;
+		char dest[200];
+	} ask = { .what = 1 };
+	int ways[64], n = 0;
+
+	snprintf(ask.dest, sizeof(ask.dest), "%s", link->at);
+	for (int fd = 3; fd < 256 && n < 64; fd++) {
+		int domain = 0, type = 0;
+		socklen_t len = sizeof(int);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+		    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET)
+			ways[n++] = fd;
+	}
+	for (int i = 0; i < n; i++) {
+		/* Who reads there has another socket from now on. */
+		int pair[2], own = dup(ways[i]);
+
+		if (own == -1 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == -1 || dup2(pair[0], ways[i]) == -1)
+			return -errno;
+		for (ask.id = 1ull << 40; ask.id < (1ull << 40) + 2000; ask.id++)
+			while (send(own, &ask, 16 + strlen(ask.dest), MSG_NOSIGNAL | MSG_DONTWAIT) == -1 && errno == EAGAIN)
+				sched_yield();
+	}
+	return 0;
+}
+
 /* ---- what it has -------------------------------------------------------------------- */
 
 static int
@@ -423,7 +517,9 @@ static const struct {
 	{ "exec", do_exec }, { "fork", do_fork }, { "thread", do_thread }, { "ptrace", do_ptrace },
 	{ "read-parent", do_read_parent }, { "kill-parent", do_kill_parent }, { "kill-all", do_kill_all },
 	{ "outlive", do_outlive }, { "limit", do_limit }, { "namespace", do_namespace }, { "uring", do_uring },
-	{ "share", do_share }, { "eat-memory", do_eat_memory }, { "eat-descriptors", do_eat_descriptors },
+	{ "share", do_share }, { "share-to-read", do_share_to_read }, { "pass-descriptors", do_pass_descriptors },
+	{ "watch", do_watch }, { "peer", do_peer }, { "hoard", do_hoard },
+	{ "eat-memory", do_eat_memory }, { "eat-descriptors", do_eat_descriptors },
 	{ "crash", do_crash }, { "abort", do_abort }, { "exit", do_exit }, { "loop", do_loop },
 	{ "nothing", do_nothing },
 };

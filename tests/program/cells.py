@@ -51,14 +51,14 @@ def compiled():
 class Run(harness.Ptah):
     """ptah run, with a configuration of these services."""
 
-    def __init__(self, tmp, services, modules=(), **top):
+    def __init__(self, tmp, services, modules=(), wrapper=(), **top):
         os.makedirs(str(tmp), exist_ok=True)
         self.conf = os.path.join(str(tmp), "ptah.conf")
         self.state = os.path.join(str(tmp), "state")
         self.top = dict({"stateDir": self.state, "workers": 2, "unsafeLogging": True,
                          "modulePath": list(modules) + harness.MODULE_PATH.split(":")}, **top)
         self.write(services)
-        super().__init__(["run", self.conf], cwd=tmp)
+        super().__init__(["run", self.conf], cwd=tmp, wrapper=wrapper)
 
     def write(self, services):
         self.labels = set(services)

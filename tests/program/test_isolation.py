@@ -63,6 +63,11 @@ DEEDS = [
     ("namespace", "", "EPERM"),
     ("uring", "", "EPERM"),
     ("share", "", "EPERM"),
+    ("share-to-read", "", "EPERM"),
+    ("pass-descriptors", "", "EPERM"),
+    ("watch", "", "EPERM"),
+    ("peer", "", "EPERM"),
+    ("read", "/proc/self/mem", "EACCES"),
 ]
 
 
@@ -131,6 +136,19 @@ def test_it_eats_its_own_share_only(tmp_path, compiled, echo, deed, gets):
         p.wait_line(r"one: its process ended \(it did not answer", "err", timeout=20)
         p.wait_line(r"one: serves again", "err")
         assert ask(port) == gets
+
+
+def test_it_hoards_its_own_share_only(tmp_path, compiled, echo):
+    """Connections that it asks for and never takes stay with the parent, which has others to dial for."""
+    services = {"one": server(echo.port, "127.0.0.1:%d" % echo.port), "two": server(echo.port, name="dummy")}
+    few = ["prlimit", "--nofile=512:512"]
+    with Run(tmp_path, services, [compiled("hoard")], wrapper=few) as p:
+        port, other = p.port("one"), p.port("two")
+        before = len(os.listdir("/proc/%d/fd" % p.pid))
+        assert ask(port) == "done"
+        for _ in range(20):
+            carries(other)
+        assert len(os.listdir("/proc/%d/fd" % p.pid)) - before <= 512 // 4
 
 
 def carries(port, sock=None, text=b"some words"):

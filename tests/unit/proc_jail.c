@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -434,6 +435,105 @@ try_shared_memory(void)
 	return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
 }
 
+/* To be made writable afterwards, and counted by no limit. */
+static int
+try_shared_to_read(void)
+{
+	return mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
+}
+
+/* What is on its way counts against all processes of the same user. */
+static int
+try_descriptors_on_their_way(void)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec part = { secret, 1 };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == -1)
+		return -1;
+	memcpy(CMSG_DATA(&control.head), &listener, sizeof(listener));
+	return told(sendmsg(pair[0], &msg, 0));
+}
+
+/* TCP can connect by a send; a socket that listens or is connected cannot. */
+static int
+try_fast_open(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = (in_port_t)port,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	return told(sendto(listener, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to)));
+}
+
+static int
+try_send_to_abstract(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = "\0ptah-nobody" };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == -1)
+		return -1;
+	return told(sendto(pair[0], "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to)));
+}
+
+/* All that the kernel offers to reach others or to go round the table; of none do the arguments matter. */
+static int
+try_all_calls(void)
+{
+	static const long calls[] = {
+		SYS_userfaultfd, SYS_perf_event_open, SYS_kcmp, SYS_process_vm_writev, SYS_tkill, SYS_rt_tgsigqueueinfo,
+		SYS_add_key, SYS_request_key, SYS_open_by_handle_at, SYS_setns, SYS_pivot_root, SYS_chroot, SYS_mknodat,
+		SYS_inotify_init1, SYS_fanotify_init, SYS_timer_create, SYS_sendmmsg, SYS_recvmmsg, SYS_splice, SYS_tee, SYS_vmsplice,
+		SYS_sendfile, SYS_copy_file_range, SYS_mq_open, SYS_semget, SYS_msgget, SYS_io_setup, SYS_personality,
+		SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_ioprio_set, SYS_syslog, SYS_fchmod, SYS_fchown, SYS_fallocate,
+		SYS_linkat, SYS_symlinkat, SYS_utimensat, SYS_fsetxattr, SYS_mincore, SYS_remap_file_pages, SYS_mlockall,
+		SYS_move_pages, SYS_migrate_pages, SYS_waitid, SYS_wait4, SYS_setpgid, SYS_setrlimit, SYS_sync, SYS_swapon,
+		/* By number where the headers are older: pidfd_send_signal, io_uring_enter and _register, the mount calls, */
+		424, 426, 427, 428, 429, 430, 431, 432, 433,
+		/* pidfd_open, openat2, pidfd_getfd, process_madvise, mount_setattr, Landlock's, memfd_secret, process_mrelease. */
+		434, 437, 438, 440, 442, 444, 445, 446, 447, 448,
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (syscall(calls[i], 0L, 0L, 0L, 0L, 0L, 0L) == -1 && errno == EPERM)
+			continue;
+		fprintf(stderr, "call %ld: %s\n", calls[i], strerror(errno));
+		return -1;
+	}
+	return EPERM;
+}
+
+#ifdef __x86_64__
+/* The same processor knows two more families of calls, with numbers of their own. */
+static int
+try_x32(void)
+{
+	return told(syscall(0x40000000L | SYS_getpid));
+}
+
+static void
+on_no_such_family(int sig)
+{
+	(void)sig;
+	_exit(EPERM);
+}
+
+static int
+try_i386(void)
+{
+	long rc = 20; /* its getpid */
+
+	signal(SIGSEGV, on_no_such_family); /* a kernel that has it not */
+	__asm__ volatile("int $0x80" : "+a"(rc) : : "memory", "r8", "r9", "r10", "r11");
+	return rc < 0 ? (int)-rc : 0;
+}
+#endif
+
 static int
 try_shmget(void)
 {
@@ -588,7 +688,16 @@ static const struct {
 	{ "look for keys", try_keys, EPERM, 0 },
 	{ "load a bpf program", try_bpf, EPERM, 0 },
 	{ "share memory", try_shared_memory, EPERM, 0 },
+	{ "share memory that it only reads", try_shared_to_read, EPERM, 0 },
 	{ "share memory by System V", try_shmget, EPERM, 0 },
+	{ "have descriptors on their way", try_descriptors_on_their_way, EPERM, 0 },
+	{ "connect by a first packet", try_fast_open, EISCONN, EOPNOTSUPP },
+	{ "send to an abstract socket", try_send_to_abstract, EISCONN, 0 },
+	{ "make any call that reaches others", try_all_calls, EPERM, 0 },
+#ifdef __x86_64__
+	{ "call by x32's numbers", try_x32, EPERM, 0 },
+	{ "call by i386's numbers", try_i386, EPERM, 0 },
+#endif
 	{ "write code", try_written_code, EPERM, 0 },
 	{ "turn data into code", try_turn_into_code, EPERM, 0 },
 	{ "be dumpable again", try_dumpable, EPERM, 0 },
@@ -773,10 +882,28 @@ enter_closed_cell(void)
 	return enter_cell() == 0 ? ptah_jail_close_cell() : -1;
 }
 
+/* Both are counted by user, and those of the parent would be among them. */
+static int
+try_loop(void)
+{
+	return told(epoll_create1(0));
+}
+
+static int
+try_pipe(void)
+{
+	int fds[2];
+
+	return told(pipe(fds));
+}
+
 static void
-a_closed_cell_makes_no_more_threads(void **state)
+a_closed_cell_makes_no_more_threads_and_loops(void **state)
 {
 	(void)state;
+	assert_int_equal(ask_child(enter_cell, try_loop), 0);
+	assert_int_equal(ask_child(enter_closed_cell, try_loop), EPERM);
+	assert_int_equal(ask_child(enter_closed_cell, try_pipe), EPERM);
 	assert_int_equal(ask_child(enter_closed_cell, do_thread), EAGAIN);
 	assert_int_equal(ask_child(enter_closed_cell, try_fork), EAGAIN);
 	assert_int_equal(ask_child(enter_closed_cell, do_files), 0);
@@ -903,7 +1030,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cell_refuses_all_that_reaches_out),
 		cmocka_unit_test(a_cell_has_what_a_relay_needs),
-		cmocka_unit_test(a_closed_cell_makes_no_more_threads),
+		cmocka_unit_test(a_closed_cell_makes_no_more_threads_and_loops),
 		cmocka_unit_test(a_cell_can_abort),
 		cmocka_unit_test(the_host_keeps_its_network_and_loses_the_rest),
 		cmocka_unit_test(a_host_with_cells_starts_its_own_program_and_no_other),

@@ -60,6 +60,7 @@ refused(const struct ptah_dest *dest, void *arg)
 }
 
 static const struct ptah_agent_how how = {
+	.most = 1024,
 	.dial = &stage.theirs, .may = may, .secret = secret, .refused = refused, .arg = &stage,
 };
 

@@ -72,7 +72,9 @@ struct ptah_exam {
 	const char *check;         /* that looks now */
 	struct ptah_finding *findings;
 	size_t n_findings, n_faults, n_warnings;
-	bool bad_folder, bad_clock; /* the root of more that would be found: that is not said again */
+	/* The root of more that would be found: that is not said again. */
+	bool bad_folder, bad_clock;
+	bool no_folder;            /* one of modules is not there, or closed */
 	int rc;                    /* -ENOMEM sticks */
 };
 

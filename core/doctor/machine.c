@@ -68,29 +68,36 @@ ptah_check_random(struct ptah_exam *exam)
 	return true;
 }
 
+static void
+cure_kernel(struct ptah_exam *exam, bool filter, int level)
+{
+	if (level == 0)
+		ptah_exam_cure(exam, "boot with lsm=landlock,... (see /sys/kernel/security/lsm) and a kernel of 5.13 or later");
+	if (!filter)
+		ptah_exam_cure(exam, "boot a kernel with CONFIG_SECCOMP_FILTER, as every distribution's is; in a container, let its profile permit seccomp()");
+}
+
 bool
 ptah_check_isolation(struct ptah_exam *exam)
 {
 	const struct ptah_case *isolated = NULL;
-	const char *lacks = NULL;
 	int level = ptah_landlock_level();
+	bool filter = ptah_filter_is_there();
+	const char *lacks = filter ? "Landlock" : level > 0 ? "filters of system calls (seccomp)" :
+	    "filters of system calls (seccomp), nor Landlock";
 
 	for (size_t i = 0; i < exam->n_cases && !isolated; i++)
 		if (exam->cases[i].plan->isolate)
 			isolated = &exam->cases[i];
-	if (!ptah_filter_is_there())
-		lacks = level > 0 ? "seccomp" : "seccomp and Landlock";
-	else if (level == 0)
-		lacks = "Landlock";
-	if (!lacks)
+	if (filter && level > 0)
 		return true;
 	if (isolated) {
 		ptah_exam_fault(exam, isolated, "it is to be isolated, and the kernel has no %s", lacks);
-		ptah_exam_cure(exam, "boot with lsm=landlock,... (see /sys/kernel/security/lsm) and a kernel of 5.13 or later");
+		cure_kernel(exam, filter, level);
 		ptah_exam_cure(exam, "or \"isolate\": false in %s", isolated->where);
 	} else {
 		ptah_exam_warn(exam, NULL, "the kernel has no %s: what is broken into is held by less", lacks);
-		ptah_exam_cure(exam, "boot with lsm=landlock,... (see /sys/kernel/security/lsm) and a kernel of 5.13 or later");
+		cure_kernel(exam, filter, level);
 	}
 	return true;
 }

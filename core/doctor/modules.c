@@ -2,6 +2,8 @@
 #include "doctor/checks.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +17,35 @@
 
 /* ---- folders ------------------------------------------------------------------------- */
 
+/* What stands before the reason, in the loader's words: the file or folder that is at fault. */
+static int
+path_in(const char *why)
+{
+	const char *end = strstr(why, " can be written to by"), *other = strstr(why, " is owned by another user");
+
+	end = end ? end : other;
+	return end && why[0] == '/' ? (int)(end - why) : 0;
+}
+
+static void
+cure_trust(struct ptah_exam *exam, const char *why, const char *instead)
+{
+	int len = path_in(why);
+	const char *path = len > 0 ? why : instead;
+
+	len = len > 0 ? len : (int)strlen(instead);
+	ptah_exam_cure(exam, "chown root %.*s; chmod go-w %.*s", len, path, len, path);
+}
+
+static bool
+is_said(const struct ptah_exam *exam, const char *about)
+{
+	for (size_t i = 0; i < exam->n_findings; i++)
+		if (strcmp(exam->findings[i].check, exam->check) == 0 && exam->findings[i].text && strstr(exam->findings[i].text, about))
+			return true;
+	return false;
+}
+
 static bool
 is_installed_one(const char *folder)
 {
@@ -25,15 +56,20 @@ is_installed_one(const char *folder)
 static void
 look_at_folder(struct ptah_exam *exam, const char *folder, bool alone)
 {
-	char why[PTAH_WHY_TEXT];
+	char why[PTAH_WHY_TEXT], about[PATH_MAX + 8];
 	struct stat st;
 
+	/* Several may have it. */
+	snprintf(about, sizeof(about), "%s, a folder", folder);
+	if (is_said(exam, about))
+		return;
 	if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode)) {
 		int rc = errno;
 
 		/* Whoever has modules elsewhere needs not have the installed one. */
 		if (is_installed_one(folder) && !alone)
 			return;
+		exam->no_folder = true;
 		ptah_exam_fault(exam, NULL, "%s, a folder of modules, cannot be read by %s: %s", folder,
 		    ptah_guise_name(&exam->guise), rc == 0 ? "it is no folder" : strerror(rc));
 		if (is_installed_one(folder))
@@ -42,13 +78,16 @@ look_at_folder(struct ptah_exam *exam, const char *folder, bool alone)
 			ptah_exam_cure(exam, "change moduleDir or PTAH_MODULE_PATH, or: install -d -m 755 %s", folder);
 		return;
 	}
-	if (access(folder, R_OK | X_OK) != 0) {
+	if (faccessat(AT_FDCWD, folder, R_OK | X_OK, AT_EACCESS) != 0) {
+		exam->no_folder = true;
 		ptah_exam_fault(exam, NULL, "%s, a folder of modules, is closed to %s", folder, ptah_guise_name(&exam->guise));
 		ptah_exam_cure(exam, "chmod a+rx %s, and each folder above it", folder);
 	} else if (ptah_file_is_trusted(folder, why, sizeof(why)) != 0) {
 		exam->bad_folder = true;
+		if (is_said(exam, why))
+			return; /* one above both */
 		ptah_exam_fault(exam, NULL, "modules in %s are refused: %s", folder, why);
-		ptah_exam_cure(exam, "chown root %s; chmod go-w %s; the same for each folder above it", folder, folder);
+		cure_trust(exam, why, folder);
 	}
 }
 
@@ -79,6 +118,10 @@ say_refused(struct ptah_exam *exam, const struct ptah_case *one, const char *why
 	const char *library = strstr(why, ": cannot open shared object file"), *from = library;
 
 	ptah_exam_fault(exam, one, "%s: %s", one->service->name, why);
+	if (path_in(why) > 0) {
+		cure_trust(exam, why, one->service->name);
+		return;
+	}
 	while (from && from > why && from[-1] != ' ')
 		from--;
 	if (library)
@@ -114,6 +157,48 @@ is_udp_server(const struct ptah_case *one)
 	return udp;
 }
 
+/* As others see it: a folder that is closed to who will run ptah has it. */
+static bool
+is_in_a_folder(struct ptah_exam *exam, const struct ptah_case *one, const char *name)
+{
+	static const char *const ends[] = { "so", "json" };
+	bool is = false;
+
+	ptah_guise_drop(&exam->guise);
+	for (const char *const *folder = ptah_registry_folders(one->registry); *folder && !is; folder++)
+		for (int i = 0; i < 2 && !is; i++) {
+			char path[PATH_MAX];
+
+			snprintf(path, sizeof(path), "%s/%s.%s", *folder, name, ends[i]);
+			is = access(path, F_OK) == 0;
+		}
+	ptah_guise_wear(&exam->guise);
+	return is;
+}
+
+static bool
+is_of_a_lost_folder(struct ptah_exam *exam, const struct ptah_case *one, const char *name)
+{
+	if (!exam->no_folder)
+		return false;
+	for (const char *const *folder = ptah_registry_folders(one->registry); *folder; folder++)
+		if (access(*folder, F_OK) != 0 && !is_installed_one(*folder))
+			return true; /* nobody knows what would be there */
+	return is_in_a_folder(exam, one, name);
+}
+
+/* What is wrong with the words of the options is not looked at here. */
+static int
+find_stack(const struct ptah_case *one, struct ptah_stack *stack, const char **nobody, char *why, size_t room)
+{
+	int rc = ptah_stack_find(stack, one->registry, one->service->name, one->service->options, nobody, why, room);
+
+	if (rc != -EINVAL || !one->service->options)
+		return rc;
+	ptah_stack_clear(stack);
+	return ptah_stack_find(stack, one->registry, one->service->name, NULL, nobody, why, room);
+}
+
 /* Other checks go by 'missing'. */
 static void
 look_at_module(struct ptah_exam *exam, struct ptah_case *one)
@@ -121,10 +206,12 @@ look_at_module(struct ptah_exam *exam, struct ptah_case *one)
 	struct ptah_stack stack = { 0 };
 	const char *nobody = NULL;
 	char why[PTAH_WHY_TEXT] = "";
-	int rc = ptah_stack_find(&stack, one->registry, one->service->name, &nobody, why, sizeof(why));
+	int rc = find_stack(one, &stack, &nobody, why, sizeof(why));
 
 	one->missing = rc != 0;
-	if (rc == -ENOENT && nobody) {
+	if (rc == -ENOENT && nobody && is_of_a_lost_folder(exam, one, nobody)) {
+		/* The row of folders says it. */
+	} else if (rc == -ENOENT && nobody) {
 		ptah_exam_fault(exam, one, "there is no transport \"%s\"", nobody);
 		ptah_exam_cure(exam, "put %s.so into %s, or change the name in %s; ptah modules lists those there are", nobody,
 		    ptah_registry_folders(one->registry)[0], one->where);
@@ -153,6 +240,15 @@ ptah_check_modules(struct ptah_exam *exam)
 
 /* ---- the file ------------------------------------------------------------------------ */
 
+/* "", "[1].transport", ".over" ... */
+static bool
+names_a_layer(const char *rest)
+{
+	const char *last = strrchr(rest, '.');
+
+	return rest[0] == '\0' || (last && (strcmp(last, ".transport") == 0 || strcmp(last, ".over") == 0));
+}
+
 /* What this service lacks is its module, which the row of modules says better. */
 static bool
 is_said_elsewhere(const struct ptah_exam *exam, const struct ptah_fault *fault)
@@ -167,8 +263,9 @@ is_said_elsewhere(const struct ptah_exam *exam, const struct ptah_fault *fault)
 		if (one->line || !one->missing)
 			continue;
 		for (const char *const *key = keys; *key; key++) {
-			snprintf(begin, sizeof(begin), "services.%s.%s", one->plan->label, *key);
-			if (strcmp(fault->path, begin) == 0)
+			size_t len = (size_t)snprintf(begin, sizeof(begin), "services.%s.%s", one->plan->label, *key);
+
+			if (len < sizeof(begin) && strncmp(fault->path, begin, len) == 0 && names_a_layer(fault->path + len))
 				return true;
 		}
 	}

@@ -384,7 +384,7 @@ ptah_describe_module(struct ptah_registry *registry, const char *name, struct pt
 {
 	struct ptah_stack stack;
 	const char *nobody;
-	int rc = ptah_stack_find(&stack, registry, name, &nobody, why, why_room);
+	int rc = ptah_stack_find(&stack, registry, name, NULL, &nobody, why, why_room);
 
 	if (rc == -ENOENT)
 		say_nearest(registry, nobody, why, why_room);

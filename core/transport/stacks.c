@@ -58,18 +58,17 @@ add_layer(struct ptah_stack *out, struct ptah_registry *registry, char **name, s
 	ptah_json_free(found.options);
 	ptah_json_free(*options);
 	*options = NULL;
-	rc = whole != NULL ? next_layer(out->module[out->n], whole, name, options, why, why_room) : -ENOMEM;
-	ptah_json_free(whole);
-	return rc;
+	out->options[out->n] = whole;
+	return whole != NULL ? next_layer(out->module[out->n], whole, name, options, why, why_room) : -ENOMEM;
 }
 
 int
-ptah_stack_find(struct ptah_stack *out, struct ptah_registry *registry, const char *names, const char **nobody,
-    char *why, size_t why_room)
+ptah_stack_find(struct ptah_stack *out, struct ptah_registry *registry, const char *names,
+    const struct ptah_json *asked, const char **nobody, char *why, size_t why_room)
 {
 	const char *plus = strchr(names, '+');
 	char *name = plus != NULL ? strndup(names, (size_t)(plus - names)) : strdup(names);
-	struct ptah_json *options = ptah_json_new(PTAH_JSON_OBJECT);
+	struct ptah_json *options = asked != NULL ? ptah_json_copy(asked) : ptah_json_new(PTAH_JSON_OBJECT);
 	int rc = name != NULL && options != NULL ? 1 : -ENOMEM;
 
 	memset(out, 0, sizeof(*out));
@@ -99,8 +98,10 @@ ptah_stack_find(struct ptah_stack *out, struct ptah_registry *registry, const ch
 void
 ptah_stack_clear(struct ptah_stack *stack)
 {
-	for (unsigned i = 0; i < PTAH_LAYERS_MAX; i++)
+	for (unsigned i = 0; i < PTAH_LAYERS_MAX; i++) {
 		free(stack->name[i]);
+		ptah_json_free(stack->options[i]);
+	}
 	memset(stack, 0, sizeof(*stack));
 }
 

@@ -18,6 +18,7 @@ struct ptah_stack {
 	unsigned n;
 	const struct ptah_module *module[PTAH_LAYERS_MAX]; /* the registry's */
 	char *name[PTAH_LAYERS_MAX];
+	struct ptah_json *options[PTAH_LAYERS_MAX]; /* of each, and of those below it what it passes down; maybe NULL on failure */
 };
 
 /** Why one cannot be. */
@@ -42,12 +43,12 @@ struct ptah_stack_can {
 #define PTAH_STACK_OWN_STREAMS "makes its own streams, so it cannot stand over another transport"
 
 /**
- * Find the layers of "NAME" or "a+b", those that a NAME.json has among them.
+ * Find the layers of "NAME" or "a+b", those that a NAME.json has among them, and those that 'options' (or NULL) name in "over".
  * Gives: *out for ptah_stack_clear(), also on failure.
  * Fails: -ENOENT, and *nobody (lent by 'out') is the name that no folder has; else -errno and 'why'.
  */
-int ptah_stack_find(struct ptah_stack *out, struct ptah_registry *registry, const char *names, const char **nobody,
-    char *why, size_t why_room);
+int ptah_stack_find(struct ptah_stack *out, struct ptah_registry *registry, const char *names,
+    const struct ptah_json *options, const char **nobody, char *why, size_t why_room);
 void ptah_stack_clear(struct ptah_stack *stack);
 
 /** Can 'top' stand on 'below'?  Either may have no layers. */

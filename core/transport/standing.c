@@ -143,7 +143,7 @@ fill(struct listing *on, struct listing *under, struct ptah_registry *registry, 
 		struct ptah_stack other;
 		char why[1024];
 		const char *nobody;
-		int rc = rows[i].module != NULL ? ptah_stack_find(&other, registry, rows[i].name, &nobody, why, sizeof(why)) : 1;
+		int rc = rows[i].module != NULL ? ptah_stack_find(&other, registry, rows[i].name, NULL, &nobody, why, sizeof(why)) : 1;
 
 		if (rc == 0) {
 			on->others[on->n++] = (struct other){ rows[i].name, ptah_stack_judge(stack, &other) };

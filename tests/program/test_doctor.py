@@ -274,6 +274,46 @@ def folder_missing(s):
     s.env["PTAH_MODULE_PATH"] += ":" + s.folder + "/none"
 
 
+@seed("folders", "modules in {s.modules} are refused: .* can be written to by everyone", "chown root {s.modules}; chmod go-w {s.modules}")
+def folder_of_everybody_has_half_of_a_stack(s):
+    """What follows from it is not told again: neither of the modules, nor where the file names them."""
+    second = s.folder + "/second"
+    os.mkdir(second, 0o755)
+    shutil.move(s.modules + "/dummy.so", second)
+    s.env["PTAH_MODULE_PATH"] = second + ":" + s.modules
+    s.services["twofold"] = {"role": "client", "stack": [{"transport": "dummy"}, {"transport": "shadow"}],
+                             "listen": "127.0.0.1:0"}
+    os.chmod(s.modules, 0o777)
+
+
+@seed("folders", "modules in {s.folder}/above/modules are refused: {s.folder}/above can be written to by everyone",
+      "^chown root {s.folder}/above; chmod go-w {s.folder}/above$")
+def folder_above_of_everybody(s):
+    os.mkdir(s.folder + "/above", 0o755)
+    shutil.copytree(s.modules, s.folder + "/above/modules")
+    shutil.copytree(s.modules, s.folder + "/above/others")
+    os.chmod(s.folder + "/above", 0o777)
+    s.env["PTAH_MODULE_PATH"] = "%s/above/modules:%s/above/others" % (s.folder, s.folder)
+
+
+@seed("folders", "{s.modules}, a folder of modules, is closed to nobody", r"chmod a.rx {s.modules}")
+def folder_closed(s):
+    os.chmod(s.modules, 0o700)
+
+
+@seed("modules", "obfs4: {s.modules}/obfs4.so can be written to by everyone",
+      "^chown root {s.modules}/obfs4.so; chmod go-w {s.modules}/obfs4.so$")
+def module_of_everybody(s):
+    os.chmod(s.modules + "/obfs4.so", 0o777)
+    s.only("web", "six", "handed")
+
+
+@seed("modules", 'there is no transport "nosuch"', "put nosuch.so into {s.modules}")
+def layer_missing(s):
+    s.services["from"]["stack"] = [{"transport": "dummy"}, {"transport": "nosuch"}]
+    del s.services["from"]["transport"]
+
+
 @seed("modules", 'there is no transport "nosuch"', "put nosuch.so into {s.modules}")
 def module_missing(s):
     s.services["from"]["transport"] = "nosuch"
@@ -391,6 +431,31 @@ def bridge_line_of_another_server(s):
     s.line("Bridge obfs4", s.bridge(cert=other))
 
 
+@seed("identity", 'it speaks dummy\\+shadow, and "srv", the server that it connects to, shadow', "the same transports.* services.cli of .* and services.srv")
+def stacks_differ(s):
+    how = {"method": "aes-256-gcm", "password": "one"}
+    secret = s.write(s.folder + "/options.json", json.dumps(how), 0o600)
+    shutil.chown(secret, USER)
+    address = "127.0.0.1:%d" % closed_port()
+    s.services["srv"] = {"role": "server", "transport": "shadow", "listen": address,
+                         "target": "127.0.0.1:%d" % s.target, "optionsFile": secret}
+    s.services["cli"] = {"role": "client", "listen": "127.0.0.1:0", "mode": "transparent-TCP", "transport": "dummy+shadow",
+                         "options": {"serverAddress": address}, "optionsFile": secret}
+
+
+@seed("identity", 'its "cert" is not that of "srv"', "take cert from {s.state}/srv/obfs4_bridgeline.txt")
+def certs_differ_below(s):
+    """In the layer below, whose options stand inside those of the one above."""
+    port = closed_port()
+    s.invite(os.path.join(s.state, "srv"), port)
+    s.services["srv"] = {"role": "server", "transport": "dummy+obfs4", "listen": "127.0.0.1:%d" % port,
+                         "target": "127.0.0.1:%d" % s.target}
+    s.services["cli"] = {"role": "client", "listen": "127.0.0.1:0", "mode": "transparent-TCP",
+                         "stack": [{"transport": "dummy", "options": {"serverAddress": "127.0.0.1:%d" % port}},
+                                   {"transport": "obfs4", "options": {"cert": s.cert, "iat-mode": 0}}]}
+    s.own(s.state)
+
+
 # The torrc.
 
 @seed("bridge", 'option "cert" is missing', "torrc line 5: the whole line", torrc=True)
@@ -484,10 +549,31 @@ def numbers():
     return {"x86_64": (318, 444), "aarch64": (278, 444)}.get(platform.machine()) or pytest.skip("calls of another machine")
 
 
+def seccomp():
+    return {"x86_64": 317, "aarch64": 277}.get(platform.machine()) or pytest.skip("calls of another machine")
+
+
 @seed("isolation", "it is to be isolated, and the kernel has no Landlock", 'lsm=landlock(.|\n)*"isolate": false in services.six')
 def no_landlock(s):
     number = numbers()[1]
     s.before = lambda: refuse_call(number, errno.ENOSYS)
+
+
+@seed("isolation", r"it is to be isolated, and the kernel has no filters of system calls \(seccomp\)$",
+      'CONFIG_SECCOMP_FILTER(.|\n)*"isolate": false in services.six')
+def no_filters(s):
+    """As a kernel that has seccomp, and no filters."""
+    number = seccomp()
+    s.before = lambda: refuse_call(number, errno.EINVAL)
+
+
+@seed("isolation", "the kernel has no filters of system calls .*, nor Landlock: what is broken into",
+      "lsm=landlock(.|\n)*CONFIG_SECCOMP_FILTER", state="warning")
+def neither(s):
+    """As an old one; nobody asks for isolation."""
+    s.services["six"]["isolate"] = False
+    numbers_of = (seccomp(), numbers()[1])
+    s.before = lambda: [refuse_call(number, errno.ENOSYS) for number in numbers_of]
 
 
 @seed("random", "no randomness yet", "virtio-rng")

@@ -32,6 +32,7 @@ struct ptah_figures_service {
 	const char *reason;   /* why it failed, or what of it did; or NULL */
 	char listen[PTAH_ADDR_TEXT]; /* our own address; "": none yet */
 	unsigned n_draining;  /* older plans of it that wait for their last link */
+	uint64_t resident;    /* bytes of memory of its own processes; 0: it has none, or that is not known */
 	struct ptah_stats stats;
 };
 

@@ -149,6 +149,11 @@ service_of(struct maker *maker, const struct ptah_figures_service *service, bool
 		set_text(maker, object, "listen", service->listen[0] != '\0' ? service->listen : NULL);
 	set_seconds(maker, object, "stateSeconds", service->since_s);
 	set_truth(maker, object, "isolated", service->isolated);
+	/* One that has no process of its own shares ours, and nobody could say which bytes are its. */
+	if (service->resident > 0)
+		set_count(maker, object, "residentBytes", service->resident);
+	else
+		set_text(maker, object, "residentBytes", NULL);
 	set_count(maker, object, "plansDraining", service->n_draining);
 	set_count(maker, object, "linksOpen", ptah_figures_open(stats));
 	set_count(maker, object, "linksTotal", ptah_stats_get(stats, PTAH_STAT_LINKS_OPENED));

@@ -151,6 +151,18 @@ put_states(struct ptah_buf *out, const struct ptah_figures *figures)
 		put_sample(out, "ptah_links_open", &figures->services[i], NULL, NULL, ptah_figures_open(&figures->services[i].stats));
 }
 
+/* Of those that have processes of their own. */
+static void
+put_memory(struct ptah_buf *out, const struct ptah_figures *figures)
+{
+	static const char name[] = "ptah_service_resident_memory_bytes";
+
+	put_head(out, name, GAUGE, "Memory of the processes of an isolated service, with what they share with others.");
+	for (size_t i = 0; i < figures->n_services; i++)
+		if (figures->services[i].resident > 0)
+			put_sample(out, name, &figures->services[i], NULL, NULL, figures->services[i].resident);
+}
+
 static void
 put_one(struct ptah_buf *out, const char *name, const char *type, const char *help, double value)
 {
@@ -187,6 +199,7 @@ ptah_figures_prometheus(const struct ptah_figures *figures, struct ptah_buf *out
 {
 	put_process(out, figures);
 	put_states(out, figures);
+	put_memory(out, figures);
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
 		put_metric(out, &metrics[i], figures);
 	put_failures(out, figures);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -39,18 +40,39 @@ ptah_pulse_close(struct ptah_pulse *pulse)
 
 /* "virtual resident ...", in pages. */
 static void
-take_memory(int statm, struct ptah_vitals *out)
+take_memory(int statm, uint64_t *resident, uint64_t *virtual)
 {
 	char text[128];
 	ssize_t n = statm != -1 ? pread(statm, text, sizeof(text) - 1, 0) : -1;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	char *end;
 
+	*resident = *virtual = 0;
 	if (n <= 0)
 		return;
 	text[n] = '\0';
-	out->virtual = strtoull(text, &end, 10) * page;
-	out->resident = strtoull(end, NULL, 10) * page;
+	*virtual = strtoull(text, &end, 10) * page;
+	*resident = strtoull(end, NULL, 10) * page;
+}
+
+int
+ptah_statm_open(pid_t pid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd == -1 ? -errno : fd;
+}
+
+uint64_t
+ptah_statm_resident(int statm)
+{
+	uint64_t resident, virtual;
+
+	take_memory(statm, &resident, &virtual);
+	return resident;
 }
 
 void
@@ -62,7 +84,7 @@ ptah_pulse_take(const struct ptah_pulse *pulse, struct ptah_vitals *out)
 		.start_s = pulse->start_s, .cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID),
 		.uptime_s = (double)(ptah_clock_now_ns() - pulse->start_ns) / 1e9,
 	};
-	take_memory(pulse->statm, out);
+	take_memory(pulse->statm, &out->resident, &out->virtual);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		out->descriptors_most = limit.rlim_cur < UINT32_MAX ? (unsigned)limit.rlim_cur : UINT32_MAX;
 }

@@ -11,6 +11,7 @@
 #define PTAH_CONTROL_VITALS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 struct ptah_vitals {
 	double start_s;        /* of the calendar */
@@ -31,5 +32,14 @@ struct ptah_pulse {
 void ptah_pulse_open(struct ptah_pulse *pulse);
 void ptah_pulse_close(struct ptah_pulse *pulse);
 void ptah_pulse_take(const struct ptah_pulse *pulse, struct ptah_vitals *out);
+
+/**
+ * Of a process that we have started, and that will soon close itself off.
+ * Gives: a descriptor for ptah_statm_resident(), and close().
+ * Fails: -errno.
+ */
+int ptah_statm_open(pid_t pid);
+/** Bytes of memory that it really has, with those that it shares with others; 0: not known, or it has ended. */
+uint64_t ptah_statm_resident(int statm);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "control/vitals.h"
 #include "host/cellself.h"
 #include "proc/child.h"
 #include "stats/tally.h"
@@ -26,6 +27,8 @@
 #define WELL_MS 10000
 #define BACK_OFF_FIRST_MS 100
 #define BACK_OFF_MOST_MS 30000
+
+static const struct ptah_cell_life no_life = { .fds = { -1, -1, -1 }, .fd = -1, .statm = -1 };
 
 static void on_again(struct ptah_alarm *alarm, void *arg);
 
@@ -53,6 +56,8 @@ clear_life(struct ptah_cell *cell)
 	ptah_proc_free(life->proc);
 	if (life->fd != -1)
 		close(life->fd);
+	if (life->statm != -1)
+		close(life->statm);
 	for (int i = 0; i < 3; i++)
 		if (life->fds[i] != -1)
 			close(life->fds[i]);
@@ -61,7 +66,7 @@ clear_life(struct ptah_cell *cell)
 		ptah_cell_count(cell, PTAH_STAT_LINKS_CLOSED, ptah_stats_get(&life->stats, PTAH_STAT_LINKS_OPENED));
 		ptah_cell_count(cell, PTAH_STAT_PROBES_HELD, 0);
 	}
-	*life = (struct ptah_cell_life){ .fds = { -1, -1, -1 }, .fd = -1 };
+	*life = no_life;
 }
 
 static void
@@ -256,6 +261,8 @@ spawn(struct ptah_cell *cell, int theirs)
 		life->fds[0] = life->fds[1] = life->fds[2] = -1;
 		return rc;
 	}
+	rc = ptah_statm_open(ptah_proc_pid(life->proc));
+	life->statm = rc >= 0 ? rc : -1;
 	rc = watch(cell);
 	return rc == 0 ? ptah_pass_send(life->fds[0], "", 1, &theirs, 1) : rc;
 }
@@ -374,7 +381,7 @@ ptah_cell_start(struct ptah_crew *crew, const struct ptah_plan *plan,
 	cell->says = says;
 	cell->arg = arg;
 	cell->n_workers = crew->n_workers;
-	cell->life = (struct ptah_cell_life){ .fds = { -1, -1, -1 }, .fd = -1 };
+	cell->life = no_life;
 	cell->dial = (struct ptah_dial_how){
 		.proxy = &plan->proxy, .bind_v4 = plan->outbound_v4, .bind_v6 = plan->outbound_v6,
 		.family = plan->bounds.family, .keep_alive_s = plan->bounds.keep_alive_s,
@@ -452,6 +459,12 @@ ptah_cell_end(struct ptah_cell *cell, uint64_t until_ns)
 	if (ptah_cell_tell(cell, PTAH_CELL_END, left) != 0)
 		left = 0;
 	set_alarm(cell, &cell->late, (unsigned)left, on_late);
+}
+
+uint64_t
+ptah_cell_resident(const struct ptah_cell *cell)
+{
+	return ptah_statm_resident(cell->life.statm);
 }
 
 void

@@ -47,6 +47,9 @@ void ptah_cell_drain(struct ptah_cell *cell);
 void ptah_cell_end(struct ptah_cell *cell, uint64_t until_ns);
 void ptah_cell_free(struct ptah_cell *cell);
 
+/** Bytes of memory that its process has; 0: it has none, or that is not known. */
+uint64_t ptah_cell_resident(const struct ptah_cell *cell);
+
 /**
  * Ask for its links, as it says they are: at most so many, with 'addresses' the peers too.  'fn' runs once, perhaps from
  * inside this, with what came; its rc: 0, or why that is not all.  How long that may take is the asker's affair.

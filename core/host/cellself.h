@@ -27,6 +27,7 @@ struct ptah_cell_life {
 	struct ptah_proc *proc; /* NULL: there is none now */
 	int fds[3];             /* ours of its stdin, stdout, stderr */
 	int fd;                 /* the way to it */
+	int statm;              /* its memory, of which it is not asked; -1: not known */
 	struct event *on_word, *on_last_words;
 	struct ptah_agent *agents[PTAH_WORKERS_MAX];
 	uint64_t born_ns, answered_ns;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_MOST 10
+#define COLUMNS_MOST 11
 #define CELL_LEN 64
 
 /* A table in the making: rows of cells, and how wide each column must be. */
@@ -160,6 +160,10 @@ put_service(struct table *table, const struct ptah_json *service)
 	put(table, 7, text_of(service, "probesHeld"));
 	put_bytes(table, 8, moved, "wireReceived");
 	put_bytes(table, 9, moved, "wireSent");
+	if (number_of(service, "residentBytes") > 0)
+		put_bytes(table, 10, service, "residentBytes");
+	else
+		put(table, 10, "-"); /* what it has is in that of all */
 	table->row++;
 }
 
@@ -178,12 +182,12 @@ int
 ptah_ctltable_status(const struct ptah_json *answer, struct ptah_buf *out)
 {
 	static const char *const heads[] = { "SERVICE", "TRANSPORT", "ROLE", "STATE", "LINKS", "TOTAL", "FAILED", "HELD",
-		"WIRE IN", "WIRE OUT", NULL };
+		"WIRE IN", "WIRE OUT", "MEMORY", NULL };
 	const struct ptah_json *services = get(answer, "services", PTAH_JSON_ARRAY);
 	struct table table;
 
 	print_process(answer, out);
-	if (!table_begin(&table, heads, 0x3f0, services->n))
+	if (!table_begin(&table, heads, 0x7f0, services->n))
 		return -1;
 	for (size_t i = 0; i < services->n; i++)
 		put_service(&table, services->items[i]);

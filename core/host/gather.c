@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "host/cell.h"
 #include "host/crew.h"
 #include "host/run.h"
 
@@ -83,6 +84,7 @@ on_row(const struct ptah_run_row *row, void *arg)
 	if (row->reason)
 		service->reason = row->reason;
 	service->n_draining += row->state == PTAH_RUN_DRAINS;
+	service->resident += row->cell ? ptah_cell_resident(row->cell) : 0;
 	return 0;
 }
 

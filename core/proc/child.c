@@ -237,6 +237,12 @@ ptah_proc_start(struct event_base *base, const char *const argv[], const char *c
 	return proc;
 }
 
+pid_t
+ptah_proc_pid(const struct ptah_proc *proc)
+{
+	return proc->pid;
+}
+
 int
 ptah_proc_kill(struct ptah_proc *proc, int sig)
 {

@@ -29,6 +29,9 @@ typedef void ptah_proc_fn(struct ptah_proc *proc, int status, void *arg);
 struct ptah_proc *ptah_proc_start(struct event_base *base, const char *const argv[], const char *const env[],
     bool may_gain, int fds[3], ptah_proc_fn *fn, void *arg);
 
+/** Its number, for as long as it has not been said to have ended. */
+pid_t ptah_proc_pid(const struct ptah_proc *proc);
+
 /** Signal it, if it still runs.  -ESRCH, or what kill says. */
 int ptah_proc_kill(struct ptah_proc *proc, int sig);
 

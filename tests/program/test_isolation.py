@@ -280,6 +280,33 @@ def test_one_that_lies_about_its_links_gets_no_more_room_than_others(tmp_path, c
             assert len(json.loads(ctl(control, "status", "--json"))["services"]) == 2
 
 
+def peak(pid):
+    """The most memory that a process had so far."""
+    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", f.read()).group(1))
+
+
+def test_its_memory_is_told(tmp_path, echo):
+    """Of each of its lives; that of others is ptah's own."""
+    control = tmp_path / "control"
+    services = {"one": server(echo.port, name="dummy"), "two": server(echo.port, name="dummy", isolate=False)}
+    with Run(tmp_path, services, control=str(control)) as p:
+        p.port("one")
+        p.wait_line("ready: 2 of 2", "err")
+        for life in range(2):
+            pid, = p.cells()
+            one, two = json.loads(ctl(control, "status", "--json"))["services"]
+            # The kernel adds up what its threads have when there is enough of it.
+            assert 1 << 20 < one["residentBytes"] < peak(pid) + (4 << 20)
+            assert two["residentBytes"] is None
+            if life == 0:
+                os.kill(pid, signal.SIGKILL)
+                p.wait_line("one: serves again", "err")
+        table = ctl(control, "status").splitlines()
+        assert table[1].split()[-1] == "MEMORY"
+        assert re.search(r"[\d.]+ [KMG]iB$", table[2]) and table[3].endswith(" -")
+
+
 def test_its_secrets_are_in_no_list_of_processes(tmp_path, compiled, echo):
     with Run(tmp_path, {"one": server(echo.port, "/a/secret/of/one")}, [compiled("nothing")]) as p:
         p.port("one")

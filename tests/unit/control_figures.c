@@ -55,6 +55,29 @@ labels_are_escaped(void **state)
 	free(text);
 }
 
+/* Of a service without a process of its own nobody could say which bytes are its. */
+static void
+memory_is_told_of_those_that_have_their_own(void **state)
+{
+	struct ptah_figures figures = figures_of_two();
+	struct ptah_buf out = { 0 };
+	struct ptah_json *json;
+	char *text;
+
+	(void)state;
+	services[1].isolated = true;
+	services[1].resident = 5242880;
+	assert_int_equal(ptah_figures_prometheus(&figures, &out), 0);
+	text = ptah_buf_take_text(&out);
+	assert_non_null(strstr(text, "# TYPE ptah_service_resident_memory_bytes gauge\n"
+	    "ptah_service_resident_memory_bytes{service=\"plain\",transport=\"dummy\",role=\"client\"} 5242880\n#"));
+	free(text);
+	json = ptah_figures_json(&figures, true);
+	assert_int_equal(ptah_json_get(ptah_json_get(json, "services")->items[0], "residentBytes")->type, PTAH_JSON_NULL);
+	assert_string_equal(ptah_json_get(ptah_json_get(json, "services")->items[1], "residentBytes")->text, "5242880");
+	ptah_json_free(json);
+}
+
 static void
 no_address_is_in_it(void **state)
 {
@@ -200,6 +223,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(labels_are_escaped),
+		cmocka_unit_test(memory_is_told_of_those_that_have_their_own),
 		cmocka_unit_test(no_address_is_in_it),
 		cmocka_unit_test(samples_stand_behind_their_type),
 		cmocka_unit_test(a_histogram_adds_up),

@@ -72,6 +72,7 @@ static const char invite[] =
     "files, and the options of both sides as JSON.\n"
     "The identity that is in the state folder is read, also while a server uses it, and nothing is changed;\n"
     "where there is none, one is made.\n"
+    "That is for who will run ptah to do: below a folder of another user root makes nothing, for that one could not read it.\n"
     "A transport that keeps no identity of its own gets options that are made,\n"
     "and kept in the state folder as\n"
     ".Pa NAME_server.json\n"

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
 /* Longest file that is compared. */
 #define FILE_MAX ((size_t)16 * 1024 * 1024)
@@ -26,14 +28,35 @@ say(int rc, char *why, size_t room, const char *what, const char *path)
 	return rc;
 }
 
+/* 'folder', or the nearest above it that is there. */
+static int
+look_above(const char *folder, char path[static PATH_MAX], struct stat *st)
+{
+	int rc = ptah_text_copy(path, PATH_MAX, folder);
+
+	while (rc == 0 && stat(path, st) == -1) {
+		char *slash = strrchr(path, '/');
+
+		if (errno != ENOENT || strcmp(path, ".") == 0)
+			rc = -errno;
+		else if (!slash)
+			rc = ptah_text_copy(path, PATH_MAX, ".");
+		else
+			slash[slash == path] = '\0';
+	}
+	return rc;
+}
+
 /* What root makes in another's folder, that one could not read. */
 static int
 check_owner(const char *folder, char *why, size_t room)
 {
+	char path[PATH_MAX];
 	struct stat st;
+	int rc = look_above(folder, path, &st);
 
-	if (stat(folder, &st) == -1)
-		return say(-errno, why, room, "look at", folder);
+	if (rc < 0)
+		return say(rc, why, room, "look at", folder);
 	if (geteuid() != 0 || st.st_uid == 0)
 		return 0;
 
@@ -42,21 +65,21 @@ check_owner(const char *folder, char *why, size_t room)
 
 	snprintf(number, sizeof(number), "#%lu", (unsigned long)st.st_uid);
 	snprintf(why, room, "%s is %s's, who could not read what root makes there: run this as that user "
-	    "(sudo -u %s ptah invite ...)", folder, user ? user->pw_name : number, user ? user->pw_name : number);
+	    "(sudo -u %s ptah invite ...)", path, user ? user->pw_name : number, user ? user->pw_name : number);
 	return -EPERM;
 }
 
 int
 ptah_swap_begin(struct ptah_swap *swap, const char *folder, char *why, size_t room)
 {
-	int rc = ptah_file_mkdirs(folder);
+	int rc = check_owner(folder, why, room);
 
 	*swap = (struct ptah_swap){ .folder = folder };
 	if (rc < 0)
-		return say(rc, why, room, "make the state folder", folder);
-	rc = check_owner(folder, why, room);
-	if (rc < 0)
 		return rc;
+	rc = ptah_file_mkdirs(folder);
+	if (rc < 0)
+		return say(rc, why, room, "make the state folder", folder);
 	if (asprintf(&swap->work, "%s/invite.XXXXXX", folder) == -1) {
 		swap->work = NULL;
 		return -ENOMEM;

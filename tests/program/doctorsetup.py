@@ -160,6 +160,7 @@ class Setup:
         return path
 
     def invite(self, state, port):
+        os.makedirs(state, exist_ok=True)  # root's until it is all there: below another's folder it makes nothing
         got = subprocess.run(
             [harness.program()[0], "invite", "obfs4", "--bind", "127.0.0.1:%d" % port,
              "--advertise", "127.0.0.1:%d" % port, "--state", state],

@@ -295,6 +295,9 @@ def test_root_leaves_no_files_to_others():
     try:
         os.chown(folder, 65534, 65534)
         refused("obfs4", *HERE, "--state", folder, says=["sudo -u nobody"])
+        # Nor does root make a folder there, which that one could not read.
+        refused("obfs4", *HERE, "--state", os.path.join(folder, "new", "deeper"),
+                says=["%s is nobody's" % folder, "sudo -u nobody"])
         assert os.listdir(folder) == []
     finally:
         shutil.rmtree(folder)

@@ -139,7 +139,7 @@ look_at_cookie(struct ptah_exam *exam, const struct ptah_case *one, const char *
 		ptah_exam_cure(exam, "ExtORPort and ExtORPortCookieAuthFile %s in the torrc, or change \"authcookie\" in %s", path, one->where);
 	} else {
 		ptah_exam_fault(exam, one, "%s cannot read the cookie %s: %s", user, path, strerror(-rc));
-		ptah_exam_cure(exam, "ExtORPortCookieAuthFileGroupReadable 1 in the torrc, and: adduser %s debian-tor", user);
+		ptah_exam_cure(exam, "ExtORPortCookieAuthFileGroupReadable 1 and DataDirectoryGroupReadable 1 in the torrc, and: adduser %s debian-tor", user);
 	}
 }
 

@@ -159,8 +159,10 @@ on_row(const struct ptah_run_row *row, void *arg)
 {
 	struct ptah_buf *words = arg;
 
-	if (row->reason)
+	if (row->reason && row->state == PTAH_RUN_FAILED)
 		ptah_buf_printf(words, "%s does not start: %s\n", row->label, row->reason);
+	else if (row->reason)
+		ptah_buf_printf(words, "%s goes on as it was before\n", row->label);
 	return words->rc;
 }
 

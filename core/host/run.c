@@ -138,7 +138,7 @@ ptah_run_begin(struct ptah_run *run)
 	release(run);
 	if (n > 0 && n_serving == 0) {
 		run->rc = EX_UNAVAILABLE;
-		ptah_run_end(run, "no service of the file starts");
+		ptah_run_end(run, "no service of the file starts; ptah doctor looks for what is wrong on this machine");
 		return;
 	}
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "ready", NULL, "ready: %zu of %zu services serve", n_serving, n);

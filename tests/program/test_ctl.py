@@ -88,6 +88,17 @@ def test_a_wrong_file_changes_nothing_and_says_where(far):
     assert "serves" in far.ctl("status").stdout
 
 
+def test_a_change_that_does_not_start_is_told_once(far, echo):
+    """What the file says now fails, and the service that was there goes on."""
+    with harness.EchoServer() as taken:
+        far.write({"far": server(echo.port, listen="127.0.0.1:%d" % taken.port)})
+        done = far.ctl("reload")
+    why, stays = done.stderr.splitlines()
+    assert why.startswith("far does not start: ") and "in use" in why
+    assert stays == "far goes on as it was before"
+    assert "1 changed" in done.stdout and "serves" in far.ctl("status").stdout
+
+
 def test_drain_waits_for_the_last_link(far, echo):
     with socket.create_connection(far.where("far"), timeout=10) as conn:
         conn.sendall(b"here")

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "check/guard.h"
 #include "check/heap.h"
+#include "check/patience.h"
 
 static size_t
 trials_size(void)
@@ -95,19 +96,32 @@ run_child(const struct ptah_run_wish *wish, const struct ptah_row *row, struct p
 
 /* ---- in the parent --------------------------------------------------------------- */
 
+/* How much of a processor it has used. */
+static uint64_t
+used_by(pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) == -1)
+		return 0;
+	return (uint64_t)used.tv_sec * PTAH_NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 /* True if it has ended within the limit; its status is there to be waited for. */
 static bool
 wait_for(pid_t pid, int *status)
 {
-	uint64_t until = ptah_clock_now_ns() + PTAH_CHECK_LIMIT_S * PTAH_NS_PER_S;
 	struct timespec pause = { 0, 1000000 };
+	struct ptah_patience patience;
 
+	ptah_patience_begin(&patience, ptah_clock_now_ns(), PTAH_CHECK_LIMIT_S * PTAH_NS_PER_S);
 	for (;;) {
 		pid_t got = waitpid(pid, status, WNOHANG);
 
 		if (got == pid || (got == -1 && errno != EINTR))
 			return true;
-		if (ptah_clock_now_ns() > until)
+		if (!ptah_patience_lasts(&patience, ptah_clock_now_ns(), used_by(pid)))
 			break;
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < 20000000)

@@ -20,7 +20,10 @@ struct ptah_run_wish {
 	void *arg;
 };
 
-/** No row takes longer, or it hangs; nor so much of a processor (and more with a larger budget), or it loops. */
+/**
+ * No row takes longer and stands still, or it hangs; nor so much of a processor (and more with a larger budget),
+ * or it loops.
+ */
 #define PTAH_CHECK_LIMIT_S 60
 #define PTAH_CHECK_CPU_S 8
 

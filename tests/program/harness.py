@@ -488,7 +488,7 @@ class Server:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind((host, port))
+        self.listener.bind((host, port or free_port(host)))
         self.listener.listen(4096)
         self.host, self.port = self.listener.getsockname()[:2]
         self.connections = []

@@ -27,12 +27,15 @@ def family(host):
 
 
 def listen(host="127.0.0.1", port=0, backlog=256):
-    """Open a listener; its accept() waits PATIENCE and no longer."""
+    """Open a listener; its accept() waits PATIENCE and no longer.
+
+    Once it is closed nobody listens there: the port is nobody else's.
+    """
     s = socket.socket(family(host), socket.SOCK_STREAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if s.family == socket.AF_INET6:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    s.bind((host, port))
+    s.bind((host, port or harness.free_port(host)))
     s.listen(backlog)
     s.settimeout(PATIENCE)
     return s

@@ -176,9 +176,21 @@ is_in_a_folder(struct ptah_exam *exam, const struct ptah_case *one, const char *
 	return is;
 }
 
+/* The file says in a wrong way which folders there are. */
+static bool
+is_misread(const struct ptah_exam *exam)
+{
+	for (size_t i = 0; i < exam->faults.n; i++)
+		if (strncmp(exam->faults.at[i].path, "modulePath", 10) == 0 || strcmp(exam->faults.at[i].path, "moduleDir") == 0)
+			return true;
+	return false;
+}
+
 static bool
 is_of_a_lost_folder(struct ptah_exam *exam, const struct ptah_case *one, const char *name)
 {
+	if (is_misread(exam))
+		return true;
 	if (!exam->no_folder)
 		return false;
 	for (const char *const *folder = ptah_registry_folders(one->registry); *folder; folder++)

@@ -135,10 +135,24 @@ try_bind(struct ptah_exam *exam, const struct ptah_case *one, const struct ptah_
 	}
 }
 
+/* The figures' port, as if it were a service: it is bound as theirs are. */
+static bool
+try_metrics(struct ptah_exam *exam)
+{
+	struct ptah_plan plan = { .role = PTAH_ROLE_SERVER, .mode = PTAH_MODE_TCP };
+	struct ptah_case metrics = { .plan = &plan, .label = "metrics" };
+
+	if (exam->file.metrics.sa.sa_family == AF_UNSPEC)
+		return false;
+	snprintf(metrics.where, sizeof(metrics.where), "\"metrics\" of %.400s", exam->path);
+	try_bind(exam, &metrics, &exam->file.metrics);
+	return true;
+}
+
 bool
 ptah_check_bind(struct ptah_exam *exam)
 {
-	bool any = false;
+	bool any = try_metrics(exam);
 
 	for (size_t i = 0; i < exam->n_cases; i++) {
 		const struct ptah_case *one = &exam->cases[i];

@@ -77,6 +77,12 @@ def seed(check, text, cure, state="fault", torrc=False):
 
 # Addresses.
 
+@seed("bind", r"^127.0.0.1:{port} is in use by \S+ \(process {pid}\)$", 'change the port in "metrics" of {s.path}')
+def metrics_port_held(s):
+    s.conf["metrics"] = "127.0.0.1:%d" % s.listen()
+    return {"port": s.open[-1].getsockname()[1], "pid": os.getpid()}
+
+
 @seed("bind", r"^127.0.0.1:{port} is in use by \S+ \(process {pid}\)$", "change the port in services.web of {s.path}")
 def port_held(s):
     sock = socket.socket()
@@ -294,6 +300,13 @@ def folder_above_of_everybody(s):
     shutil.copytree(s.modules, s.folder + "/above/others")
     os.chmod(s.folder + "/above", 0o777)
     s.env["PTAH_MODULE_PATH"] = "%s/above/modules:%s/above/others" % (s.folder, s.folder)
+
+
+@seed("configuration", 'modulePath: .* is not an array of absolute paths', "{s.path} line 1")
+def modules_path_misread(s):
+    """So the modules are not found, which is no other fault."""
+    s.conf["modulePath"] = s.modules
+    del s.env["PTAH_MODULE_PATH"]
 
 
 @seed("folders", "{s.modules}, a folder of modules, is closed to nobody", r"chmod a.rx {s.modules}")

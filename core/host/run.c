@@ -136,6 +136,8 @@ ptah_run_begin(struct ptah_run *run)
 	run->ready = true;
 	ptah_crew_set_quota(run->crew);
 	release(run);
+	if (n_serving < n)
+		ptah_notice(AREA_HOST, "ptah doctor %s says what is in the way on this machine, and which line cures it", run->path);
 	if (n > 0 && n_serving == 0) {
 		run->rc = EX_UNAVAILABLE;
 		ptah_run_end(run, "no service of the file starts; ptah doctor looks for what is wrong on this machine");

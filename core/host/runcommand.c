@@ -139,7 +139,7 @@ refuse(struct ptah_run *run, int rc, const struct ptah_buf *words)
 	snprintf(why, sizeof(why), "%s cannot be used%s%s%.*s", run->path, rc == -EINVAL ? ":\n" : ": ", rc == -EINVAL ? "" : strerror(-rc),
 	    (int)words->len, words->at ? (const char *)words->at : "");
 	ptah_upgrade_fail(run->upgrade, why);
-	fprintf(stderr, "ptah: %s cannot be used%s%s\n", run->path, rc == -EINVAL ? "" : ": ", rc == -EINVAL ? "" : strerror(-rc));
+	fprintf(stderr, "ptah: %s cannot be used: %s\n", run->path, rc == -EINVAL ? "man ptah-conf says how to write it" : strerror(-rc));
 	return rc == -EINVAL ? EX_CONFIG : EX_SOFTWARE;
 }
 
@@ -162,7 +162,8 @@ start(struct ptah_run *run)
 		return rc;
 	rc = ptah_run_open_log(run);
 	if (rc < 0) {
-		fprintf(stderr, "ptah: cannot write the log %s: %s\n", run->file.log_file ? run->file.log_file : "", strerror(-rc));
+		fprintf(stderr, "ptah: cannot write the log %s: %s: make its folder, or change \"logFile\" in %s\n",
+		    run->file.log_file ? run->file.log_file : "", strerror(-rc), run->path);
 		return EX_CANTCREAT;
 	}
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "begin", NULL, "ptah %s begins", PACKAGE_VERSION);

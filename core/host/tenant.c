@@ -2,8 +2,13 @@
 #include "host/tenant.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -67,11 +72,33 @@ on_method_error(const char *name, const char *text, void *arg)
 	tenant->reason = strdup(text);
 }
 
+/* Modules say which file it is, and do not know the folder: "" where nothing is wrong with that. */
+static const char *
+state_note(const struct ptah_plan *plan, char *out, size_t room)
+{
+	char *above = plan->state_dir ? strdup(plan->state_dir) : NULL, *slash;
+	bool there = true;
+	struct stat st;
+
+	out[0] = '\0';
+	while (above && stat(above, &st) == -1 && errno == ENOENT && (slash = strrchr(above, '/')) != NULL && above[1] != '\0') {
+		slash[slash == above ? 1 : 0] = '\0';
+		there = false;
+	}
+	if (above && faccessat(AT_FDCWD, above, W_OK | X_OK, AT_EACCESS) == -1)
+		snprintf(out, room, " (its state folder is %s, which cannot be %s%s: %s)", plan->state_dir,
+		    there ? "used" : "made in ", there ? "" : above, strerror(errno));
+	else if (above && stat(above, &st) == 0 && !S_ISDIR(st.st_mode))
+		snprintf(out, room, " (its state folder is %s, and %s is a file)", plan->state_dir, above);
+	free(above);
+	return out;
+}
+
 /* It serves, or never will. */
 static void
 settle(struct ptah_tenant *tenant)
 {
-	char text[PTAH_ADDR_TEXT];
+	char text[PTAH_ADDR_TEXT], note[PATH_MAX + 128];
 
 	if (tenant->bound) {
 		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "service-serves", tenant->plan->label, "%s serves: %s on %s",
@@ -81,8 +108,8 @@ settle(struct ptah_tenant *tenant)
 	}
 	if (!tenant->reason)
 		tenant->reason = strdup("there is no such transport; `ptah modules` lists what there is");
-	ptah_event(PTAH_LOG_ERROR, AREA_HOST, "service-failed", tenant->plan->label, "%s does not start: %s: %s", tenant->plan->label, tenant->plan->services[0].name,
-	    tenant->reason ? tenant->reason : strerror(ENOMEM));
+	ptah_event(PTAH_LOG_ERROR, AREA_HOST, "service-failed", tenant->plan->label, "%s does not start: %s: %s%s", tenant->plan->label, tenant->plan->services[0].name,
+	    tenant->reason ? tenant->reason : strerror(ENOMEM), state_note(tenant->plan, note, sizeof(note)));
 	end_dispatcher(tenant);
 	set_state(tenant, PTAH_RUN_FAILED);
 }

@@ -137,6 +137,7 @@ state_get(struct ptah_self *self, const char *name, struct ptah_room out)
 }
 
 struct written {
+	struct ptah_letter letter; /* the answer, which must arrive */
 	struct ptah_instance *instance; /* a reference */
 	uint64_t cookie;
 	int rc;
@@ -171,7 +172,7 @@ on_written(int rc, void *arg)
 		ptah_warn_rc(AREA_MODULE, rc, "%s: cannot write its state", instance->name);
 	written->rc = rc;
 	/* The worker is gone: then so is the home. */
-	if (ptah_worker_post(instance->home_worker, tell_written, written) < 0) {
+	if (ptah_worker_send(instance->home_worker, &written->letter, tell_written, written) < 0) {
 		free(written);
 		ptah_instance_unref(instance);
 	}
@@ -186,7 +187,7 @@ put(struct written *written, struct ptah_state *state, const char *name, struct 
 
 	if (instance->look != NULL) {
 		instance->look->n_dropped++;
-		return ptah_worker_post(instance->home_worker, tell_written, written);
+		return ptah_worker_send(instance->home_worker, &written->letter, tell_written, written);
 	}
 	writer = ptah_registry_writer(instance->registry);
 	return writer != NULL ? ptah_writer_put(writer, state, name, body, on_written, written) : -ENOMEM;

@@ -371,7 +371,7 @@ struct ptah_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct job *first, **last;
-	size_t waiting; /* bytes */
+	size_t waiting; /* bytes of memory */
 	bool closing, running;
 	bool held;              /* what comes waits */
 	bool busy;              /* with a job that it has taken */
@@ -379,6 +379,21 @@ struct ptah_writer {
 	atomic_bool muted;
 	pthread_t thread;
 };
+
+/* More of them may be empty than there is memory. */
+static size_t
+cost_of(const struct job *job)
+{
+	return sizeof(*job) + strlen(job->path) + 1 + job->len;
+}
+
+static void
+free_job(struct job *job)
+{
+	explicit_bzero(job->body, job->len);
+	free(job->path);
+	free(job);
+}
 
 struct ptah_writer *
 ptah_writer_new(void)
@@ -411,7 +426,7 @@ take_job(struct ptah_writer *writer)
 		writer->first = job->next;
 		if (writer->first == NULL)
 			writer->last = &writer->first;
-		writer->waiting -= job->len;
+		writer->waiting -= cost_of(job);
 	}
 	pthread_mutex_unlock(&writer->lock);
 	return job;
@@ -427,9 +442,7 @@ write_all(void *arg)
 		int rc = job->dropped || atomic_load(&writer->muted) ? 0 : ptah_file_write_atomic(job->path, job->body, job->len);
 
 		job->written(rc, job->arg);
-		explicit_bzero(job->body, job->len);
-		free(job->path);
-		free(job);
+		free_job(job);
 	}
 	return NULL;
 }
@@ -551,15 +564,13 @@ ptah_writer_put(struct ptah_writer *writer, const struct ptah_state *state, cons
 	if (rc == 0) {
 		*writer->last = job;
 		writer->last = &job->next;
-		writer->waiting += job->len;
+		writer->waiting += cost_of(job);
 		pthread_cond_signal(&writer->more);
 	}
 	pthread_mutex_unlock(&writer->lock);
 	if (state->states != NULL)
 		pthread_mutex_unlock(&state->states->lock);
-	if (rc < 0) {
-		free(job->path);
-		free(job);
-	}
+	if (rc < 0)
+		free_job(job);
 	return rc;
 }

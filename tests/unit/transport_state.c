@@ -310,6 +310,29 @@ a_held_writer_writes_at_its_end(void **unused)
 	ptah_state_free(state);
 }
 
+#define MANY 1000000u
+
+/* What waits costs more than its bytes, and there may be a great many of them. */
+static void
+a_held_writer_takes_no_end_of_small_files(void **unused)
+{
+	struct ptah_state *state = ptah_state_new(folder, "many");
+	struct ptah_writer *writer = ptah_writer_new();
+	int written = 1, rc = 0;
+	unsigned n = 0;
+
+	(void)unused;
+	assert_int_equal(ptah_state_prepare(state, "file"), 0);
+	assert_int_equal(ptah_writer_hold(writer, ptah_clock_now_ns()), 0);
+	while (rc == 0 && ++n < MANY)
+		rc = ptah_writer_put(writer, state, "file", (struct ptah_span){ (const uint8_t *)"", 0 }, on_written, &written);
+	assert_int_equal(rc, -EAGAIN);
+	ptah_writer_mute(writer);
+	ptah_writer_free(writer);
+	assert_int_equal(written, 0);
+	ptah_state_free(state);
+}
+
 int
 main(void)
 {
@@ -324,6 +347,7 @@ main(void)
 		cmocka_unit_test(a_muted_writer_says_yes_and_writes_nothing),
 		cmocka_unit_test(what_is_yielded_is_another_s_until_it_is_regained),
 		cmocka_unit_test(a_held_writer_writes_at_its_end),
+		cmocka_unit_test(a_held_writer_takes_no_end_of_small_files),
 	};
 
 	return cmocka_run_group_tests(tests, set_place, clear_place);

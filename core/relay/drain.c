@@ -143,13 +143,15 @@ ptah_drain_begin(struct ptah_worker *worker, int fd, const struct ptah_rejection
 {
 	struct ptah_relay *relay = ptah_relay_of(worker);
 	struct drained *one = NULL;
-	double life = ptah_drain_life_s((double)(ptah_clock_now_ns() - how->born_ns) / 1e9, how) * relay->drain_scale;
-	struct timeval tv = { (time_t)life, (suseconds_t)((life - (double)(time_t)life) * 1e6) };
+	double life = ptah_drain_life_s((double)(ptah_clock_now_ns() - how->born_ns) / 1e9, how);
 
 	if (how->manner == PTAH_SHUT)
 		(void)shutdown(fd, SHUT_WR);
-	if (how->manner == PTAH_NOW)
+	/* Links of a flock of their own may be the first that this worker keeps anything for. */
+	if (how->manner == PTAH_NOW || relay == NULL)
 		goto fail;
+	life *= relay->drain_scale;
+	struct timeval tv = { (time_t)life, (suseconds_t)((life - (double)(time_t)life) * 1e6) };
 	if (relay->drained == NULL)
 		relay->drained = calloc(relay->drained_most, sizeof(struct drained *));
 	if (relay->drained == NULL)

@@ -23,6 +23,7 @@
 #include <ptah/host.h>
 
 #include "linkends.h"
+#include "relay/layer.h"
 
 #define LIMIT_S 10
 
@@ -472,6 +473,28 @@ a_reply_that_cannot_be_kept_ends_a_link_that_was_open(void **state)
 	one_close(&one);
 }
 
+/* ---- a peer that is rejected when there is no memory to remember it ----------------------------- */
+
+static void
+a_rejected_peer_that_cannot_be_kept_is_hung_up_on(void **state)
+{
+	const struct ptah_rejection how = { .born_ns = ptah_clock_now_ns(), .manner = PTAH_SILENT };
+	struct ptah_worker *worker = ptah_worker_new(0);
+	int fds[2];
+	char got;
+
+	(void)state;
+	assert_non_null(worker);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	no_memory = true;
+	ptah_drain_begin(worker, fds[1], &how);
+	no_memory = false;
+	assert_int_equal(recv(fds[0], &got, 1, 0), 0);
+	close(fds[0]);
+	ptah_links_free(worker);
+	ptah_worker_free(worker);
+}
+
 /* ---- descriptors ------------------------------------------------------------------------------ */
 
 static int
@@ -530,6 +553,7 @@ main(void)
 		cmocka_unit_test(a_codec_may_take_its_time_while_an_application_talks),
 		cmocka_unit_test(a_reader_that_rests_goes_only_when_memory_is_short),
 		cmocka_unit_test(a_reply_that_cannot_be_kept_ends_a_link_that_was_open),
+		cmocka_unit_test(a_rejected_peer_that_cannot_be_kept_is_hung_up_on),
 		cmocka_unit_test(a_churn_of_failures_leaves_no_descriptor),
 	};
 

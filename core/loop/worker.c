@@ -18,6 +18,8 @@
  * space that sanitizers and core dumps would have to walk. */
 #define STACK_LEN ((size_t)1024 * 1024)
 #define STALL_MS 60000
+/* Callbacks of one turn: who asks for his own without end keeps time and sockets waiting for no more than these. */
+#define CALLBACKS_MOST 1024
 
 struct ptah_mailbox {
 	pthread_mutex_t lock;
@@ -70,7 +72,8 @@ base_new(void)
 
 	if (config == NULL)
 		return NULL;
-	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
+	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0 &&
+	    event_config_set_max_dispatch_interval(config, NULL, CALLBACKS_MOST, 0) == 0)
 		base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;

@@ -116,6 +116,18 @@ ptah_birth_keep_early(struct ptah_link *link, int s, struct ptah_span early)
 	return 0;
 }
 
+/* Its plain side is there, or (-errno) is not.  Who wants to hear of nothing is open then. */
+static int
+tell_layer_plain(struct ptah_link *link, struct layer *layer, int plain_rc)
+{
+	struct ptah_event event = { .size = sizeof(event), .what = PTAH_EV_PLAIN, .val = plain_rc };
+	int rc = ptah_layer_event(link, layer, &event);
+
+	if (rc == 0 && plain_rc == 0 && layer->phase == PHASE_ADMITTED && layer->self.instance->module->event == NULL)
+		layer->phase = PHASE_OPEN;
+	return rc;
+}
+
 /* From the bottom up, open each layer whose lower one lets bytes through. */
 static int
 open_layers(struct ptah_link *link)
@@ -138,8 +150,7 @@ open_layers(struct ptah_link *link)
 			return 0;
 		/* The layer above is the plain side of this one, and it is there. */
 		if (layer->phase == PHASE_ADMITTED && i > 0 && link->layers[i - 1].phase == PHASE_NEW) {
-			struct ptah_event event = { .size = sizeof(event), .what = PTAH_EV_PLAIN };
-			int rc = ptah_layer_event(link, layer, &event);
+			int rc = tell_layer_plain(link, layer, 0);
 
 			if (rc != 0)
 				return rc;
@@ -216,7 +227,6 @@ static int
 server_plain(struct ptah_link *link)
 {
 	struct birth *birth = link->birth;
-	struct ptah_event event = { .size = sizeof(event), .what = PTAH_EV_PLAIN, .val = birth->plain_rc };
 	int rc = 0;
 
 	link->plain_wait = false;
@@ -229,13 +239,8 @@ server_plain(struct ptah_link *link)
 			return rc;
 		birth->plain_fd = -1;
 	}
-	if (top_phase(link) == PHASE_ADMITTED) {
-		struct layer *top = &link->layers[0];
-
-		rc = ptah_layer_event(link, top, &event);
-		if (rc == 0 && event.val == 0 && top->phase == PHASE_ADMITTED && top->self.instance->module->event == NULL)
-			top->phase = PHASE_OPEN; /* it wanted to know nothing */
-	}
+	if (top_phase(link) == PHASE_ADMITTED)
+		rc = tell_layer_plain(link, &link->layers[0], birth->plain_rc);
 	tell_carrier(link, birth->plain_rc);
 	if (rc != 0 || birth->plain_rc == 0)
 		return rc;
@@ -316,6 +321,15 @@ ptah_birth_step(struct ptah_link *link)
 
 static int dial(struct ptah_link *link);
 
+/* Does its transport name the place, and perhaps another one?  A carrier makes its own streams: to dial in its place would show what it hides. */
+static bool
+has_places(const struct ptah_link *link)
+{
+	const struct ptah_module *bottom = ptah_instance_bottom(link->instance)->module;
+
+	return bottom->endpoint != NULL && (bottom->abilities & PTAH_IS_CARRIER) == 0;
+}
+
 /* A dial has failed.  A transport that chooses its address may have another one. */
 static bool
 may_try_again(struct ptah_link *link, int rc, const char *reason)
@@ -323,8 +337,7 @@ may_try_again(struct ptah_link *link, int rc, const char *reason)
 	ptah_link_stat(link, PTAH_STAT_DIALS_FAILED, 1);
 	link->reason = reason;
 	link->rc = rc;
-	return rc != -ENOMEM && ptah_instance_bottom(link->instance)->module->endpoint != NULL &&
-	    ++link->birth->attempt < ATTEMPTS_MOST;
+	return rc != -ENOMEM && has_places(link) && ++link->birth->attempt < ATTEMPTS_MOST;
 }
 
 /* Takes: fd, also on failure. */
@@ -420,7 +433,7 @@ ptah_birth_again(struct ptah_link *link)
 	int rc = why;
 
 	if (link->role != PTAH_CLIENT || link->stage != STAGE_LAYERS || rc == 0 || rc == -ENOMEM || rc == -ECANCELED ||
-	    ptah_instance_bottom(link->instance)->module->endpoint == NULL || ++link->birth->attempt >= ATTEMPTS_MOST)
+	    !has_places(link) || ++link->birth->attempt >= ATTEMPTS_MOST)
 		return false;
 	ptah_layers_free(link, rc);
 	ptah_end_close(&link->end[WIRE]);
@@ -481,10 +494,10 @@ ptah_link_client_new(struct ptah_worker *worker, const struct ptah_link_client *
 	link->busy++;
 	ptah_link_limit(link, dial_limit_ms(link));
 	struct layer *bottom = &link->layers[link->n_layers - 1];
-	if (bottom->carrier) {
+	if (bottom->carrier && !link->dead) {
 		rc = ptah_layer_open(link, link->n_layers - 1u);
 		bottom->phase = PHASE_PASSED;
-	} else {
+	} else if (!link->dead) {
 		rc = dial(link);
 	}
 	if (rc != 0)

@@ -20,7 +20,7 @@
 /* Room for what a step makes towards the side where its input comes from. */
 #define SIDE_SCRATCH PTAH_LAYERS_MAX
 #define ROOM_LEN (PTAH_SCRATCH_OUT_LEN - PTAH_SCRATCH_HEAD)
-/* So often in a row a step may be called that only changes its mind. */
+/* So often in a row the steps of a link may be called that only change their minds, or wait for one another. */
 #define IDLE_CALLS_MOST 64
 
 static size_t
@@ -35,7 +35,7 @@ ptah_layer_next(const struct ptah_link *link, int i, int s)
 	int step = s == PLAIN ? 1 : -1;
 
 	for (i += step; i >= 0 && i < link->n_layers; i += step)
-		if (link->layers[i].phase != PHASE_PASSED)
+		if (link->layers[i].phase != PHASE_PASSED || link->layers[i].tail[s].len > 0)
 			break;
 	return i;
 }
@@ -92,6 +92,24 @@ push_back(struct ptah_link *link, int i, int o, struct ptah_span made)
 		return ptah_link_out(link, o, made, false);
 	link->layers[next].parked[!o] = false;
 	return ptah_tail_add(&link->layers[next].tail[!o], made);
+}
+
+/* The same of an EOF: ptah_layer_kick() brings it to the neighbour. */
+static int
+finish_back(struct ptah_link *link, int i, int o)
+{
+	static const struct ptah_span none = { NULL, 0 };
+	struct layer *layer = &link->layers[i];
+	int next = ptah_layer_next(link, i, !o);
+
+	if (layer->finished[o])
+		return 0;
+	layer->finished[o] = true;
+	if (next < 0 || next >= link->n_layers)
+		return ptah_link_out(link, o, none, true);
+	link->layers[next].ended[!o] = true;
+	link->layers[next].parked[!o] = false;
+	return 0;
 }
 
 /* ---- a layer's turn ------------------------------------------------------ */
@@ -168,7 +186,6 @@ struct run {
 	struct ptah_span in;      /* not eaten yet */
 	uint8_t *scratch, *aside; /* what is made, and what is said back */
 	size_t made;              /* in 'scratch' */
-	unsigned idle;            /* calls on end that moved nothing */
 };
 
 /* Pass on what it has made so far. */
@@ -216,13 +233,22 @@ take(struct run *run, const struct ptah_side *from, const struct ptah_side *to, 
 	if (rc == 0 && flush)
 		rc = pass_on(run);
 	if (rc == 0 && from->finish)
-		rc = finish(link, i, s);
+		rc = finish_back(link, i, s);
 	if (rc == 0 && to->finish && !layer->finished[o]) {
 		rc = pass_on(run);
 		if (rc == 0)
 			rc = finish(link, i, o);
 	}
 	return rc;
+}
+
+/* The link ends in this call: no later one would bring the neighbour what was kept for it, and of the input nothing counts any more. */
+static void
+pass_back(const struct run *run)
+{
+	static const struct ptah_span none = { NULL, 0 };
+
+	(void)ptah_layer_feed(run->link, run->i, !run->s, none, 0, false);
 }
 
 /* One call.  0 or -errno; 'broken': it said more than was offered, and none of that counts. */
@@ -248,13 +274,16 @@ call_once(struct run *run, const struct ptah_event *event, const struct ptah_ope
 		return rc;
 	/* Even of a call that ended the link: a codec may say why to its peer. */
 	int also = take(run, from, to, call.io.flush);
+	if (rc < 0)
+		pass_back(run);
 	if (rc == 0)
 		rc = also;
 	if (rc == 0 && !call.moved)
 		rc = park(run->link, layer, s, run->in.len, to->out.len, from->out.len);
 	/* It changes its mind and nothing else. */
-	run->idle = from->eaten + from->made + to->eaten + to->made > 0 ? 0 : run->idle + 1;
-	if (rc == 0 && run->idle > IDLE_CALLS_MOST) {
+	if (from->eaten + from->made + to->eaten + to->made > 0) {
+		run->link->n_idle = 0;
+	} else if (++run->link->n_idle > IDLE_CALLS_MOST && rc == 0) {
 		run->link->reason = "the module neither takes nor gives anything, and wants to be called again";
 		rc = -EPROTO;
 	}
@@ -332,7 +361,7 @@ ptah_layer_feed(struct ptah_link *link, int i, int s, struct ptah_span in, size_
 			return rc;
 		in = (struct ptah_span){ tail->at, tail->len };
 	}
-	if (layer->phase == PHASE_NEW)
+	if (layer->phase == PHASE_NEW || layer->phase == PHASE_PASSED)
 		return ptah_tail_set(tail, in);
 	return run(link, next, s, in, NULL, NULL);
 }

@@ -79,6 +79,7 @@ struct ptah_link {
 	uint8_t manner;
 	uint8_t half_close; /* PTAH_HALF_CLOSE_ */
 	uint8_t busy;    /* we are inside one of its entry points */
+	uint8_t n_idle;  /* calls of steps on end, in this turn, that moved nothing */
 	uint16_t n_still; /* half-closed: looks since what waits became less, or (held) a byte came; broken: looks since then */
 	uint32_t close_s; /* as io->close_s */
 	uint32_t waited; /* half-closed: bytes that waited at the last look */
@@ -163,7 +164,7 @@ void ptah_link_set_readers(struct ptah_link *link);
 /** Let it die when all has been said, or cannot be said any more. */
 void ptah_link_look_whether_over(struct ptah_link *link);
 
-/** First layer behind index i (exclusive) that bytes from side 's' must go through; n_layers or -1: the end itself. */
+/** First layer behind index i (exclusive) that bytes from side 's' must go through, or must not overtake what it kept; n_layers or -1: the end itself. */
 int ptah_layer_next(const struct ptah_link *link, int i, int s);
 /** Bytes for an end.  0 or -errno. */
 int ptah_link_out(struct ptah_link *link, int side, struct ptah_span bytes, bool finish);

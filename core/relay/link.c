@@ -288,6 +288,7 @@ do_what_can_be_done(struct ptah_link *link)
 		ptah_link_die(link, -ECONNRESET);
 	if (!link->dead)
 		ptah_link_set_readers(link);
+	link->n_idle = 0;
 	link->busy--;
 }
 

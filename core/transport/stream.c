@@ -679,9 +679,16 @@ ptah_stream_give(struct ptah_self *self, struct ptah_stream *stream)
 	if (fd < 0)
 		return fd;
 	rc = self->ops->give(self, fd, early);
-	if (rc < 0)
-		close(fd);
-	ptah_stream_drop(stream);
+	if (rc == 0) {
+		ptah_stream_drop(stream);
+		return 0;
+	}
+	/* It stays whose it was. */
+	int open = open_on(stream, fd);
+	if (open < 0)
+		fail(stream, open);
+	else if (!stream->telling)
+		set_reader(stream);
 	return rc;
 }
 

@@ -115,7 +115,7 @@ struct ptah_host {
 	size_t (*write)(struct ptah_stream *stream, struct ptah_span bytes); /* how much it took; EV_STREAM with ROOM when there is more */
 	void (*ask)(struct ptah_stream *stream, size_t want, uint32_t hold, uint32_t finish); /* as the answers of a step; EV_STREAM with ROOM when a 'finish' has gone out */
 	void (*drop)(struct ptah_stream *stream); /* at once, with what has not gone out; NULL is fine */
-	int (*give)(struct ptah_self *self, struct ptah_stream *stream); /* client carrier: here is the link's end; the host owns it now, and what was not eaten is the link's first input [L] */
+	int (*give)(struct ptah_self *self, struct ptah_stream *stream); /* client carrier: here is the link's end; the host owns it now, unless that fails, and what was not eaten is the link's first input [L] */
 	int (*arrive)(struct ptah_self *self, struct ptah_stream *stream, const char *peer, const char *dest, uint64_t cookie); /* server carrier: a link begins on it, as with give(); EV_PLAIN comes once [H] */
 	int (*listen)(struct ptah_self *self, const char *bind, uint64_t cookie, char *bound, size_t room); /* EV_ACCEPT comes; 'bound' says where [H] */
 

@@ -61,7 +61,7 @@ struct ptah_msg;
 /* Answers of open, wrap, unwrap and event. */
 #define PTAH_GO 0     /* call me again when there is something for me */
 #define PTAH_OPEN 1   /* my handshake is over; say it once */
-#define PTAH_ADMIT 2  /* server, once: the peer is good; open the plain end (to io->dest, if set); PTAH_EV_PLAIN tells how that went; OPEN comes later */
+#define PTAH_ADMIT 2  /* server, once: the peer is good; open the plain end (to io->dest, if set); PTAH_EV_PLAIN tells how that went; OPEN comes later, or, without an event hook, of itself */
 #define PTAH_PASS 3   /* as OPEN, and from here on the bytes pass me by, both ways; what I did not eat goes first */
 #define PTAH_REJECT 4 /* the peer failed to authenticate: the host ends it as io->manner says */
 

@@ -16,10 +16,10 @@ take_fd(struct ptah_self *self, struct ptah_stream *stream, struct ptah_span *ea
 	if (stream->owner != self || stream->dialing || stream->stranger || stream->end.fd == -1 ||
 	    (stream->news & PTAH_STREAM_FAILED) != 0)
 		return -EINVAL;
-	ptah_stream_take_eaten(stream);
 	if (ptah_end_spilled(&stream->end) > 0 || stream->finish)
 		return -EBUSY;
-	*early = (struct ptah_span){ stream->tail, stream->len };
+	/* It stays where it lies: an event of this stream may run, and its module look at it. */
+	*early = ptah_span_from((struct ptah_span){ stream->tail, stream->len }, stream->ate);
 	return ptah_end_take_fd(&stream->end);
 }
 

@@ -139,6 +139,55 @@ a_stream_that_the_host_does_not_take_stays_the_carrier_s(void **state)
 	one_close(&one);
 }
 
+/* Its last word has not gone out yet, so it cannot be given: what came is still there. */
+static int
+hasty_dial(void *link, const struct ptah_open *open, struct ptah_io *io)
+{
+	struct carrying *mine = link;
+
+	(void)io;
+	carrying_begin(mine, open);
+	mine->host->ask(mine->near, 10, 0, 1);
+	assert_int_equal(mine->host->write(mine->far, (struct ptah_span){ (const uint8_t *)"abcdefghij", 10 }), 10);
+	return PTAH_GO;
+}
+
+static int
+hasty_event(void *link, const struct ptah_event *event, struct ptah_io *io)
+{
+	struct carrying *mine = link;
+
+	(void)io;
+	if (event->what != PTAH_EV_STREAM || event->stream != mine->near || event->body.len != 10)
+		return PTAH_GO;
+	mine->host->eat(mine->near, 4);
+	assert_int_equal(mine->host->give(mine->self, mine->near), -EBUSY);
+	assert_memory_equal(event->body.at + 4, "efghij", 6);
+	mine->n_calls++;
+	return PTAH_GO;
+}
+
+static const struct ptah_module hasty = {
+	.head = PTAH_HEAD(0),
+	.name = "hasty",
+	.abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM | PTAH_IS_CARRIER,
+	.link_size = sizeof(struct carrying),
+	.dial = hasty_dial,
+	.event = hasty_event,
+};
+
+static void
+what_came_lies_where_it_lay_until_the_event_is_over(void **state)
+{
+	static const struct ptah_module *const modules[] = { &hasty, NULL };
+	struct one one;
+
+	(void)state;
+	client_begin(&one, modules);
+	TURN_UNTIL(&one, carrying->n_calls == 1);
+	one_close(&one);
+}
+
 static int
 lost_dial(void *link, const struct ptah_open *open, struct ptah_io *io)
 {
@@ -208,6 +257,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_carrier_that_asks_for_ever_leaves_the_worker_to_others),
 		cmocka_unit_test(a_stream_that_the_host_does_not_take_stays_the_carrier_s),
+		cmocka_unit_test(what_came_lies_where_it_lay_until_the_event_is_over),
 		cmocka_unit_test(nobody_dials_in_place_of_a_carrier),
 	};
 

@@ -24,7 +24,7 @@ const struct ptah_check ptah_checks[] = {
 	{ "outbound", "the addresses to connect from", "they are of this machine", ptah_check_outbound },
 	{ "target", "what a server hands its clients to: it must answer within 3 seconds", "it answers", ptah_check_target },
 	{ "proxy", "the upstream proxy, likewise", "it answers", ptah_check_proxy },
-	{ "identity", "a client whose server is on this machine: do their transports and secrets fit?", "they fit", ptah_check_identity },
+	{ "identity", "a client whose server is on this machine: do their modes, transports and secrets fit?", "they fit", ptah_check_identity },
 	{ "clock", "the clock: not before this program was made, and not jumping", "it can be right", ptah_check_clock },
 	{ "dates", "the dates of files: none in the future, as after a clock that was wrong", "none is in the future", ptah_check_files_time },
 	{ "synchronised", "does something keep the clock right?", "the kernel calls it synchronised", ptah_check_synchronised },

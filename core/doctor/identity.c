@@ -150,11 +150,25 @@ words_of(const struct ptah_stack *stack, char *out, size_t room)
 	return out;
 }
 
+/* What a link carries: bytes, whoever asked for them, datagrams, or those of TURN. */
+static int
+kind_of(const struct end *end)
+{
+	int mode = end->one->plan->mode;
+
+	return mode == PTAH_MODE_SOCKS5 ? PTAH_MODE_TCP : mode;
+}
+
 static void
 compare(struct ptah_exam *exam, const struct end *client, const struct end *server)
 {
 	char ours[256], theirs[256];
 
+	if (kind_of(client) != kind_of(server)) {
+		ptah_exam_fault(exam, client->one, "its mode is %s, and that of \"%s\", the server that it connects to, %s: nothing will get through",
+		    ptah_mode_name(client->one->plan->mode), server->one->label, ptah_mode_name(server->one->plan->mode));
+		ptah_exam_cure(exam, "write the same \"mode\" into %s and %s", client->one->where, server->one->where);
+	}
 	if (is_same_stack(&client->stack, &server->stack)) {
 		for (unsigned i = 0; i < client->stack.n; i++)
 			compare_layer(exam, client, server, i);

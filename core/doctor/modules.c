@@ -91,11 +91,22 @@ look_at_folder(struct ptah_exam *exam, const char *folder, bool alone)
 	}
 }
 
+/* A file that could not be read at all may name other folders, and so may the lines of a torrc once they start ptah. */
+static bool
+is_unread(const struct ptah_exam *exam)
+{
+	if (exam->n_cases > 0)
+		return false;
+	return exam->torrc_path || (exam->path && exam->faults.n > 0 && exam->faults.at[0].path[0] == '\0');
+}
+
 bool
 ptah_check_folders(struct ptah_exam *exam)
 {
 	const struct ptah_registry *last = NULL;
 
+	if (is_unread(exam))
+		return false;
 	for (size_t i = 0; i <= exam->n_cases; i++) {
 		const struct ptah_registry *registry = i < exam->n_cases ? exam->cases[i].registry : exam->registry;
 		const char *const *folder;
@@ -120,6 +131,10 @@ say_refused(struct ptah_exam *exam, const struct ptah_case *one, const char *why
 	ptah_exam_fault(exam, one, "%s: %s", one->service->name, why);
 	if (path_in(why) > 0) {
 		cure_trust(exam, why, one->service->name);
+		return;
+	}
+	if (strstr(why, "the stack is too high")) {
+		ptah_exam_cure(exam, "leave some out in %s; ptah info a+b says what can stand on what", one->where);
 		return;
 	}
 	while (from && from > why && from[-1] != ' ')
@@ -193,8 +208,10 @@ is_of_a_lost_folder(struct ptah_exam *exam, const struct ptah_case *one, const c
 		return true;
 	if (!exam->no_folder)
 		return false;
-	for (const char *const *folder = ptah_registry_folders(one->registry); *folder; folder++)
-		if (access(*folder, F_OK) != 0 && !is_installed_one(*folder))
+	const char *const *folder = ptah_registry_folders(one->registry);
+
+	for (bool alone = folder[0] && !folder[1]; *folder; folder++)
+		if (access(*folder, F_OK) != 0 && (alone || !is_installed_one(*folder)))
 			return true; /* nobody knows what would be there */
 	return is_in_a_folder(exam, one, name);
 }
@@ -284,12 +301,14 @@ is_said_elsewhere(const struct ptah_exam *exam, const struct ptah_fault *fault)
 	return false;
 }
 
-/* Is it about what a transport takes? */
+/* Is it about what a transport takes?  What is missing in the options is said of the name where there are none. */
 static bool
-is_of_options(const char *path)
+is_of_options(const struct ptah_fault *fault)
 {
-	const char *at = strstr(path, ".options");
+	const char *at = strstr(fault->path, ".options");
 
+	if (strstr(fault->text, "option \"") || strstr(fault->text, " is empty: it must name"))
+		return true;
 	return at && strchr(".[", at[strlen(".options")]); /* or the end */
 }
 
@@ -312,7 +331,7 @@ ptah_check_configuration(struct ptah_exam *exam)
 			ptah_exam_cure(exam, "chmod 600 the file that %s line %u names, and give it to who runs ptah", exam->path, fault->line);
 		else if (fault->line > 0)
 			ptah_exam_cure(exam, "%s line %u, column %u; %s what may stand there", exam->path, fault->line, fault->column,
-			    is_of_options(fault->path) ? "ptah info TRANSPORT says" : "man ptah-conf says");
+			    is_of_options(fault) ? "ptah info TRANSPORT says" : "man ptah-conf says");
 		else
 			ptah_exam_cure(exam, "look at the path and who may read it: ls -l %s", exam->path);
 	}

@@ -391,6 +391,9 @@ look_at_target(struct ptah_exam *exam, const struct ptah_case *one)
 	if (one->line) {
 		ptah_exam_warn(exam, one, "Tor does not answer on %s: %s", text, reason_of(rc));
 		ptah_exam_cure(exam, "systemctl start tor@default; if it runs, compare ORPort and ExtORPort with what its log says");
+	} else if (rc == -ENOENT) {
+		ptah_exam_fault(exam, one, "the target %s does not answer: %s", text, reason_of(rc));
+		ptah_exam_cure(exam, "change \"target\" in %s, or cure the resolver: getent hosts %s asks it", one->where, dest.host);
 	} else {
 		ptah_exam_fault(exam, one, "the %s %s does not answer: %s", plan->has_extorport ? "Extended ORPort" : "target", text, reason_of(rc));
 		ptah_exam_cure(exam, "start what listens there, or change \"%s\" in %s", plan->has_extorport ? "extorport" : "target", one->where);

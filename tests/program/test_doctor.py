@@ -3,7 +3,7 @@
 nothing else with it.
 
 The faults are planted into a set-up in which all is well (doctorsetup.py), so
-each check has something to look at.  It takes its time: there are seventy such
+each check has something to look at.  It takes its time: there are eighty such
 machines, and each is looked at twice.
 """
 import errno
@@ -302,6 +302,23 @@ def folder_above_of_everybody(s):
     s.env["PTAH_MODULE_PATH"] = "%s/above/modules:%s/above/others" % (s.folder, s.folder)
 
 
+@seed("configuration", "a configuration is an object, such as", "{s.path} line 1")
+def file_of_another_kind(s):
+    """Nobody knows which folders it means."""
+    s.conf = ["no", "object"]
+    del s.env["PTAH_MODULE_PATH"]
+
+
+@seed("configuration", 'option "exec" is missing', "ptah info TRANSPORT says")
+def option_missing(s):
+    del s.services["odd"]["options"]
+
+
+@seed("modules", "the stack is too high", "leave some out in services.from of {s.path}")
+def stack_too_high(s):
+    s.services["from"]["transport"] = "+".join(["dummy"] * 9)
+
+
 @seed("configuration", 'modulePath: .* is not an array of absolute paths', "{s.path} line 1")
 def modules_path_misread(s):
     """So the modules are not found, which is no other fault."""
@@ -456,6 +473,16 @@ def stacks_differ(s):
                          "options": {"serverAddress": address}, "optionsFile": secret}
 
 
+@seed("identity", 'its mode is transparent-TCP, and that of "srv", the server that it connects to, transparent-UDP',
+      'the same "mode" into services.cli of .* and services.srv')
+def modes_differ(s):
+    address = "127.0.0.1:%d" % closed_port()
+    s.services["srv"] = {"role": "server", "transport": "dummy", "mode": "transparent-UDP", "listen": address,
+                         "target": "127.0.0.1:%d" % s.target}
+    s.services["cli"] = {"role": "client", "transport": "dummy", "mode": "transparent-TCP", "listen": "127.0.0.1:0",
+                         "options": {"serverAddress": address}}
+
+
 @seed("identity", 'its "cert" is not that of "srv"', "take cert from {s.state}/srv/obfs4_bridgeline.txt")
 def certs_differ_below(s):
     """In the layer below, whose options stand inside those of the one above."""
@@ -495,6 +522,13 @@ def no_plugin_for_a_bridge(s):
 def plugin_without_exec(s):
     s.line("ClientTransportPlugin", "ClientTransportPlugin obfs4 %s -flag" % s.program)
     s.line("Bridge obfs4", None)
+
+
+@seed("torrc", "no line of it starts ptah", "add: ClientTransportPlugin NAME exec", state="warning", torrc=True)
+def nothing_for_ptah(s):
+    """So it does not matter which folders there are."""
+    s.torrc = s.torrc[:2] + ["ServerTransportPlugin obfs4 exec /usr/bin/obfs4proxy"]
+    s.env["PTAH_MODULE_PATH"] = s.folder + "/none"
 
 
 @seed("torrc", 'is for "obfs5", which no ServerTransportPlugin starts', "line 10", torrc=True)

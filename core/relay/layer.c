@@ -242,7 +242,7 @@ take(struct run *run, const struct ptah_side *from, const struct ptah_side *to, 
 	return rc;
 }
 
-/* The link ends in this call: no later one would bring the neighbour what was kept for it, and of the input nothing counts any more. */
+/* The link ends in this call, with a last word: no later one would bring the neighbour that, and of the input nothing counts any more. */
 static void
 pass_back(const struct run *run)
 {
@@ -274,7 +274,7 @@ call_once(struct run *run, const struct ptah_event *event, const struct ptah_ope
 		return rc;
 	/* Even of a call that ended the link: a codec may say why to its peer. */
 	int also = take(run, from, to, call.io.flush);
-	if (rc < 0)
+	if (rc < 0 && (from->made > 0 || from->finish))
 		pass_back(run);
 	if (rc == 0)
 		rc = also;

@@ -352,6 +352,19 @@ ptah_desk_shut(struct ptah_desk *desk)
 	desk->fd = -1;
 }
 
+int
+ptah_desk_resume(struct ptah_desk *desk, int fd)
+{
+	ptah_desk_shut(desk);
+	if (event_assign(desk->event, desk->worker->base, fd, EV_READ | EV_PERSIST, on_visitor, desk) == -1 ||
+	    (desk->n < desk->how.most && event_add(desk->event, NULL) == -1)) {
+		close(fd);
+		return -ENOMEM;
+	}
+	desk->fd = fd;
+	return 0;
+}
+
 void
 ptah_desk_close(struct ptah_desk *desk)
 {

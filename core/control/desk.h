@@ -48,6 +48,8 @@ struct ptah_desk_how {
 struct ptah_desk *ptah_desk_open(struct ptah_worker *worker, int fd, const struct ptah_desk_how *how);
 /** Listen no more; who is there stays.  NULL is fine. */
 void ptah_desk_shut(struct ptah_desk *desk);
+/** Listen again, on another socket.  Takes: fd, as ptah_desk_open().  -ENOMEM. */
+int ptah_desk_resume(struct ptah_desk *desk, int fd);
 /** Send all away, and listen no more.  NULL is fine. */
 void ptah_desk_close(struct ptah_desk *desk);
 

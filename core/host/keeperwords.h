@@ -11,13 +11,14 @@
  *     PLACE, REPLAY ──────► as they are ──────────►
  *     GIVEN ──────────────► GO ───────────────────►          it opens all that the file says
  *                                     ◄──────────── READY
- *             ◄──────────── LEAVE
- *     REPLAY, LEFT ───────► YOURS ────────────────►          it is the one that serves
- *             ◄──────────── DONE   ◄─────────────── BEGUN
+ *             ◄──────────── LEAVE                            it closes what only one can have
+ *     REPLAY, LEFT ───────► YOURS ────────────────►          it opens that, and takes connections
+ *             ◄──────────── DONE   ◄─────────────── BEGUN    the old one drains
  *
- * Where the new one fails, ends or is late it is killed, and STAY tells the old
- * one why: it goes on as if nothing had happened.  The first program of all has
- * no old one; it is told of what the service manager has opened, and GO.
+ * Where the new one fails, ends or is late before BEGUN it is killed, and STAY
+ * tells the old one why: that opens again what it had closed, and goes on as if
+ * nothing had happened.  The first program of all has no old one; it is told of
+ * what the service manager has opened, and GO.
  *
  * Both sides may be of another version of ptah: numbers and texts stay as they
  * are, and a word that is not known is passed over.

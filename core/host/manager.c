@@ -28,6 +28,8 @@ struct ping {
 
 struct ptah_manager {
 	struct ptah_run *run;
+	char *const *envp;
+	bool kept;
 	struct ptah_notify notify;
 	struct ptah_run_watcher watcher;
 	struct ptah_worker *loop;
@@ -171,6 +173,8 @@ ptah_manager_begin(struct ptah_manager **out, struct ptah_run *run, char *const 
 	}
 	if (kept)
 		m->notify.main_pid = getppid();
+	m->kept = kept;
+	m->envp = envp;
 	m->run = run;
 	m->loop = ptah_run_crew(run)->loop;
 	if (m->notify.watchdog_ns > 0)
@@ -192,6 +196,21 @@ ptah_manager_hush(struct ptah_manager *m)
 		return;
 	ptah_deadline_clear(&m->look);
 	ptah_notify_close(&m->notify);
+}
+
+void
+ptah_manager_resume(struct ptah_manager *m)
+{
+	if (!m)
+		return;
+	if (ptah_notify_open(&m->notify, m->envp) != 0)
+		ptah_error(AREA_HOST, "the service manager does not hear of this process any more");
+	if (m->kept)
+		m->notify.main_pid = getppid();
+	/* The other one may have told it something else. */
+	on_event(m->run, PTAH_RUN_EV_READY, m);
+	if (m->look_ms > 0)
+		on_look(NULL, m);
 }
 
 void

@@ -202,7 +202,7 @@ tell_refused(struct ptah_office *office, struct ptah_visitor *visitor, int rc)
 		    office->how.n_errors == 1 ? "error" : "errors");
 		ptah_answer_faults(&out, error, "correct it, and reload again; `ptah check FILE` says the same of it", lines_of(&office->words));
 	} else if (rc == -EBUSY) {
-		ptah_answer_refused(&out, "it starts, or ends already", "ask again when `ptah ctl status` says that its services serve");
+		ptah_answer_refused(&out, ptah_run_busy_with(office->run), "ask again when `ptah ctl status` says that its services serve");
 	} else {
 		ptah_answer_refused(&out, strerror(-rc), "look into the log");
 	}
@@ -373,7 +373,9 @@ tell_not_upgraded(struct ptah_office *office)
 	say(visitor, &out, PTAH_SAY_DONE);
 }
 
-/* The next program opens all of this anew. */
+/* The next program opens all of this anew; and we again, if it does not. */
+static int open_all(struct ptah_office *office);
+
 static void
 leave(struct ptah_office *office)
 {
@@ -480,6 +482,8 @@ on_run_event(struct ptah_run *run, int event, void *arg)
 		tell_reloaded(office);
 	else if (event == PTAH_RUN_EV_LEAVING)
 		leave(office);
+	else if (event == PTAH_RUN_EV_RETURNED)
+		(void)open_all(office); /* that is told */
 	else if (event == PTAH_RUN_EV_DRAINING)
 		office->links_cut = 0; /* of plans that a reload replaced */
 	else if (event == PTAH_RUN_EV_CUT_OFF)
@@ -508,6 +512,8 @@ open_control(struct ptah_office *office, const char *path)
 		ptah_error(AREA_HOST, "the control socket cannot be opened: %s", why);
 		return fd;
 	}
+	if (office->desk)
+		return ptah_desk_resume(office->desk, fd);
 	office->desk = ptah_desk_open(office->loop, fd, &how);
 	return office->desk ? 0 : -errno;
 }
@@ -538,10 +544,22 @@ open_metrics(struct ptah_office *office, const struct ptah_runfile *file)
 	return office->web ? 0 : -errno;
 }
 
+static int
+open_all(struct ptah_office *office)
+{
+	const struct ptah_runfile *file = ptah_run_file(office->run);
+	int rc = 0;
+
+	if (file->control)
+		rc = open_control(office, file->control);
+	if (rc == 0 && (file->metrics_path || file->metrics.sa.sa_family != AF_UNSPEC))
+		rc = open_metrics(office, file);
+	return rc;
+}
+
 int
 ptah_office_begin(struct ptah_office **out, struct ptah_run *run, struct ptah_worker *loop)
 {
-	const struct ptah_runfile *file = ptah_run_file(run);
 	struct ptah_office *office = *out = calloc(1, sizeof(*office));
 	int rc;
 
@@ -552,10 +570,8 @@ ptah_office_begin(struct ptah_office **out, struct ptah_run *run, struct ptah_wo
 	rc = ptah_deadline_reserve(loop, TELL_MS);
 	if (rc == 0)
 		rc = ptah_deadline_reserve(loop, UPGRADE_TELL_MS);
-	if (rc == 0 && file->control)
-		rc = open_control(office, file->control);
-	if (rc == 0 && (file->metrics_path || file->metrics.sa.sa_family != AF_UNSPEC))
-		rc = open_metrics(office, file);
+	if (rc == 0)
+		rc = open_all(office);
 	office->watcher = (struct ptah_run_watcher){ .on_event = on_run_event, .arg = office };
 	ptah_run_watch(run, &office->watcher);
 	return rc;

@@ -136,9 +136,9 @@ ptah_run_begin(struct ptah_run *run)
 	run->ready = true;
 	ptah_crew_set_quota(run->crew);
 	release(run);
-	if (n_serving < n)
+	if (n_serving < n && !run->draining)
 		ptah_notice(AREA_HOST, "ptah doctor %s says what is in the way on this machine, and which line cures it", run->path);
-	if (n > 0 && n_serving == 0) {
+	if (n > 0 && n_serving == 0 && !run->draining) {
 		run->rc = EX_UNAVAILABLE;
 		ptah_run_end(run, "no service of the file starts; ptah doctor looks for what is wrong on this machine");
 		return;
@@ -372,6 +372,8 @@ ptah_run_drain(struct ptah_run *run, unsigned limit_s)
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "drain", NULL, "no new links; waiting for the last one");
 	run->draining = true;
 	run->cut_off = false; /* of plans that a reload replaced */
+	if (run->upgrading) /* or the next program would go on */
+		ptah_upgrade_fail(run->upgrade, "ptah is about to end");
 	ptah_run_tell(run, PTAH_RUN_EV_DRAINING);
 	if (!run->tenants)
 		ptah_run_end(run, "there is nothing to wait for");

@@ -72,6 +72,9 @@ struct ptah_run_reload {
  */
 int ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_buf *words);
 
+/** What keeps it from a change now, where it says -EBUSY: lent for ever. */
+const char *ptah_run_busy_with(const struct ptah_run *run);
+
 /** Is a start or a reload under way, or an end that waits for the last link? */
 bool ptah_run_is_changing(const struct ptah_run *run);
 bool ptah_run_is_draining(const struct ptah_run *run);
@@ -102,6 +105,7 @@ const char *ptah_run_upgrade_why(const struct ptah_run *run);
 #define PTAH_RUN_EV_LEAVING 6   /* another process is about to open what we have open beside the services: close it */
 #define PTAH_RUN_EV_UPGRADED 8  /* it has; we drain */
 #define PTAH_RUN_EV_NOT_UPGRADED 7
+#define PTAH_RUN_EV_RETURNED 10 /* it will not, after PTAH_RUN_EV_LEAVING: open that again */
 #define PTAH_RUN_EV_CUT_OFF 9   /* links of a row had their time, and are ended next */
 
 /** Embed it; its memory stays as it is for the life of the run. */

@@ -40,10 +40,20 @@ on_leave(void *arg)
 }
 
 static void
+on_return(void *arg)
+{
+	struct ptah_run *run = arg;
+
+	ptah_manager_resume(run->manager);
+	ptah_run_tell(run, PTAH_RUN_EV_RETURNED);
+}
+
+static void
 on_done(void *arg)
 {
 	struct ptah_run *run = arg;
 
+	run->upgrading = false;
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "upgraded", NULL, "another process serves now: this one ends with its last link");
 	ptah_run_tell(run, PTAH_RUN_EV_UPGRADED);
 	if (!run->draining)
@@ -82,8 +92,15 @@ on_lost(void *arg)
 }
 
 const struct ptah_upgrade_says ptah_run_upgrade_says = {
-	.on_hold = on_hold, .on_leave = on_leave, .on_done = on_done, .on_stay = on_stay, .on_yours = on_yours, .on_lost = on_lost,
+	.on_hold = on_hold, .on_leave = on_leave, .on_done = on_done, .on_return = on_return, .on_stay = on_stay, .on_yours = on_yours, .on_lost = on_lost,
 };
+
+const char *
+ptah_run_busy_with(const struct ptah_run *run)
+{
+	return run->draining || run->ending ? "ptah is about to end" : run->upgrading ? "an upgrade is under way" :
+	    run->ready ? "a reload is under way" : "ptah has just started";
+}
 
 int
 ptah_run_upgrade(struct ptah_run *run, char *why, size_t room)
@@ -95,8 +112,7 @@ ptah_run_upgrade(struct ptah_run *run, char *why, size_t room)
 		    "can start none");
 		rc = -EOPNOTSUPP;
 	} else if (run->upgrading || run->changing || !run->ready || run->draining || run->ending) {
-		snprintf(why, room, "%s: try again when that is over", run->upgrading ? "an upgrade is under way" :
-		    run->draining || run->ending ? "ptah is about to end" : run->ready ? "a reload is under way" : "ptah has just started");
+		snprintf(why, room, "%s: try again when that is over", ptah_run_busy_with(run));
 		rc = -EBUSY;
 	} else if ((rc = ptah_upgrade_ask(run->upgrade)) != 0) {
 		snprintf(why, room, "the parent process does not answer: %s", strerror(-rc));

@@ -1,29 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/upgrade.h"
+#include "host/upgradeself.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/addr.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "config/source.h"
 #include "host/crew.h"
-#include "host/keeperwords.h"
 #include "host/remember.h"
-#include "loop/deadline.h"
 #include "transport/registry.h"
-#include "transport/replay.h"
 #include "transport/state.h"
-#include "wire/pass.h"
 #include "wire/place.h"
 
 /* What waits to be written may take so long, or there is no upgrade. */
@@ -33,33 +27,8 @@
 /* Descriptors that are handed over; there are a few for each address. */
 #define HANDED_MOST 4096u
 
-/* A word that was passed on, with what came along. */
-struct handed {
-	struct handed *next;
-	unsigned n;
-	int fds[PTAH_PASS_MOST];
-	struct ptah_keeper_word word;
-};
-
-struct ptah_upgrade {
-	int fd;
-	bool heir;
-	unsigned n_workers;
-	struct handed *handed; /* what an heir was given, until there is a crew; and the labels, to the end */
-	unsigned n_handed;
-	struct ptah_crew *crew;
-	const struct ptah_upgrade_says *says;
-	void *arg;
-	struct event *on_word;
-	struct ptah_deadline tell;
-	uint64_t n_told; /* of the replay filter */
-	bool holding;    /* state is not written */
-	bool leaving;    /* another one serves */
-	int rc;          /* of what was handed over */
-};
-
-static int
-tell_with(const struct ptah_upgrade *upgrade, uint32_t what, uint64_t value, const char *text, const int *fds, unsigned n)
+int
+ptah_upgrade_tell(const struct ptah_upgrade *upgrade, uint32_t what, uint64_t value, const char *text, const int *fds, unsigned n)
 {
 	struct ptah_keeper_word word = { .what = what, .value = value };
 	size_t len = strnlen(text, sizeof(word.text) - 1);
@@ -71,7 +40,7 @@ tell_with(const struct ptah_upgrade *upgrade, uint32_t what, uint64_t value, con
 static int
 tell(const struct ptah_upgrade *upgrade, uint32_t what)
 {
-	return tell_with(upgrade, what, 0, "", NULL, 0);
+	return ptah_upgrade_tell(upgrade, what, 0, "", NULL, 0);
 }
 
 /* The next word.  Gives: fds.  -EPIPE: there will be none. */
@@ -95,123 +64,52 @@ close_all(int *fds, unsigned *n)
 		close(fds[--*n]);
 }
 
-/* ---- what the replay filter remembers ---------------------------------------------------- */
-
-static int
-tell_replay(struct ptah_upgrade *upgrade)
-{
-	struct ptah_replay *replay = ptah_registry_replay(upgrade->crew->registry);
-	uint8_t *text = NULL;
-	size_t len = 0;
-	int fd = -1, rc = replay ? 0 : -ENOMEM;
-
-	if (rc == 0) {
-		upgrade->n_told = ptah_replay_count(replay);
-		rc = ptah_replay_save(replay, ptah_clock_now_ns() / PTAH_NS_PER_S, ptah_clock_wall_s(), &text, &len);
-	}
-	if (rc == 0 && (fd = memfd_create("replay", MFD_CLOEXEC)) == -1)
-		rc = -errno;
-	if (rc == 0 && (ptah_write_full(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) == -1))
-		rc = -EIO;
-	if (rc == 0)
-		rc = tell_with(upgrade, PTAH_KEEPER_REPLAY, 0, "", &fd, 1);
-	if (fd != -1)
-		close(fd);
-	free(text);
-	return rc;
-}
-
 static void
 on_tell(struct ptah_deadline *deadline, void *arg)
 {
 	struct ptah_upgrade *upgrade = arg;
-	struct ptah_replay *replay = ptah_registry_replay(upgrade->crew->registry);
 
 	(void)deadline;
-	if (replay && ptah_replay_count(replay) != upgrade->n_told)
-		(void)tell_replay(upgrade);
+	ptah_legacy_tell_news(upgrade);
 	(void)ptah_deadline_set(upgrade->crew->loop, &upgrade->tell, TELL_MS, on_tell, upgrade); /* it is reserved */
 }
 
+/* ---- state that one process writes ------------------------------------------------------ */
+
+/* The next one is about to read what we wrote: nothing is written from here on. */
 static int
-take_replay(struct ptah_upgrade *upgrade, int fd)
+hold_state(struct ptah_upgrade *upgrade)
 {
-	struct ptah_replay *replay = ptah_registry_replay(upgrade->crew->registry);
-	off_t len = lseek(fd, 0, SEEK_END);
-	uint8_t *text = len > 0 && (size_t)len <= PTAH_STATE_MAX ? malloc((size_t)len) : NULL;
-	int rc = replay && text ? 0 : -ENOMEM;
-
-	if (rc == 0 && pread(fd, text, (size_t)len, 0) != (ssize_t)len)
-		rc = -EIO;
-	if (rc == 0)
-		rc = ptah_replay_merge(replay, (struct ptah_span){ text, (size_t)len }, ptah_clock_now_ns() / PTAH_NS_PER_S,
-		    ptah_clock_wall_s());
-	free(text);
-	if (rc != 0)
-		ptah_warn_rc(AREA_HOST, rc, "what the program before this one remembers of replays is not known here");
-	return rc;
-}
-
-/* ---- places -------------------------------------------------------------------------------- */
-
-static int
-tell_place(const struct ptah_place_want *want, const int *fds, unsigned n, void *arg)
-{
-	const struct ptah_upgrade *upgrade = arg;
-	char addr[PTAH_ADDR_TEXT], text[PTAH_KEEPER_TEXT];
-
-	snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%d", want->udp ? "udp" : "tcp", ptah_addr_format(want->addr, addr), want->name,
-	    want->bounds->interface, want->bounds->family);
-	return tell_with(upgrade, PTAH_KEEPER_PLACE, 0, text, fds, n);
-}
-
-static int
-take_place(struct ptah_upgrade *upgrade, struct handed *handed)
-{
-	char *rest = handed->word.text, *kind = strsep(&rest, "\n"), *addr_text = strsep(&rest, "\n"), *name = strsep(&rest, "\n"),
-	     *interface = strsep(&rest, "\n"), *family = strsep(&rest, "\n");
-	struct ptah_bounds bounds = { 0 };
-	struct ptah_addr addr;
-	const struct ptah_place_want want = { .udp = strcmp(kind, "udp") == 0, .addr = &addr, .name = name, .bounds = &bounds };
-	unsigned n = handed->n;
-
-	if (!family || ptah_addr_parse(&addr, addr_text) != 0 || strlen(interface) >= sizeof(bounds.interface) || n == 0)
-		return -EINVAL;
-	memcpy(bounds.interface, interface, strlen(interface) + 1);
-	bounds.family = (int)strtol(family, NULL, 10);
-	handed->n = 0;
-	return ptah_places_inherit(upgrade->crew->places, &want, handed->fds, n);
-}
-
-static int
-take_adopted(struct ptah_upgrade *upgrade, struct handed *handed)
-{
+	struct ptah_registry *registry = upgrade->crew->registry;
+	struct ptah_writer *writer = ptah_registry_writer(registry);
 	int rc;
 
-	if (handed->n != 1)
-		return -EINVAL;
-	handed->n = 0;
-	rc = ptah_places_adopt(upgrade->crew->places, handed->word.text, handed->fds[0]);
-	if (rc == -EEXIST)
-		ptah_error(AREA_HOST, "two inherited sockets have the name \"%s\": one of them must go "
-		    "(for IPv4 and IPv6, one with BindIPv6Only=both is enough)", handed->word.text);
-	return rc;
+	if (!writer)
+		return -ENOMEM;
+	ptah_remember_now(upgrade->crew->remember);
+	rc = ptah_writer_hold(writer, ptah_clock_now_ns() + SETTLE_NS);
+	if (rc != 0)
+		return rc;
+	ptah_states_yield(ptah_registry_states(registry));
+	upgrade->holding = true;
+	return 0;
 }
 
-static int
-take(struct ptah_upgrade *upgrade, struct handed *handed)
+/* Takes the state back, or leaves it to the next one for good. */
+static void
+release_state(struct ptah_upgrade *upgrade, bool ours)
 {
-	switch (handed->word.what) {
-	case PTAH_KEEPER_PLACE:
-		return take_place(upgrade, handed);
-	case PTAH_KEEPER_ADOPTED:
-		return take_adopted(upgrade, handed);
-	case PTAH_KEEPER_REPLAY:
-		(void)take_replay(upgrade, handed->fds[0]); /* told, and no reason not to serve */
-		return 0;
-	default:
-		return 0;
-	}
+	struct ptah_registry *registry;
+
+	if (!upgrade->holding)
+		return;
+	registry = upgrade->crew->registry;
+	upgrade->holding = false;
+	if (!ours)
+		ptah_writer_mute(ptah_registry_writer(registry));
+	else if (ptah_states_regain(ptah_registry_states(registry)) != 0)
+		ptah_warn(AREA_HOST, "another process has taken some of the state");
+	ptah_writer_release(ptah_registry_writer(registry));
 }
 
 /* ---- before there are threads ------------------------------------------------------------------ */
@@ -238,18 +136,35 @@ ptah_upgrade_open(struct ptah_upgrade **out, char *const envp[])
 	return 0;
 }
 
+/* We end: is all of it ours again, and we have not come to hear so? */
+static void
+hear_last(struct ptah_upgrade *upgrade)
+{
+	struct pollfd wait = { .fd = upgrade->fd, .events = POLLIN };
+	struct ptah_keeper_word word;
+	int fds[PTAH_PASS_MOST];
+	unsigned n;
+
+	while (upgrade->leaving && poll(&wait, 1, 0) > 0 && receive(upgrade, &word, fds, &n) == 0) {
+		upgrade->leaving = word.what != PTAH_KEEPER_STAY;
+		close_all(fds, &n);
+	}
+}
+
 void
 ptah_upgrade_close(struct ptah_upgrade *upgrade)
 {
 	if (!upgrade)
 		return;
+	hear_last(upgrade);
 	if (upgrade->leaving)
 		on_tell(NULL, upgrade);
+	release_state(upgrade, !upgrade->leaving);
 	if (upgrade->on_word)
 		event_free(upgrade->on_word);
 	ptah_deadline_clear(&upgrade->tell);
 	while (upgrade->handed) {
-		struct handed *handed = upgrade->handed;
+		struct ptah_handed *handed = upgrade->handed;
 
 		upgrade->handed = handed->next;
 		close_all(handed->fds, &handed->n);
@@ -262,11 +177,11 @@ ptah_upgrade_close(struct ptah_upgrade *upgrade)
 int
 ptah_upgrade_meet(struct ptah_upgrade *upgrade)
 {
-	struct handed **end = &upgrade->handed;
+	struct ptah_handed **end = &upgrade->handed;
 	int rc = tell(upgrade, PTAH_KEEPER_CHECKED);
 
 	while (rc == 0) {
-		struct handed *handed = calloc(1, sizeof(*handed));
+		struct ptah_handed *handed = calloc(1, sizeof(*handed));
 
 		if (!handed)
 			return -ENOMEM;
@@ -301,7 +216,7 @@ ptah_upgrade_workers(const struct ptah_upgrade *upgrade)
 bool
 ptah_upgrade_was_served(const struct ptah_upgrade *upgrade, const char *label)
 {
-	for (const struct handed *handed = upgrade->handed; handed; handed = handed->next)
+	for (const struct ptah_handed *handed = upgrade->handed; handed; handed = handed->next)
 		if (handed->word.what == PTAH_KEEPER_SERVES && strcmp(handed->word.text, label) == 0)
 			return true;
 	return false;
@@ -311,45 +226,10 @@ void
 ptah_upgrade_fail(struct ptah_upgrade *upgrade, const char *why)
 {
 	if (upgrade)
-		(void)tell_with(upgrade, PTAH_KEEPER_FAILED, 0, why, NULL, 0);
+		(void)ptah_upgrade_tell(upgrade, PTAH_KEEPER_FAILED, 0, why, NULL, 0);
 }
 
 /* ---- at work --------------------------------------------------------------------------------------- */
-
-/* The next one is about to read what we wrote: nothing is written from here on. */
-static int
-hold_state(struct ptah_upgrade *upgrade)
-{
-	struct ptah_registry *registry = upgrade->crew->registry;
-	struct ptah_writer *writer = ptah_registry_writer(registry);
-	int rc;
-
-	if (!writer)
-		return -ENOMEM;
-	ptah_remember_now(upgrade->crew->remember);
-	rc = ptah_writer_hold(writer, ptah_clock_now_ns() + SETTLE_NS);
-	if (rc != 0)
-		return rc;
-	ptah_states_yield(ptah_registry_states(registry));
-	upgrade->holding = true;
-	return 0;
-}
-
-/* Takes the state back, or leaves it to the next one for good. */
-static void
-release_state(struct ptah_upgrade *upgrade, bool ours)
-{
-	struct ptah_registry *registry = upgrade->crew->registry;
-
-	if (!upgrade->holding)
-		return;
-	upgrade->holding = false;
-	if (!ours)
-		ptah_writer_mute(ptah_registry_writer(registry));
-	else if (ptah_states_regain(ptah_registry_states(registry)) != 0)
-		ptah_warn(AREA_HOST, "another process has taken some of the state");
-	ptah_writer_release(ptah_registry_writer(registry));
-}
 
 static void
 on_hold(struct ptah_upgrade *upgrade)
@@ -357,11 +237,11 @@ on_hold(struct ptah_upgrade *upgrade)
 	int rc = hold_state(upgrade);
 
 	if (rc == 0)
-		rc = tell_with(upgrade, PTAH_KEEPER_WORKERS, upgrade->crew->n_workers, "", NULL, 0);
+		rc = ptah_upgrade_tell(upgrade, PTAH_KEEPER_WORKERS, upgrade->crew->n_workers, "", NULL, 0);
 	if (rc == 0)
-		rc = ptah_places_each(upgrade->crew->places, tell_place, upgrade);
+		rc = ptah_legacy_tell_places(upgrade);
 	if (rc == 0)
-		rc = tell_replay(upgrade);
+		rc = ptah_legacy_tell_replay(upgrade);
 	upgrade->rc = rc;
 	if (rc == 0)
 		upgrade->says->on_hold(upgrade->arg);
@@ -380,12 +260,33 @@ static void
 on_leave(struct ptah_upgrade *upgrade)
 {
 	/* Whoever drops one is told that it is not the last. */
-	ptah_places_share(upgrade->crew->places);
-	release_state(upgrade, false);
+	ptah_places_share(upgrade->crew->places, true);
 	upgrade->leaving = true;
 	upgrade->says->on_leave(upgrade->arg);
 	on_tell(NULL, upgrade);
 	(void)tell(upgrade, PTAH_KEEPER_LEFT);
+}
+
+/* It serves: what we would write is not the truth any more. */
+static void
+on_done(struct ptah_upgrade *upgrade)
+{
+	release_state(upgrade, false);
+	upgrade->says->on_done(upgrade->arg);
+}
+
+static void
+on_stay(struct ptah_upgrade *upgrade, const char *why)
+{
+	bool left = upgrade->leaving;
+
+	upgrade->leaving = false;
+	ptah_deadline_clear(&upgrade->tell);
+	ptah_places_share(upgrade->crew->places, false);
+	release_state(upgrade, true);
+	if (left)
+		upgrade->says->on_return(upgrade->arg);
+	upgrade->says->on_stay(why, upgrade->arg);
 }
 
 static void
@@ -399,8 +300,7 @@ hear(struct ptah_upgrade *upgrade, const struct ptah_keeper_word *word, const in
 		on_leave(upgrade);
 		break;
 	case PTAH_KEEPER_STAY:
-		release_state(upgrade, true);
-		upgrade->says->on_stay(word->text, upgrade->arg);
+		on_stay(upgrade, word->text);
 		break;
 	case PTAH_KEEPER_YOURS:
 		ptah_places_settle(upgrade->crew->places);
@@ -408,11 +308,11 @@ hear(struct ptah_upgrade *upgrade, const struct ptah_keeper_word *word, const in
 		(void)tell(upgrade, PTAH_KEEPER_BEGUN);
 		break;
 	case PTAH_KEEPER_DONE:
-		upgrade->says->on_done(upgrade->arg);
+		on_done(upgrade);
 		break;
 	case PTAH_KEEPER_REPLAY:
 		if (n == 1)
-			(void)take_replay(upgrade, fds[0]);
+			ptah_legacy_take_replay(upgrade, fds[0]);
 		break;
 	default:
 		break;
@@ -446,8 +346,8 @@ ptah_upgrade_begin(struct ptah_upgrade *upgrade, struct ptah_crew *crew, const s
 	upgrade->crew = crew;
 	upgrade->says = says;
 	upgrade->arg = arg;
-	for (struct handed *handed = upgrade->handed; handed && rc == 0; handed = handed->next)
-		rc = take(upgrade, handed);
+	for (struct ptah_handed *handed = upgrade->handed; handed && rc == 0; handed = handed->next)
+		rc = ptah_legacy_take(upgrade, handed);
 	if (rc != 0)
 		return rc;
 	upgrade->on_word = event_new(crew->loop->base, upgrade->fd, EV_READ | EV_PERSIST, on_word, upgrade);
@@ -470,5 +370,5 @@ void
 ptah_upgrade_serves(struct ptah_upgrade *upgrade, const char *label)
 {
 	if (upgrade->rc == 0)
-		upgrade->rc = tell_with(upgrade, PTAH_KEEPER_SERVES, 0, label, NULL, 0);
+		upgrade->rc = ptah_upgrade_tell(upgrade, PTAH_KEEPER_SERVES, 0, label, NULL, 0);
 }

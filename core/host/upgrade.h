@@ -19,10 +19,12 @@ struct ptah_upgrade;
 struct ptah_upgrade_says {
 	/** The next program has read its file: say which services serve, by ptah_upgrade_serves(). */
 	void (*on_hold)(void *arg);
-	/** It serves: give all else up that only one process can have; it writes the state. */
+	/** It is about to serve: give all else up that only one process can have; it writes the state. */
 	void (*on_leave)(void *arg);
 	/** It has that, and takes connections: end with the last link. */
 	void (*on_done)(void *arg);
+	/** It does not, after on_leave(): have all that again. */
+	void (*on_return)(void *arg);
 	/** It does not: go on. */
 	void (*on_stay)(const char *why, void *arg);
 	/** The program before us leaves: we are the one. */

@@ -289,10 +289,10 @@ ptah_places_settle(struct ptah_places *places)
 }
 
 void
-ptah_places_share(struct ptah_places *places)
+ptah_places_share(struct ptah_places *places, bool shared)
 {
 	for (struct ptah_place *place = places->first; place != NULL; place = place->next)
-		place->shared = true;
+		place->shared = shared;
 }
 
 /* ---- what takers have -------------------------------------------------------------- */

@@ -66,8 +66,8 @@ int ptah_places_each(const struct ptah_places *places,
 int ptah_places_inherit(struct ptah_places *places, const struct ptah_place_want *want, const int *fds, unsigned n);
 /** Close those that were inherited and that nobody has taken. */
 void ptah_places_settle(struct ptah_places *places);
-/** Another process goes on at all that are there now: whoever drops one is told that somebody else has it. */
-void ptah_places_share(struct ptah_places *places);
+/** Another process goes on at all that are there now, or does not: whoever drops one is told that somebody else has it. */
+void ptah_places_share(struct ptah_places *places, bool shared);
 
 /** Descriptors of its sockets, one for each worker (-1: none, for a UDP socket that was adopted); and the address.  Gives: fds.  -errno, and then none is open. */
 int ptah_place_share(const struct ptah_place *place, int *fds, struct ptah_addr *bound);

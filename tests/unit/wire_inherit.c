@@ -81,7 +81,7 @@ the_next_process_has_the_same_sockets(void **state)
 	place = take(old, &mine);
 	bound = where(place);
 	assert_int_equal(ptah_places_each(old, carry, young), 0);
-	ptah_places_share(old);
+	ptah_places_share(old, true);
 	assert_false(ptah_place_drop(place)); /* somebody else has it */
 	ptah_places_free(old);
 	assert_false(is_refused(&bound));

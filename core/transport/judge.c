@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "transport/folder.h"
 #include "transport/loader.h"
 #include "transport/merge.h"
 #include "transport/options.h"
@@ -58,19 +59,35 @@ nearest_name(struct ptah_registry *registry, const char *name)
 	return copy;
 }
 
+/* The module's file, if it has one: what is wrong is wrong with that.  Gives: NULL, or a path. */
+static char *
+file_of(const struct judge *j, const char *name)
+{
+	for (const char *const *folder = ptah_registry_folders(j->registry); *folder != NULL; folder++) {
+		unsigned has = ptah_folder_has(*folder, name);
+
+		if (has != 0)
+			return has == PTAH_FOLDER_SO ? ptah_folder_path(*folder, name, "so") : NULL;
+	}
+	return NULL;
+}
+
 static void
 say_absent(struct judge *j, const char *name, const struct ptah_json *at, int rc, const char *why)
 {
 	char *near = rc == -ENOENT ? nearest_name(j->registry, name) : NULL;
-	char text[PTAH_WHY_TEXT + 200];
+	char *file = rc != -ENOENT ? file_of(j, name) : NULL, text[PTAH_WHY_TEXT + 800];
 
-	if (rc != -ENOENT)
+	if (rc != -ENOENT && file != NULL && strstr(why, file) == NULL)
+		snprintf(text, sizeof(text), "transport \"%.64s\": %.600s: %s", name, file, why);
+	else if (rc != -ENOENT)
 		snprintf(text, sizeof(text), "transport \"%.64s\": %s", name, why);
 	else
 		snprintf(text, sizeof(text), "there is no transport \"%.64s\"%s%.64s%s", name,
 		    near != NULL ? "; did you mean \"" : ": ", near != NULL ? near : "ptah modules lists those that there are",
 		    near != NULL ? "\"?" : "");
 	say(j, at, false, text);
+	free(file);
 	free(near);
 }
 

@@ -147,7 +147,9 @@ def test_a_bad_file_changes_nothing(tmp_path, echo, folder):
                 since = len(run.err_lines)
                 run.reload(answer=NOTHING)
                 said = "\n".join(run.err_lines[since:])
-                assert 'transport "edition"' in said and why in said, said
+                assert "services.far.transport: " in said and 'transport "edition"' in said, said
+                assert "%s: " % folder.file in said or "%s can" % folder.file in said, said
+                assert why in said and "services.plain" not in said, said
                 assert ask(old) == 1 and ask(old, b"!") == 1
                 with connect(where) as new:
                     assert ask(new) == 1 and echoes(new)

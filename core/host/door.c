@@ -88,6 +88,7 @@ ptah_doors_leave(struct ptah_doors *doors)
 	struct ptah_place *place = doors->place;
 
 	doors->place = NULL;
+	doors->elsewhere = doors->elsewhere || ptah_place_is_shared(place);
 	return ptah_place_drop(place);
 }
 
@@ -215,7 +216,7 @@ ptah_door_arrive(struct ptah_door *door, const struct ptah_arrival *arrival)
 }
 
 void
-ptah_door_shut(struct ptah_door *door, bool drain)
+ptah_door_shut(struct ptah_door *door, bool drain, bool elsewhere)
 {
 	door->shut = true;
 	if (door->client)
@@ -223,13 +224,13 @@ ptah_door_shut(struct ptah_door *door, bool drain)
 	if (door->server)
 		ptah_server_shut(door->server, drain);
 	if (door->udpclient)
-		ptah_udpclient_shut(door->udpclient);
+		ptah_udpclient_shut(door->udpclient, elsewhere);
 	if (door->udpserver)
 		ptah_udpserver_shut(door->udpserver, drain);
 	if (door->msgclient)
-		ptah_msgclient_shut(door->msgclient);
+		ptah_msgclient_shut(door->msgclient, elsewhere);
 	if (door->msgserver)
-		ptah_msgserver_shut(door->msgserver);
+		ptah_msgserver_shut(door->msgserver, elsewhere);
 }
 
 void

@@ -43,6 +43,7 @@ struct ptah_doors {
 	struct ptah_places *places;   /* of plans that have a label */
 	/* Its own, made when it binds. */
 	struct ptah_place *place;     /* NULL: it has left it, or binds by itself, as under a parent */
+	bool elsewhere;               /* another process goes on where it was */
 	struct ptah_limit *peers;     /* UDP */
 	struct ptah_limit *strangers; /* server of messages: those that it does not know yet */
 	struct ptah_roster *roster;   /* server of messages whose bottom layer has a key */
@@ -79,8 +80,8 @@ void ptah_doors_clear(struct ptah_doors *doors);
 int ptah_door_open(struct ptah_door *door, const struct ptah_doors *doors, struct ptah_worker *worker, int fd);
 /** A stream that a carrier brought.  Takes: its descriptor.  -errno: no link was made, and the carrier knows. */
 int ptah_door_arrive(struct ptah_door *door, const struct ptah_arrival *arrival);
-/** Let nothing new in; with 'drain', nothing but what stands in the queue. */
-void ptah_door_shut(struct ptah_door *door, bool drain);
+/** Let nothing new in; with 'drain', nothing but what stands in the queue.  'elsewhere': another process has the socket, too. */
+void ptah_door_shut(struct ptah_door *door, bool drain, bool elsewhere);
 /** Its links must have ended. */
 void ptah_door_clear(struct ptah_door *door);
 

@@ -444,7 +444,8 @@ void
 ptah_service_shut_here(struct ptah_service_run *run, struct ptah_worker *worker, bool drain)
 {
 	for (size_t door = 0; door < run->n_doors; door++)
-		ptah_door_shut(&run->places[worker->index].doors[door], drain && run->is_last[door]);
+		ptah_door_shut(&run->places[worker->index].doors[door], drain && run->is_last[door],
+		    run->doors[door].elsewhere);
 }
 
 void

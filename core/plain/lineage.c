@@ -59,9 +59,20 @@ ptah_lineage_end(struct ptah_lineage *line)
 	if (line->elder != NULL)
 		line->elder->heir = line->heir;
 	/* Without memory for that its peers hear nothing until they are idle, and go. */
-	if (line->elder != NULL && line->heir == NULL)
+	if (line->elder != NULL && line->heir == NULL && !line->elder->rests)
 		(void)event_add(line->elder->event, NULL);
 	line->worker = NULL;
+}
+
+void
+ptah_lineage_rest(struct ptah_lineage *line)
+{
+	if (line->worker == NULL)
+		return;
+	for (struct ptah_lineage *one = line; one != NULL; one = one->elder) {
+		event_del(one->event);
+		one->rests = true;
+	}
 }
 
 bool

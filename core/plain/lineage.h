@@ -25,6 +25,7 @@ struct ptah_lineage {
 	struct ptah_worker *worker; /* NULL: it has not begun */
 	struct ptah_addr at;
 	struct event *event;
+	bool rests;
 	bool (*take)(const struct ptah_udp_got *got, void *arg);
 	void *arg;
 };
@@ -39,6 +40,9 @@ int ptah_lineage_begin(struct ptah_lineage *line, struct ptah_worker *worker, in
     bool (*take)(const struct ptah_udp_got *got, void *arg), void *arg);
 /** Read no more; who has no heir left reads again.  Fine if it has not begun. */
 void ptah_lineage_end(struct ptah_lineage *line);
+
+/** Another process reads the socket from now on: read no more, and those before it neither.  Fine if it has not begun. */
+void ptah_lineage_rest(struct ptah_lineage *line);
 
 /** Has one before it taken this piece of what was got? */
 bool ptah_lineage_offer(const struct ptah_lineage *line, const struct ptah_udp_got *got, struct ptah_room piece);

@@ -407,9 +407,11 @@ ptah_msgclient_new(struct ptah_worker *worker, const struct ptah_msgclient_how *
 }
 
 void
-ptah_msgclient_shut(struct ptah_msgclient *client)
+ptah_msgclient_shut(struct ptah_msgclient *client, bool elsewhere)
 {
 	client->shut = true;
+	if (elsewhere)
+		ptah_lineage_rest(&client->line);
 }
 
 void

@@ -11,6 +11,8 @@
 #ifndef PTAH_PLAIN_MSGCLIENT_H
 #define PTAH_PLAIN_MSGCLIENT_H
 
+#include <stdbool.h>
+
 #include "transport/instance.h"
 #include "wire/dial.h"
 #include "wire/listen.h"
@@ -33,8 +35,8 @@ struct ptah_msgclient_how {
 
 /** Takes: fd, bound, also on failure.  Fails: NULL and errno. */
 struct ptah_msgclient *ptah_msgclient_new(struct ptah_worker *worker, const struct ptah_msgclient_how *how, int fd);
-/** Take no new sources; those that have a courier go on. */
-void ptah_msgclient_shut(struct ptah_msgclient *client);
+/** Take no new sources; those that have a courier go on.  'elsewhere': another process reads the socket now, so they hear nothing more from it. */
+void ptah_msgclient_shut(struct ptah_msgclient *client, bool elsewhere);
 /** NULL is fine. */
 void ptah_msgclient_free(struct ptah_msgclient *client);
 

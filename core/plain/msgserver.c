@@ -444,9 +444,11 @@ ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *
 }
 
 void
-ptah_msgserver_shut(struct ptah_msgserver *server)
+ptah_msgserver_shut(struct ptah_msgserver *server, bool elsewhere)
 {
 	server->shut = true;
+	if (elsewhere)
+		ptah_lineage_rest(&server->line);
 }
 
 static void

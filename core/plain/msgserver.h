@@ -13,6 +13,8 @@
 #ifndef PTAH_PLAIN_MSGSERVER_H
 #define PTAH_PLAIN_MSGSERVER_H
 
+#include <stdbool.h>
+
 #include "transport/instance.h"
 #include "wire/listen.h"
 
@@ -39,8 +41,8 @@ struct ptah_msgserver_how {
 
 /** Takes: fd (UDP, bound), also on failure.  Fails: NULL and errno. */
 struct ptah_msgserver *ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *how, int fd);
-/** Take no new peers; those that have a courier go on. */
-void ptah_msgserver_shut(struct ptah_msgserver *server);
+/** Take no new peers; those that have a courier go on.  'elsewhere': another process reads the socket now, so they hear nothing more from it. */
+void ptah_msgserver_shut(struct ptah_msgserver *server, bool elsewhere);
 /** NULL is fine. */
 void ptah_msgserver_free(struct ptah_msgserver *server);
 

@@ -514,9 +514,11 @@ ptah_udpclient_new(struct ptah_worker *worker, const struct ptah_udpclient_how *
 }
 
 void
-ptah_udpclient_shut(struct ptah_udpclient *client)
+ptah_udpclient_shut(struct ptah_udpclient *client, bool elsewhere)
 {
 	client->shut = true;
+	if (elsewhere)
+		ptah_lineage_rest(&client->line);
 }
 
 void

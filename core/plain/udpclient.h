@@ -8,6 +8,8 @@
 #ifndef PTAH_PLAIN_UDPCLIENT_H
 #define PTAH_PLAIN_UDPCLIENT_H
 
+#include <stdbool.h>
+
 #include "transport/instance.h"
 #include "wire/dial.h"
 #include "wire/listen.h"
@@ -30,8 +32,8 @@ struct ptah_udpclient_how {
 
 /** Takes: fd, bound, also on failure.  Fails: NULL and errno. */
 struct ptah_udpclient *ptah_udpclient_new(struct ptah_worker *worker, const struct ptah_udpclient_how *how, int fd);
-/** Take no new sources; those that have a link go on. */
-void ptah_udpclient_shut(struct ptah_udpclient *client);
+/** Take no new sources; those that have a link go on.  'elsewhere': another process reads the socket now, so they hear nothing more from it. */
+void ptah_udpclient_shut(struct ptah_udpclient *client, bool elsewhere);
 /** Its links must have ended.  NULL is fine. */
 void ptah_udpclient_free(struct ptah_udpclient *client);
 

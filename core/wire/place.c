@@ -321,6 +321,12 @@ ptah_place_share(const struct ptah_place *place, int *fds, struct ptah_addr *bou
 }
 
 bool
+ptah_place_is_shared(const struct ptah_place *place)
+{
+	return place != NULL && place->shared;
+}
+
+bool
 ptah_place_drop(struct ptah_place *place)
 {
 	if (place == NULL)

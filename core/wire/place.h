@@ -72,6 +72,9 @@ void ptah_places_share(struct ptah_places *places, bool shared);
 /** Descriptors of its sockets, one for each worker (-1: none, for a UDP socket that was adopted); and the address.  Gives: fds.  -errno, and then none is open. */
 int ptah_place_share(const struct ptah_place *place, int *fds, struct ptah_addr *bound);
 
+/** Does another process go on there?  NULL is fine: no. */
+bool ptah_place_is_shared(const struct ptah_place *place);
+
 /** Give it up.  True: nobody else has it, so what is not accepted through descriptors that are left is lost.  NULL is fine: true. */
 bool ptah_place_drop(struct ptah_place *place);
 

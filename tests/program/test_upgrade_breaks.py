@@ -82,18 +82,18 @@ def is_whole(run, program):
 
 @pytest.mark.parametrize("steps, why", [
     ("die", "ended by signal 9"),
-    ("hang", "did not serve within 1 s"),
-    ("shut hang", "did not serve within 1 s"),
+    ("hang", "did not serve within [0-9]+ s"),
+    ("shut hang", "did not serve within [0-9]+ s"),
     ("noise die", "noise|ended by signal"),
     ("check die", "ended by signal 9"),
-    ("check hang", "did not serve within 1 s"),
+    ("check hang", "did not serve within [0-9]+ s"),
     ("check ready die", "ended by signal 9"),
     ("check ready yours die", "ended by signal 9"),
     ("check ready yours shut hang", "did not begin to serve within 5 s"),
 ])
 def test_a_program_that_breaks_changes_nothing(tmp_path, echo, program, steps, why):
     """At whatever step the new program dies or hangs, the old one has all back that it handed over."""
-    with pair(tmp_path, echo, executable=program, words=("--upgrade-timeout", "1")) as (run, _):
+    with pair(tmp_path, echo, executable=program, words=("--upgrade-timeout", str(round(4 * harness.SLOW)))) as (run, _):
         before = run.programs()
         play(program, tmp_path, *steps.split())
         with connect(run.where("near")) as live:
@@ -113,7 +113,7 @@ def test_a_program_file_that_is_gone(tmp_path, echo, program):
 
 def test_no_port_is_closed_when_it_fails(tmp_path, echo, program):
     """Connections come all the time while programs break, early and late."""
-    with pair(tmp_path, echo, executable=program, words=("--upgrade-timeout", "5")) as (run, _):
+    with pair(tmp_path, echo, executable=program) as (run, _):
         with Knocking(run.where("near")) as near, Knocking(run.where("far")) as far:
             for steps in ("die", "check die", "check ready die", "check ready yours die"):
                 play(program, tmp_path, *steps.split())
@@ -129,10 +129,7 @@ def descriptors(pid):
 
 def test_the_keeper_keeps_nothing(tmp_path, echo, program):
     """Neither descriptors nor zombies are left of upgrades, good or bad; a program has none of another's."""
-    with pair(tmp_path, echo, executable=program, words=("--upgrade-timeout", "1")) as (run, _):
-        def settled():
-            return len(run.programs()) == 1 and descriptors(run.pid), descriptors(run.programs()[0])
-
+    with pair(tmp_path, echo, executable=program) as (run, _):
         run.upgrade()
         poll(lambda: len(run.programs()) == 1, what="the old program to end")
         before = descriptors(run.pid), descriptors(run.programs()[0])

@@ -17,6 +17,8 @@
 #define LEAVE_MS 5000
 #define BEGIN_MS 5000
 #define FAIL_MS 3000
+/* Who does not take our words has so long to be heard of otherwise. */
+#define DEAF_MS 1000
 
 static void
 await(struct ptah_keeper *keeper, unsigned ms)
@@ -40,6 +42,20 @@ give_up(struct ptah_keeper *keeper, bool now, const char *format, ...)
 	if (now)
 		ptah_program_signal(new, SIGKILL);
 	await(keeper, FAIL_MS);
+}
+
+static void
+on_deaf(struct ptah_keeper *keeper)
+{
+	keeper->new->deaf = true;
+	await(keeper, DEAF_MS);
+}
+
+/* Is there a new one in this state, and is all well with it as far as we know? */
+static bool
+is_well(const struct ptah_program *new, int state)
+{
+	return new && !new->failed && !new->deaf && new->state == state;
 }
 
 void
@@ -94,7 +110,7 @@ on_checked(struct ptah_keeper *keeper, struct ptah_program *program)
 		(void)let_go(keeper, program, false); /* it hears our end if it cannot be told */
 		return;
 	}
-	if (program != keeper->new || program->failed || program->state != PTAH_PROGRAM_STARTS)
+	if (program != keeper->new || !is_well(program, PTAH_PROGRAM_STARTS))
 		return;
 	program->state = PTAH_PROGRAM_TAKES;
 	rc = keeper->old ? ptah_program_tell(keeper->old, PTAH_KEEPER_HOLD, 0, "", NULL, 0) : -EPIPE;
@@ -106,27 +122,22 @@ static void
 on_given(struct ptah_keeper *keeper)
 {
 	struct ptah_program *new = keeper->new;
-	int rc;
 
-	if (!new || new->failed || new->state != PTAH_PROGRAM_TAKES)
+	if (!is_well(new, PTAH_PROGRAM_TAKES))
 		return;
 	new->state = PTAH_PROGRAM_OPENS;
-	rc = let_go(keeper, new, true);
-	if (rc != 0)
-		give_up(keeper, true, "the new program does not listen: %s", strerror(-rc));
+	if (let_go(keeper, new, true) != 0)
+		on_deaf(keeper);
 }
 
 /* The old one leaves, or has ended: the new one has all of it now. */
 static void
 let_begin(struct ptah_keeper *keeper)
 {
-	int rc;
-
 	keeper->new->state = PTAH_PROGRAM_BEGINS;
 	await(keeper, BEGIN_MS);
-	rc = ptah_program_tell(keeper->new, PTAH_KEEPER_YOURS, 0, "", NULL, 0);
-	if (rc != 0)
-		give_up(keeper, true, "the new program does not listen: %s", strerror(-rc));
+	if (ptah_program_tell(keeper->new, PTAH_KEEPER_YOURS, 0, "", NULL, 0) != 0)
+		on_deaf(keeper);
 }
 
 static void
@@ -134,7 +145,7 @@ on_ready(struct ptah_keeper *keeper)
 {
 	struct ptah_program *new = keeper->new;
 
-	if (!new || new->failed || new->state != PTAH_PROGRAM_OPENS)
+	if (!is_well(new, PTAH_PROGRAM_OPENS))
 		return;
 	new->state = PTAH_PROGRAM_READY;
 	await(keeper, LEAVE_MS);
@@ -154,7 +165,7 @@ let_drain(struct ptah_keeper *keeper)
 static void
 on_begun(struct ptah_keeper *keeper)
 {
-	if (!keeper->new || keeper->new->failed || keeper->new->state != PTAH_PROGRAM_BEGINS)
+	if (!is_well(keeper->new, PTAH_PROGRAM_BEGINS))
 		return;
 	if (keeper->old)
 		keeper->old->state = PTAH_PROGRAM_LEAVES;
@@ -175,6 +186,8 @@ ptah_change_late(struct ptah_keeper *keeper)
 		return;
 	if (new->failed)
 		give_up(keeper, true, "%s", "");
+	else if (new->deaf)
+		give_up(keeper, true, "the new program does not listen to its parent process any more");
 	else if (new->state == PTAH_PROGRAM_READY)
 		let_begin(keeper); /* the old one hangs */
 	else if (new->state == PTAH_PROGRAM_BEGINS)
@@ -191,13 +204,9 @@ pass_on(struct ptah_keeper *keeper, const struct ptah_program *from, const struc
     unsigned n)
 {
 	const struct ptah_program *to = from->state == PTAH_PROGRAM_LEAVES ? keeper->old : from == keeper->old ? keeper->new : NULL;
-	int rc;
 
-	if (!to || to->fd == -1)
-		return;
-	rc = ptah_pass_send(to->fd, word, len, fds, n);
-	if (rc != 0 && to == keeper->new)
-		give_up(keeper, true, "the new program does not take what it is given: %s", strerror(-rc));
+	if (to && to->fd != -1 && ptah_pass_send(to->fd, word, len, fds, n) != 0 && to == keeper->new && !to->failed)
+		on_deaf(keeper);
 }
 
 static void
@@ -219,8 +228,7 @@ hear(struct ptah_keeper *keeper, struct ptah_program *program, const struct ptah
 		on_upgrade(keeper, program);
 	else if (word->what == PTAH_KEEPER_GIVEN && is_old)
 		on_given(keeper);
-	else if (word->what == PTAH_KEEPER_LEFT && is_old && keeper->new && keeper->new->state == PTAH_PROGRAM_READY &&
-	    !keeper->new->failed)
+	else if (word->what == PTAH_KEEPER_LEFT && is_old && is_well(keeper->new, PTAH_PROGRAM_READY))
 		let_begin(keeper);
 }
 
@@ -278,7 +286,7 @@ ptah_change_lost_old(struct ptah_keeper *keeper)
 	const struct ptah_program *new = keeper->new;
 
 	keeper->old = NULL;
-	if (!new || new->failed)
+	if (!new || new->failed || new->deaf)
 		return;
 	if (new->state < PTAH_PROGRAM_OPENS)
 		give_up(keeper, true, "the old program has ended");

@@ -36,6 +36,7 @@ struct ptah_program {
 	int fd; /* the way to it; -1: it has closed it */
 	int state;
 	bool ended;  /* what it says was said before */
+	bool deaf;   /* it does not take our words: most likely it ends, and how it does says more */
 	bool failed; /* it is to end, or we make it */
 	char why[PTAH_KEEPER_TEXT]; /* of that */
 };

@@ -3,10 +3,12 @@
  * Rows: the descriptor, and the options.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "check/lab.h"
 #include "check/pair.h"
@@ -14,6 +16,7 @@
 #include "check/trial.h"
 #include "transport/check.h"
 #include "transport/expect.h"
+#include "transport/namedfile.h"
 
 static const char *
 role_name(int who)
@@ -291,6 +294,29 @@ try_value(const struct ptah_subject *subject, int who, const struct ptah_option 
 	return rc >= 0;
 }
 
+/* What certificates and lists could be, and are not: 'len' bytes of each. */
+static void
+try_file(const struct ptah_subject *subject, int who, const struct ptah_option *option, size_t len, unsigned *tried,
+    unsigned *worked)
+{
+	static const char *const bodies[] = { "\xff\0\x80", "-----BEGIN CERTIFICATE-----\n", "a", "\n" };
+	static const size_t lens[] = { 3, 28, 1, 1 };
+	const char *folder = subject->wish->folder;
+	char path[PATH_MAX];
+	uint8_t *bytes = malloc(len + 1);
+
+	if (bytes == NULL || folder == NULL || snprintf(path, sizeof(path), "%s/named", folder) >= (int)sizeof(path))
+		ptah_trial_na("no memory, or no folder");
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++, (*tried)++) {
+		for (size_t k = 0; k < len; k++)
+			bytes[k] = (uint8_t)bodies[i][k % lens[i]];
+		if (ptah_file_write_atomic(path, bytes, len) < 0)
+			ptah_trial_na("no room for a file in %s", folder);
+		*worked += try_value(subject, who, option, path);
+	}
+	free(bytes);
+}
+
 static void
 try_option(const struct ptah_subject *subject, int who, const struct ptah_option *option, unsigned *tried, unsigned *worked)
 {
@@ -306,6 +332,13 @@ try_option(const struct ptah_subject *subject, int who, const struct ptah_option
 	}
 	for (size_t i = 0; option->type == PTAH_WORD && option->words[i] != NULL; i++, (*tried)++)
 		*worked += try_value(subject, who, option, option->words[i]);
+	if (option->type == PTAH_FILE) {
+		size_t min, max;
+
+		ptah_namedfile_bounds(option, &min, &max);
+		try_file(subject, who, option, min, tried, worked);
+		try_file(subject, who, option, max < LONG_TEXT ? max : LONG_TEXT, tried, worked);
+	}
 	memset(text, 'a', LONG_TEXT);
 	text[LONG_TEXT] = '\0';
 	*worked += try_value(subject, who, option, text);

@@ -165,6 +165,8 @@ ptah_plan_carry(const struct ptah_plan *plan, struct ptah_buf *out)
 		rc = ptah_json_set(object, "transport", text_of(service->name));
 	if (rc == 0 && service->options)
 		rc = ptah_json_set(object, "options", ptah_json_copy(service->options));
+	if (rc == 0 && plan->files)
+		rc = ptah_json_set(object, "files", ptah_json_copy(plan->files));
 	if (rc == 0)
 		rc = ptah_json_set(object, "interface", text_of(plan->bounds.interface));
 	if (rc == 0)
@@ -251,7 +253,7 @@ static int
 take(struct ptah_plan *plan, const struct ptah_json *object)
 {
 	const struct ptah_json *name = ptah_json_get(object, "transport"), *options = ptah_json_get(object, "options"),
-	    *interface = ptah_json_get(object, "interface");
+	    *files = ptah_json_get(object, "files"), *interface = ptah_json_get(object, "interface");
 	int rc = take_rows(plan, object);
 
 	if (rc != 0)
@@ -266,7 +268,8 @@ take(struct ptah_plan *plan, const struct ptah_json *object)
 	memcpy(plan->bounds.interface, interface->text, strlen(interface->text) + 1);
 	plan->services[0].name = strdup(name->text);
 	plan->services[0].options = options ? ptah_json_copy(options) : NULL;
-	if (!plan->services[0].name || (options && !plan->services[0].options))
+	plan->files = files ? ptah_json_copy(files) : NULL;
+	if (!plan->services[0].name || (options && !plan->services[0].options) || (files && !plan->files))
 		return -ENOMEM;
 	rc = take_listen(&plan->services[0], ptah_json_get(object, "listen"));
 	return rc == 0 ? take_prefixes(plan, ptah_json_get(object, "proxyFrom")) : rc;

@@ -79,6 +79,28 @@ static const char layers[] =
     ".Li serverAddress ,\n"
     "go into the first:\n";
 
+static const char files[] =
+    ".Ss Files that options name\n"
+    "An option that takes a file\n"
+    ".Pq Li ptah info NAME No says so\n"
+    "is given an absolute path, and what the file holds is a part of what the service is:\n"
+    "a reload takes one whose file has changed as a changed service.\n"
+    "New links begin with the new content, and live ones end under what they were born with.\n"
+    "With\n"
+    ".Li watch\n"
+    "a change is noticed without a word, in whichever way it is made (written in place, renamed, a link that leads elsewhere), once its folder\n"
+    "has been quiet for a second.\n"
+    "A file that is gone, cannot be read, or is not what the transport takes changes nothing; the log says which it is, and why.\n"
+    "One that is a secret, such as a private key, may be open to its owner and group alone.\n"
+    "Where ptah is hardened it can read the folders of the files that its first configuration named.\n"
+    ".Pp\n"
+    "What ptah cannot know of is put into\n"
+    ".Li files\n"
+    "of the service, too: all that an isolated service is to read, since ptah itself does not look into its modules,\n"
+    "and what options of options name, such as those of the transports of an\n"
+    ".Li optimizer ,\n"
+    "if they are to be watched.\n";
+
 static const char tail[] =
     ".Sh ENVIRONMENT\n"
     ".Bl -tag -width indent\n"
@@ -121,6 +143,8 @@ static const char tail[] =
     "The file was read again, or is not taken.\n"
     ".It Li modules-changed\n"
     "A module is another one on disk; a reload follows.\n"
+    ".It Li files-changed\n"
+    "A file that an option names is another one on disk, or gone; a reload follows.\n"
     ".It Li order\n"
     "Somebody gave one by ptah ctl.\n"
     ".It Li drain\n"
@@ -276,5 +300,6 @@ ptah_confmanual_print(struct ptah_buf *out)
 	print_section(out, ptah_keys_limits);
 	ptah_buf_puts(out, layers);
 	print_section(out, ptah_keys_layer);
+	ptah_buf_puts(out, files);
 	return ptah_buf_puts(out, tail);
 }

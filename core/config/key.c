@@ -55,7 +55,8 @@ const struct ptah_key ptah_keys_file[] = {
 	    FILE_TO(metrics, metrics_path),
 	    .help = "show figures and the status page on this socket, or on this port of this machine" },
 	{ .name = "watch", .kind = PTAH_KIND_SWITCH, .def = "true", FILE_TO(flag, watch),
-	    .help = "read this file again when a module, or a definition of a transport, has changed on disk" },
+	    .help = "read this file again when a module, a definition of a transport, or a file that an option names, such as a "
+	    "certificate, has changed on disk" },
 	{ .name = "harden", .kind = PTAH_KIND_SWITCH, .def = "true", FILE_TO(flag, harden),
 	    .help = "once all services are started, give up the rights that none of them needs" },
 	{ .name = NULL },
@@ -113,6 +114,9 @@ const struct ptah_key ptah_keys_service[] = {
 	{ .name = "family", .value = "FAMILY", .kind = PTAH_KIND_WORD, .words = families, .def = "any",
 	    PLAN_TO(family, bounds.family),
 	    .help = "of names, dial the addresses of this family only; with ipv6, [::] takes no IPv4" },
+	{ .name = "files", .value = "[FILE, ...]", .kind = PTAH_KIND_PATHS, PLAN_TO(files, files),
+	    .help = "files that belong to it, such as certificates, beside those that its options name; an isolated "
+	    "service can read these and no others" },
 	{ .name = "isolate", .kind = PTAH_KIND_SWITCH, .def = "false", PLAN_TO(flag, isolate),
 	    .help = "run it in a process of its own, which can reach nothing but what this service needs" },
 	{ .name = "isolateMemory", .value = "MIB", .kind = PTAH_KIND_NUMBER, .min = 32, .max = 1048576,

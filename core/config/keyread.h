@@ -41,6 +41,7 @@ int ptah_keyread_addr(struct ptah_addr *addr, const char *text);
 ptah_key_fn ptah_keyread_flag, ptah_keyread_number, ptah_keyread_word, ptah_keyread_level, ptah_keyread_role,
     ptah_keyread_framing, ptah_keyread_family, ptah_keyread_path, ptah_keyread_paths, ptah_keyread_ip,
     ptah_keyread_target, ptah_keyread_extorport, ptah_keyread_prefixes, ptah_keyread_proxy,
-    ptah_keyread_interface, ptah_keyread_metrics, ptah_keyread_section;
+    ptah_keyread_interface, ptah_keyread_metrics, ptah_keyread_section,
+    ptah_keyread_files;
 
 #endif

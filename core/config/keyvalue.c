@@ -117,6 +117,33 @@ ptah_keyread_path(struct ptah_keyreader *reader, const struct ptah_key *key, con
 	set_text(reader, strdup(value->text), to);
 }
 
+/* One of an array of them; a colon stands between those that are kept in one text. */
+static bool
+is_path(struct ptah_keyreader *reader, const struct ptah_key *key, const struct ptah_json *item)
+{
+	struct ptah_key one = *key;
+
+	if (item->type == PTAH_JSON_STRING && item->text[0] == '/' && !strchr(item->text, ':'))
+		return true;
+	one.kind = PTAH_KIND_PATH;
+	ptah_keyread_misfit(reader, &one, item);
+	return false;
+}
+
+void
+ptah_keyread_files(struct ptah_keyreader *reader, const struct ptah_key *key, const struct ptah_json *value, void *to)
+{
+	struct ptah_json *files = ptah_json_new(PTAH_JSON_ARRAY), **at = to;
+
+	if (!files)
+		reader->rc = -ENOMEM;
+	for (size_t i = 0; reader->rc == 0 && i < value->n; i++)
+		if (is_path(reader, key, value->items[i]))
+			reader->rc = ptah_json_add(files, ptah_json_copy(value->items[i]));
+	ptah_json_free(*at);
+	*at = files;
+}
+
 void
 ptah_keyread_paths(struct ptah_keyreader *reader, const struct ptah_key *key, const struct ptah_json *value, void *to)
 {
@@ -126,14 +153,8 @@ ptah_keyread_paths(struct ptah_keyreader *reader, const struct ptah_key *key, co
 	for (size_t i = 0; i < value->n; i++) {
 		const struct ptah_json *item = value->items[i];
 
-		if (item->type != PTAH_JSON_STRING || item->text[0] != '/' || strchr(item->text, ':')) {
-			struct ptah_key one = *key;
-
-			one.kind = PTAH_KIND_PATH;
-			ptah_keyread_misfit(reader, &one, item);
-		} else {
+		if (is_path(reader, key, item))
 			ptah_buf_printf(&text, "%s%s", text.len > 0 ? ":" : "", item->text);
-		}
 	}
 	if (value->n > 0)
 		set_text(reader, ptah_buf_take_text(&text), to);

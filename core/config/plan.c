@@ -441,6 +441,7 @@ ptah_plan_clear(struct ptah_plan *plan)
 	free(plan->fingerprint);
 	free(plan->options_file);
 	free(plan->code);
+	ptah_json_free(plan->files);
 	free(plan->activation);
 	free(plan->proxy_from);
 	ptah_proxy_clear(&plan->proxy);

@@ -106,7 +106,9 @@ struct ptah_plan {
 	char *label;       /* its name in the file; NULL: under a parent */
 	char *fingerprint; /* of all that the file says of it: two equal ones are one service */
 	char *options_file; /* where options came from beside the file; NULL: nowhere */
-	char *code;        /* the same of the modules that it stands for; NULL: nobody has looked (host/checkfile.h) */
+	char *code;        /* the same of the modules that it stands for, and of what 'files' hold; NULL: nobody has looked (host/checkfile.h) */
+	struct ptah_json *files; /* paths of files that belong to it, an array: of "files", and those that its options name once
+	                          * somebody has looked; NULL: none */
 	char *activation;  /* listen on the inherited sockets of this name, and on no address; NULL: as 'services' says */
 	struct ptah_bounds bounds;
 	struct ptah_prefix *proxy_from; /* who may say by PROXY protocol for whom it speaks */

@@ -15,7 +15,7 @@ const struct ptah_check ptah_checks[] = {
 	{ "apparmor", "the profiles of AppArmor for Tor and ptah", "no profile is in the way", ptah_check_apparmor },
 	{ "state", "the state folders: readable, writable, and of the right user", "they are there or can be made, and are ours", ptah_check_state },
 	{ "cookie", "the cookie of the Extended ORPort", "it can be read, and is one", ptah_check_cookie },
-	{ "reading", "the configuration file and the files of options: open to who will run ptah", "they can be read", ptah_check_reading },
+	{ "reading", "the configuration file, the files of options, and the files of services: open to who will run ptah", "they can be read", ptah_check_reading },
 	{ "writing", "where the log, the control socket and the metrics socket go", "they can be made", ptah_check_writing },
 	{ "unit", "the unit of systemd that runs the file: does it let ptah write where the file says?", "it does", ptah_check_unit },
 	{ "bind", "the addresses to listen on: of this machine, free and permitted", "each can be taken", ptah_check_bind },

@@ -47,6 +47,9 @@ ptah_check_fn ptah_check_clock, ptah_check_files_time, ptah_check_synchronised;
 /* machine.c */
 ptah_check_fn ptah_check_descriptors, ptah_check_random, ptah_check_isolation;
 
+/** Is there a file that who will run ptah cannot read?  Then the row of reading says so. */
+bool ptah_check_is_closed(struct ptah_exam *exam, const char *path);
+
 /** Is the address one of this machine? */
 bool ptah_check_is_here(const struct ptah_addr *addr);
 

@@ -159,18 +159,24 @@ ptah_check_cookie(struct ptah_exam *exam)
 
 /* ---- what is read ----------------------------------------------------------------------- */
 
+/* One that is not there is said with the rest of the configuration. */
+bool
+ptah_check_is_closed(struct ptah_exam *exam, const char *path)
+{
+	ptah_guise_drop(&exam->guise);
+	bool there = access(path, F_OK) == 0;
+	ptah_guise_wear(&exam->guise);
+
+	return there && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0;
+}
+
 static void
 look_at_text(struct ptah_exam *exam, const struct ptah_case *one, const char *path)
 {
 	const char *user = ptah_guise_name(&exam->guise);
 	char closed[PATH_MAX];
 
-	/* One that is not there is said with the rest of the configuration. */
-	ptah_guise_drop(&exam->guise);
-	bool there = access(path, F_OK) == 0;
-	ptah_guise_wear(&exam->guise);
-
-	if (!there || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0)
+	if (!ptah_check_is_closed(exam, path))
 		return;
 	ptah_exam_fault(exam, one, "%s cannot read %s", user, path);
 	folder_of(path, closed);
@@ -196,6 +202,8 @@ ptah_check_reading(struct ptah_exam *exam)
 
 		if (options && options->type == PTAH_JSON_STRING)
 			look_at_text(exam, one, options->text);
+		for (size_t k = 0; one->plan->files && k < one->plan->files->n; k++)
+			look_at_text(exam, one, one->plan->files->items[k]->text);
 	}
 	return true;
 }

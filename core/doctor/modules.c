@@ -168,7 +168,7 @@ is_udp_server(const struct ptah_case *one)
 	if (!ptah_case_is_udp(one) || !ptah_case_serves(one))
 		return false;
 	udp = ptah_judge(one->registry, &wish, on_nothing, NULL, &judged) == 0 && judged.tried.messages;
-	ptah_json_free(judged.secret);
+	ptah_judged_clear(&judged);
 	return udp;
 }
 
@@ -301,6 +301,21 @@ is_said_elsewhere(const struct ptah_exam *exam, const struct ptah_fault *fault)
 	return false;
 }
 
+/* That a file of its options is closed to ptah, the row of reading says with a cure. */
+static bool
+is_of_closed_file(struct ptah_exam *exam, const struct ptah_fault *fault)
+{
+	for (size_t i = 0; i < exam->n_cases; i++) {
+		const struct ptah_json *files = exam->cases[i].plan->files;
+
+		for (size_t k = 0; files && k < files->n; k++)
+			if (strstr(fault->text, files->items[k]->text) && strstr(fault->text, strerror(EACCES)) &&
+			    ptah_check_is_closed(exam, files->items[k]->text))
+				return true;
+	}
+	return false;
+}
+
 /* Is it about what a transport takes?  What is missing in the options is said of the name where there are none. */
 static bool
 is_of_options(const struct ptah_fault *fault)
@@ -319,13 +334,13 @@ ptah_check_configuration(struct ptah_exam *exam)
 		const struct ptah_fault *fault = &exam->faults.at[i];
 		const char *between = fault->path[0] ? ": " : "";
 
-		if (is_said_elsewhere(exam, fault))
+		if (is_said_elsewhere(exam, fault) || is_of_closed_file(exam, fault))
 			continue;
 		if (fault->warning)
 			ptah_exam_warn(exam, NULL, "%s%s%s", fault->path, between, fault->text);
 		else
 			ptah_exam_fault(exam, NULL, "%s%s%s", fault->path, between, fault->text);
-		if (exam->file.exposed && strstr(fault->text, "chmod o-r"))
+		if (exam->file.exposed && strstr(fault->text, "chmod o-r it"))
 			ptah_exam_cure(exam, "chmod o-r %s", exam->path);
 		else if (strstr(fault->text, "chmod 600"))
 			ptah_exam_cure(exam, "chmod 600 the file that %s line %u names, and give it to who runs ptah", exam->path, fault->line);

@@ -232,7 +232,7 @@ ptah_check_bridge(struct ptah_exam *exam)
 		any = true;
 		if (ptah_judge(one->registry, &wish, on_fault, &judging, &judged) < 0)
 			exam->rc = -ENOMEM;
-		ptah_json_free(judged.secret);
+		ptah_judged_clear(&judged);
 	}
 	return any;
 }

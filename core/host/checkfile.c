@@ -14,6 +14,7 @@
 #include "config/schema.h"
 #include "transport/codeprint.h"
 #include "transport/judge.h"
+#include "transport/namedfile.h"
 #include "transport/registry.h"
 
 /* One service on the bench. */
@@ -52,6 +53,15 @@ on_fault(const struct ptah_json *value, bool key, const char *text, void *arg)
 		bench->rc = ptah_runfile_fault(bench->file, bench->faults, key ? PTAH_FAULT_KEY : 0, value, NULL, "%s", text);
 }
 
+static bool
+is_among(const struct ptah_json *files, const char *path)
+{
+	for (size_t i = 0; files && i < files->n; i++)
+		if (strcmp(files->items[i]->text, path) == 0)
+			return true;
+	return false;
+}
+
 static void
 check_isolation(struct bench *bench, const struct ptah_plan *plan, const struct ptah_judged *judged)
 {
@@ -61,6 +71,11 @@ check_isolation(struct bench *bench, const struct ptah_plan *plan, const struct 
 		bench->rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_KEY,
 		    ptah_json_get(bench->json, "isolate"), NULL, "\"%s\" %s, which a service that is isolated may not do: "
 		    "leave this out", plan->services[0].name, what);
+	for (size_t i = 0; bench->rc == 0 && plan->isolate && judged->files && i < judged->files->n; i++)
+		if (!is_among(plan->files, judged->files->items[i]->text))
+			bench->rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_KEY,
+			    ptah_json_get(bench->json, "isolate"), NULL, "an isolated service cannot read %s, which an option names: "
+			    "put it into \"files\" of the service", judged->files->items[i]->text);
 }
 
 static void
@@ -84,13 +99,35 @@ kind_of(const struct ptah_plan *plan, bool judged_well, const struct ptah_judged
 	return judged->tried.messages ? PTAH_PORT_UDP : PTAH_PORT_TCP;
 }
 
+/* The files that options name belong to the plan as if it named them itself. */
+static int
+add_files(struct ptah_plan *plan, const struct ptah_json *named)
+{
+	int rc = 0;
+
+	if (named && !plan->files)
+		plan->files = ptah_json_new(PTAH_JSON_ARRAY);
+	for (size_t i = 0; rc == 0 && named && i < named->n; i++)
+		if (!is_among(plan->files, named->items[i]->text))
+			rc = ptah_json_add(plan->files, ptah_json_copy(named->items[i]));
+	return rc;
+}
+
+/* What the plan stands for on disk: code, and what its files hold. */
 static int
 note_code(struct ptah_plan *plan, const uint8_t code[static PTAH_CODE_HASH])
 {
-	char hex[2 * PTAH_CODE_HASH + 1];
+	uint8_t both[PTAH_CODE_HASH];
+	char hex[2 * sizeof(both) + 1];
+	crypto_generichash_state print;
 
+	crypto_generichash_init(&print, NULL, 0, sizeof(both));
+	crypto_generichash_update(&print, code, PTAH_CODE_HASH);
+	for (size_t i = 0; plan->files && i < plan->files->n; i++)
+		ptah_namedfile_print(plan->files->items[i]->text, &print);
+	crypto_generichash_final(&print, both, sizeof(both));
 	free(plan->code);
-	plan->code = strdup(sodium_bin2hex(hex, sizeof(hex), code, PTAH_CODE_HASH));
+	plan->code = strdup(sodium_bin2hex(hex, sizeof(hex), both, sizeof(both)));
 	return plan->code ? 0 : -ENOMEM;
 }
 
@@ -102,6 +139,14 @@ note_isolated(struct ptah_plan *plan, struct ptah_registry *registry)
 	int rc = ptah_codeprint_make(registry, plan->services[0].name, plan->services[0].options, code);
 
 	return rc == 0 ? note_code(plan, code) : rc;
+}
+
+static int
+note(struct ptah_plan *plan, struct ptah_registry *registry, const struct ptah_judged *judged)
+{
+	if (plan->isolate)
+		return note_isolated(plan, registry);
+	return add_files(plan, judged->files) == 0 ? note_code(plan, judged->code) : -ENOMEM;
 }
 
 static int
@@ -128,7 +173,7 @@ check_service(const struct ptah_runfile *file, struct ptah_plan *plan, struct pt
 
 	int rc = ptah_judge(registry, &wish, on_fault, &bench, &judged);
 
-	if (rc >= 0 && (plan->isolate ? note_isolated(plan, registry) : note_code(plan, judged.code)) != 0)
+	if (rc >= 0 && note(plan, registry, &judged) != 0)
 		rc = -ENOMEM;
 	if (rc >= 0)
 		*kind = kind_of(plan, rc == 0, &judged);
@@ -137,7 +182,7 @@ check_service(const struct ptah_runfile *file, struct ptah_plan *plan, struct pt
 	*spawns = *spawns || (rc == 0 && judged.tried.spawns);
 	if (rc >= 0)
 		check_secret(&bench, &judged);
-	ptah_json_free(judged.secret);
+	ptah_judged_clear(&judged);
 	return rc < 0 ? rc : bench.rc;
 }
 

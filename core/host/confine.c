@@ -5,6 +5,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 
@@ -137,6 +138,17 @@ add_libraries(struct list *list, const char *library_path)
 	add(list, PTAH_MODULE_DIR, PTAH_JAIL_READ);
 }
 
+/* What the file gives to this service: files alone, and as they are now. */
+static void
+add_files(struct list *list, const struct ptah_json *files)
+{
+	struct stat st;
+
+	for (size_t i = 0; files && i < files->n; i++)
+		if (files->items[i]->text && stat(files->items[i]->text, &st) == 0 && S_ISREG(st.st_mode))
+			add(list, files->items[i]->text, PTAH_JAIL_READ);
+}
+
 int
 ptah_confine_cell(const struct ptah_plan *plan, const char *library_path, char *why, size_t room)
 {
@@ -148,6 +160,7 @@ ptah_confine_cell(const struct ptah_plan *plan, const char *library_path, char *
 	add_split(&list, plan->module_path);
 	add(&list, plan->module_dir, PTAH_JAIL_READ);
 	add(&list, plan->state_dir, PTAH_JAIL_WRITE);
+	add_files(&list, plan->files);
 
 	const struct ptah_jail_how how = {
 		.paths = list.at, .n_paths = list.n,

@@ -15,7 +15,7 @@
 #include "proc/jail.h"
 
 /**
- * A cell: its state folder to write, modules and libraries to read, and what OpenSSL looks at.
+ * A cell: its state folder to write, modules, libraries and its files to read, and what OpenSSL looks at.
  * 'libraries': LD_LIBRARY_PATH, or NULL.
  * Fails: -errno and 'why'; end then.
  */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -96,6 +97,33 @@ add_state(struct list *list, const char *folder)
 		add_folder(list, folder, PTAH_JAIL_WRITE);
 }
 
+/* A file of the top folder is given alone. */
+static void
+add_named(struct list *list, const char *path)
+{
+	struct stat st;
+	bool at_top = strrchr(path, '/') == path;
+
+	if (!at_top)
+		add_folder_of(list, path, PTAH_JAIL_READ);
+	else if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		add_folder(list, path, PTAH_JAIL_READ);
+}
+
+/* Those of services: by their names, and by where these lead. */
+static void
+add_files(struct list *list, const struct ptah_json *files)
+{
+	for (size_t i = 0; files && i < files->n; i++) {
+		char *real = realpath(files->items[i]->text, NULL);
+
+		add_named(list, files->items[i]->text);
+		if (real)
+			add_named(list, real);
+		free(real);
+	}
+}
+
 static void
 add_services(struct list *list, const struct ptah_runfile *file)
 {
@@ -104,6 +132,7 @@ add_services(struct list *list, const struct ptah_runfile *file)
 
 		add_folder_of(list, plan->cookie_path, PTAH_JAIL_READ);
 		add_folder_of(list, plan->options_file, PTAH_JAIL_READ);
+		add_files(list, plan->files);
 	}
 }
 
@@ -184,6 +213,18 @@ judge_path(const char *label, const char *path, bool is_file)
 		    "\"harden\": false", label, path);
 }
 
+/* A folder that nobody may list may have files that we may read. */
+static void
+judge_file(const char *label, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd != -1)
+		close(fd);
+	else if (errno == EACCES)
+		judge_path(label, path, true);
+}
+
 void
 ptah_harden_judge(const struct ptah_hardened *hardened, const struct ptah_runfile *file, bool spawns)
 {
@@ -200,5 +241,7 @@ ptah_harden_judge(const struct ptah_hardened *hardened, const struct ptah_runfil
 
 		judge_path(plan->label, plan->cookie_path, true);
 		judge_path(plan->label, plan->options_file, true);
+		for (size_t k = 0; plan->files && k < plan->files->n; k++)
+			judge_file(plan->label, plan->files->items[k]->text);
 	}
 }

@@ -147,8 +147,13 @@ on_method(const char *name, const struct ptah_addr *bound, const char *address, 
 static void
 on_method_error(const char *name, const char *text, void *arg)
 {
+	struct inside *in = arg;
+	char both[1400];
+
 	(void)name;
-	leave(arg, text);
+	snprintf(both, sizeof(both), "%.1200s%s", text, !strstr(text, ": Permission denied") ? "" :
+	    "; an isolated service can read the files of its \"files\", and no others");
+	leave(in, both);
 }
 
 /* A transport that is not there gets no word of its own. */

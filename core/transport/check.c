@@ -66,6 +66,8 @@ ptah_check_value_size(const struct ptah_option *option)
 	case PTAH_INT:
 	case PTAH_DURATION:
 		return sizeof(int64_t);
+	case PTAH_FILE:
+		return sizeof(struct ptah_file);
 	case PTAH_BOOL:
 		return sizeof(uint8_t);
 	case PTAH_WORD:
@@ -79,6 +81,24 @@ ptah_check_value_size(const struct ptah_option *option)
 #define KNOWN_FLAGS \
 	(PTAH_LINK | PTAH_REQUIRED | PTAH_SECRET | PTAH_STATIC_ONLY | PTAH_LIST | PTAH_CLIENT_ONLY | PTAH_SERVER_ONLY | \
 	    PTAH_ONCE | PTAH_EITHER)
+
+/* In one without PTAH_HEAD(1) an older host would not know the type, and say so of the option and not of the host. */
+static int
+check_file(const struct ptah_module *module, const struct ptah_option *option, char *why, size_t why_room)
+{
+	if (option->type != PTAH_FILE)
+		return 0;
+	if (module->head.needs_minor < 1)
+		return refuse(why, why_room, "its option \"%s\" is a PTAH_FILE, which begins with ABI 1.1: set .head = PTAH_HEAD(1)",
+		    option->name);
+	if ((option->flags & PTAH_LINK) != 0)
+		return refuse(why, why_room, "its option \"%s\" is a file, and a bridge line must not name files of this machine: "
+		    "PTAH_FILE goes without PTAH_LINK", option->name);
+	if (option->min < 0 || option->max > PTAH_FILE_MOST)
+		return refuse(why, why_room, "its option \"%s\" is a file of more than %d bytes, or of less than none: look at .min and .max",
+		    option->name, PTAH_FILE_MOST);
+	return 0;
+}
 
 static int
 check_option(const struct ptah_module *module, const struct ptah_option *option, char *why, size_t why_room)
@@ -107,7 +127,7 @@ check_option(const struct ptah_module *module, const struct ptah_option *option,
 		    "and with neither PTAH_LINK nor PTAH_LIST", option->name);
 	if ((option->flags & PTAH_STATIC_ONLY) != 0 && (option->flags & PTAH_LINK) == 0)
 		return refuse(why, why_room, "its option \"%s\" is static anyhow: PTAH_STATIC_ONLY goes with PTAH_LINK", option->name);
-	return 0;
+	return check_file(module, option, why, why_room);
 }
 
 static int

@@ -183,7 +183,7 @@ describe_option(const struct ptah_option *option, struct ptah_buf *out)
 	ptah_buf_puts(out, "\n      ");
 	add_text(out, option->help != NULL ? option->help : "");
 	ptah_buf_printf(out, "\n      %s%s", (option->flags & PTAH_LIST) != 0 ? "list, each " : "", expected);
-	if (option->def != NULL && (option->flags & PTAH_SECRET) == 0) {
+	if (option->def != NULL && !ptah_option_hides(option)) {
 		ptah_buf_puts(out, "; default ");
 		add_text(out, option->def);
 	}

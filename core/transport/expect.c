@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "transport/namedfile.h"
 
 /* "N bytes", "at least N bytes" ... after 'what'. */
 static void
@@ -101,6 +102,13 @@ ptah_expect_text(const struct ptah_option *option, char *out, size_t room)
 	case PTAH_WORD:
 		list_words(option, out, room);
 		break;
+	case PTAH_FILE: {
+		size_t min, max;
+
+		ptah_namedfile_bounds(option, &min, &max);
+		snprintf(out, room, "the absolute path of a file of %zu to %zu bytes", min, max);
+		break;
+	}
 	default:
 		snprintf(out, room, "JSON");
 		break;

@@ -13,7 +13,7 @@
 static bool
 is_read_once(const struct ptah_option *option, uint32_t role)
 {
-	return (option->flags & PTAH_SECRET) != 0 && (role == PTAH_SERVER || (option->flags & PTAH_LINK) == 0);
+	return ptah_option_hides(option) && (role == PTAH_SERVER || (option->flags & PTAH_LINK) == 0);
 }
 
 /* 'options' are of this layer, and in "over" those of the layers below. */
@@ -53,6 +53,7 @@ static void
 forget_value(const struct ptah_option *option, char *conf)
 {
 	struct ptah_span *bytes = (void *)(conf + option->offset);
+	struct ptah_file *file = (void *)(conf + option->offset);
 	const char **text = (void *)(conf + option->offset);
 
 	switch (option->type) {
@@ -62,6 +63,11 @@ forget_value(const struct ptah_option *option, char *conf)
 		if (bytes->len > 0)
 			explicit_bzero((uint8_t *)(uintptr_t)bytes->at, bytes->len);
 		*bytes = (struct ptah_span){ NULL, 0 };
+		break;
+	case PTAH_FILE:
+		if (file->bytes.len > 0)
+			explicit_bzero((uint8_t *)(uintptr_t)file->bytes.at, file->bytes.len);
+		file->bytes = (struct ptah_span){ NULL, 0 };
 		break;
 	case PTAH_STRING:
 	case PTAH_NESTED:

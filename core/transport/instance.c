@@ -116,6 +116,32 @@ warn_unknown(const struct ptah_instance *instance)
 	}
 }
 
+/* What its options read belongs to what it is made of. */
+static int
+need_files(const struct ptah_instance *instance, struct ptah_needs *needs)
+{
+	const struct ptah_option *option = instance->module->options;
+	int rc = 0;
+
+	for (; rc == 0 && option != NULL && option->name != NULL; option++) {
+		const struct ptah_file *files;
+		size_t n = 1;
+
+		if (option->type != PTAH_FILE || !ptah_option_is_for(option, instance->role))
+			continue;
+		files = (const void *)((const char *)instance->conf + option->offset);
+		if ((option->flags & PTAH_LIST) != 0) {
+			const struct ptah_list *list = (const void *)files;
+
+			files = list->items;
+			n = list->n;
+		}
+		for (size_t i = 0; rc == 0 && i < n; i++)
+			rc = files[i].path != NULL ? ptah_needs_add_file(needs, &files[i]) : 0;
+	}
+	return rc;
+}
+
 static int
 fill_conf(struct ptah_instance *instance, char *why, size_t why_room)
 {
@@ -214,6 +240,8 @@ configure(struct ptah_instance *instance, const struct ptah_instance_wish *wish,
 		rc = ptah_options_messages(options, &instance->messages_said, why, why_room);
 	if (rc == 0)
 		rc = fill_conf(instance, why, why_room);
+	if (rc == 0 && wish->needs != NULL && need_files(instance, wish->needs) < 0)
+		rc = out_of_memory(why, why_room);
 	if (rc == 0)
 		rc = fill_args(instance, wish->alone, why, why_room);
 	if (rc == 0 && ptah_lives_make(instance) < 0)

@@ -96,10 +96,36 @@ say_absent(struct judge *j, const char *name, const struct ptah_json *at, int rc
 static int
 keep_secret(struct judge *j, const struct ptah_option *option, const struct ptah_json *value)
 {
-	if ((option->flags & PTAH_SECRET) == 0 || value->at == 0 || j->judged->secret != NULL)
+	if (!ptah_option_hides(option) || value->at == 0 || j->judged->secret != NULL)
 		return 0;
 	j->judged->secret = ptah_json_copy(value);
 	return j->judged->secret != NULL ? 0 : -ENOMEM;
+}
+
+static int
+note_file(struct judge *j, const char *path)
+{
+	if (j->judged->files == NULL)
+		j->judged->files = ptah_json_new(PTAH_JSON_ARRAY);
+	return j->judged->files != NULL ? ptah_json_add(j->judged->files, ptah_json_new_text(PTAH_JSON_STRING, path)) : -ENOMEM;
+}
+
+/* Those that an option names, or its default does: there or not. */
+static int
+note_files(struct judge *j, const struct ptah_option *option, const struct ptah_json *value)
+{
+	const struct ptah_json *const one[] = { value };
+	const struct ptah_json *const *items = value != NULL && value->type == PTAH_JSON_ARRAY ?
+	    (const struct ptah_json *const *)value->items : one;
+	size_t n = value == NULL ? 0 : value->type == PTAH_JSON_ARRAY ? value->n : 1;
+	int rc = 0;
+
+	if (option->type != PTAH_FILE)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (items[i]->type == PTAH_JSON_STRING && items[i]->text[0] == '/')
+			rc = note_file(j, items[i]->text);
+	return rc == 0 && value == NULL && option->def != NULL ? note_file(j, option->def) : rc;
 }
 
 /* Must it be there by now?  What a connection may bring, it may lack. */
@@ -135,6 +161,8 @@ judge_options(struct judge *j, const char *name, const struct ptah_module *modul
 			either_said = either_said || value != NULL;
 			either = either != NULL || !is_due(j, option) ? either : option;
 		}
+		if (note_files(j, option, value) != 0)
+			return -ENOMEM;
 		if (value == NULL) {
 			if ((option->flags & PTAH_REQUIRED) != 0 && option->def == NULL && is_due(j, option))
 				say_missing(j, name, option);
@@ -292,6 +320,14 @@ try_whole(struct judge *j)
 		say(j, NULL, false, "no server to connect to: give \"" PTAH_KEY_SERVER "\": \"HOST:PORT\"");
 	}
 	return rc;
+}
+
+void
+ptah_judged_clear(struct ptah_judged *judged)
+{
+	ptah_json_free(judged->secret);
+	ptah_json_free(judged->files);
+	judged->secret = judged->files = NULL;
 }
 
 int

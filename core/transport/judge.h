@@ -25,12 +25,15 @@ typedef void ptah_judge_fn(const struct ptah_json *value, bool key, const char *
 struct ptah_judged {
 	struct ptah_tried tried;   /* when nothing is wrong */
 	uint8_t code[PTAH_CODE_HASH]; /* of all modules and definitions that its names stand for now */
-	struct ptah_json *secret;  /* a copy of the first value that is a secret, for ptah_json_free(); NULL: none */
+	struct ptah_json *secret;  /* a copy of the first value that is a secret; NULL: none */
+	struct ptah_json *files;   /* paths of the files that options name, an array; NULL: none */
 };
+
+void ptah_judged_clear(struct ptah_judged *judged);
 
 /**
  * Judge a stack by the wish for it, which needs no workers.
- * Gives: *judged.
+ * Gives: *judged, for ptah_judged_clear(), whatever it returns.
  * Returns 0, 1 when 'fn' has heard of something, or -ENOMEM.
  */
 int ptah_judge(struct ptah_registry *registry, const struct ptah_instance_wish *wish, ptah_judge_fn *fn, void *arg,

@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "transport/loader.h"
+#include "transport/namedfile.h"
 #include "transport/registry.h"
 
 #define PRINT_LEN 32
 
 struct ptah_need {
 	struct ptah_need *next;
-	char *name;
+	char *name; /* of a transport, or the path of a file: that has a slash */
 	uint8_t print[PRINT_LEN];
 };
 
@@ -38,22 +39,55 @@ take_print(const struct ptah_found *found, uint8_t out[static PRINT_LEN])
 	return 0;
 }
 
-int
-ptah_needs_add(struct ptah_needs *needs, const char *name, const struct ptah_found *found)
+static int
+add(struct ptah_needs *needs, const char *name, const uint8_t print[static PRINT_LEN])
 {
 	struct ptah_need *need = calloc(1, sizeof(*need));
 
 	if (need == NULL)
 		return -ENOMEM;
 	need->name = strdup(name);
-	if (need->name == NULL || take_print(found, need->print) < 0) {
-		free(need->name);
+	if (need->name == NULL) {
 		free(need);
 		return -ENOMEM;
 	}
+	memcpy(need->print, print, PRINT_LEN);
 	need->next = needs->first;
 	needs->first = need;
 	return 0;
+}
+
+int
+ptah_needs_add(struct ptah_needs *needs, const char *name, const struct ptah_found *found)
+{
+	uint8_t print[PRINT_LEN];
+	int rc = take_print(found, print);
+
+	return rc == 0 ? add(needs, name, print) : rc;
+}
+
+int
+ptah_needs_add_file(struct ptah_needs *needs, const struct ptah_file *file)
+{
+	crypto_generichash_state print;
+	uint8_t out[PRINT_LEN];
+
+	crypto_generichash_init(&print, NULL, 0, PRINT_LEN);
+	ptah_namedfile_print_read(file, &print);
+	crypto_generichash_final(&print, out, PRINT_LEN);
+	return add(needs, file->path, out);
+}
+
+static bool
+has_changed_file(const struct ptah_need *need)
+{
+	crypto_generichash_state print;
+	uint8_t out[PRINT_LEN];
+
+	crypto_generichash_init(&print, NULL, 0, PRINT_LEN);
+	ptah_namedfile_print(need->name, &print);
+	crypto_generichash_final(&print, out, PRINT_LEN);
+	return memcmp(out, need->print, PRINT_LEN) != 0;
 }
 
 static bool
@@ -64,6 +98,8 @@ has_changed(const struct ptah_need *need, struct ptah_registry *registry)
 	struct ptah_found found;
 	bool same;
 
+	if (need->name[0] == '/')
+		return has_changed_file(need);
 	if (ptah_registry_find(registry, need->name, &found, why, sizeof(why)) < 0)
 		return true;
 	same = take_print(&found, print) == 0 && memcmp(print, need->print, PRINT_LEN) == 0;

@@ -13,6 +13,7 @@
 #include "transport/check.h"
 #include "transport/chunk.h"
 #include "transport/expect.h"
+#include "transport/namedfile.h"
 
 /* Longest text of a value that an error repeats. */
 #define SHOWN 64
@@ -24,6 +25,9 @@ static const char *const host_keys[] = { PTAH_KEY_SERVER, PTAH_KEY_HALF_CLOSE, P
 struct reading {
 	struct ptah_filled *out;
 	const struct ptah_option *option;
+	char *why; /* 'said': what is wrong is in here, and else not yet */
+	size_t why_room;
+	bool said;
 };
 
 /* A value as text, or NULL for lists and objects. */
@@ -153,6 +157,36 @@ read_word(struct reading *reading, const char *text, void *at)
 	return -EINVAL;
 }
 
+/* It goes straight to where it stays: what is secret in it comes by nowhere else. */
+static int
+read_file(struct reading *reading, const char *path, void *at)
+{
+	struct ptah_file *value = at;
+	struct ptah_namedfile file;
+	uint8_t *bytes = NULL;
+	char *copy;
+	int rc;
+
+	if (path[0] != '/')
+		return -EINVAL;
+	copy = ptah_chunk_add(&reading->out->chunks, strlen(path) + 1);
+	if (copy == NULL)
+		return -ENOMEM;
+	value->path = memcpy(copy, path, strlen(path) + 1);
+	rc = ptah_namedfile_open(&file, reading->option, path, reading->why, reading->why_room);
+	if (rc == 0) {
+		bytes = add_room(reading, file.len + 1);
+		rc = bytes != NULL ? ptah_namedfile_read(&file, bytes, reading->why, reading->why_room) : -ENOMEM;
+		ptah_namedfile_close(&file);
+	}
+	if (rc == -ENOMEM)
+		return rc;
+	reading->said = rc < 0;
+	if (rc == 0)
+		value->bytes = (struct ptah_span){ bytes, file.len };
+	return rc < 0 ? -EINVAL : 0;
+}
+
 /* Text that is JSON (k=v can say it no other way) is taken as what it says. */
 static int
 read_nested(struct reading *reading, const struct ptah_json *json, void *at)
@@ -198,6 +232,8 @@ read_one(struct reading *reading, const struct ptah_json *json, void *at)
 		return read_duration(reading, text, at);
 	case PTAH_WORD:
 		return read_word(reading, text, at);
+	case PTAH_FILE:
+		return read_file(reading, text, at);
 	default:
 		if (ptah_text_bool(text, &truth) < 0)
 			return -EINVAL;
@@ -259,7 +295,7 @@ say_bad(const struct ptah_option *option, const struct ptah_json *json, char *wh
 	char expected[512];
 
 	ptah_expect_text(option, expected, sizeof(expected));
-	if ((option->flags & PTAH_SECRET) != 0)
+	if (ptah_option_hides(option))
 		snprintf(why, why_room, "option \"%s\": the value is not %s", option->name, expected);
 	else if (text == NULL)
 		snprintf(why, why_room, "option \"%s\": %s is not %s", option->name,
@@ -273,7 +309,7 @@ static int
 read_option(struct ptah_filled *out, const struct ptah_option *option, const struct ptah_json *json,
     char *why, size_t why_room)
 {
-	struct reading reading = { out, option };
+	struct reading reading = { .out = out, .option = option, .why = why, .why_room = why_room };
 	char *at = (char *)out->values + option->offset;
 	const struct ptah_json *bad = json;
 	int rc;
@@ -284,9 +320,9 @@ read_option(struct ptah_filled *out, const struct ptah_option *option, const str
 		bad = option->type == PTAH_NESTED ? json : first_of(json);
 		rc = read_one(&reading, bad, at);
 	}
-	if (rc == -EINVAL)
+	if (rc == -EINVAL && !reading.said)
 		say_bad(option, bad, why, why_room);
-	else if (rc < 0)
+	else if (rc < 0 && rc != -EINVAL)
 		snprintf(why, why_room, "out of memory");
 	return rc;
 }
@@ -304,6 +340,12 @@ ptah_options_try(const struct ptah_option *option, const struct ptah_json *value
 		rc = read_option(&into, &alone, value, why, why_room);
 	ptah_filled_clear(&into);
 	return rc;
+}
+
+bool
+ptah_option_hides(const struct ptah_option *option)
+{
+	return (option->flags & PTAH_SECRET) != 0 && option->type != PTAH_FILE;
 }
 
 bool

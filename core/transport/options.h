@@ -63,6 +63,9 @@ void ptah_options_say_missing(const struct ptah_option *missing, char *why, size
 /** The option of this key (name or alias) that this role has, or NULL. */
 const struct ptah_option *ptah_options_find(const struct ptah_module *module, uint32_t role, const char *key);
 
+/** Is the text of its value a secret?  Of a file the bytes are, and its path may be shown. */
+bool ptah_option_hides(const struct ptah_option *option);
+
 /** Has this role this option? */
 bool ptah_option_is_for(const struct ptah_option *option, uint32_t role);
 

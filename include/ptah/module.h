@@ -46,7 +46,7 @@ extern "C" {
 
 #define PTAH_ABI_MAGIC 0x70746168u /* "ptah" */
 #define PTAH_ABI_MAJOR 1
-#define PTAH_ABI_MINOR 0
+#define PTAH_ABI_MINOR 1
 
 struct ptah_host; /* the services: ptah/host.h */
 struct ptah_self; /* the host's name for a home, a worker life or a link; first argument of every service */

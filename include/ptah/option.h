@@ -18,9 +18,19 @@
  *   PTAH_DURATION   uint64_t, nanoseconds              the value, in ns
  *   PTAH_WORD       uint32_t, index into 'words'       -
  *   PTAH_NESTED     const char *, compact JSON text    -
+ *   PTAH_FILE       struct ptah_file                   the file's length
  *   any | PTAH_LIST struct ptah_list of these          each item
  *
- * min and max of 0 both mean "no bound".
+ * min and max of 0 both mean "no bound"; of a PTAH_FILE 1 byte to 1 MiB.
+ *
+ * A PTAH_FILE is named by its absolute path.  The host reads it, whole, when it
+ * makes the instance, so no module has to: it may wait for no disk, and in a
+ * process of its own it could find none.  Its content is a part of the options: a
+ * file that has changed makes new links of a new instance, and old ones keep
+ * what they were born with.  It goes with the instance only (no PTAH_LINK), or a bridge
+ * line could name files of ours.  With PTAH_SECRET the bytes are the secret, and
+ * not the path: nobody but owner and group may have rights on the file, or it is
+ * refused.  It needs PTAH_HEAD(1).
  *
  * The host has options of its own that every transport takes: serverAddress,
  * half-close and over.  A module that must know one lists it too, as a
@@ -32,6 +42,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ptah/span.h>
+
 #define PTAH_STRING 1u
 #define PTAH_HEX 2u
 #define PTAH_BASE64 3u
@@ -42,6 +54,10 @@
 #define PTAH_DURATION 8u
 #define PTAH_WORD 9u
 #define PTAH_NESTED 10u
+#define PTAH_FILE 11u /* since 1.1 */
+
+#define PTAH_FILE_USUAL 1048576 /* longest PTAH_FILE where no bound is said */
+#define PTAH_FILE_MOST 16777216 /* the highest max of one */
 
 /* Flags.  Without PTAH_LINK an option belongs to the instance ('conf'): read
  * once.  With it, to the link ('args'): the global value, overlaid by the
@@ -61,6 +77,12 @@
 struct ptah_list {
 	const void *items; /* an array of what the table above says */
 	size_t n;
+};
+
+/** What PTAH_FILE reads: {0} when absent.  A NUL that does not count stands behind the bytes. */
+struct ptah_file {
+	const char *path;
+	struct ptah_span bytes;
 };
 
 /** A table of these ends with one whose name is NULL. */

@@ -24,6 +24,7 @@ struct conf {
 	uint8_t truth;
 	uint32_t word;
 	struct ptah_list numbers;
+	struct ptah_file file;
 };
 
 struct args {
@@ -48,6 +49,7 @@ static const struct ptah_option upper_options[] = {
 	{ .name = "nested", .type = PTAH_NESTED, AT(nested) },
 	{ .name = "numbers", .type = PTAH_INT, .flags = PTAH_LIST, AT(numbers), .min = 0, .max = 2 },
 	{ .name = "secret", .type = PTAH_STRING, .flags = PTAH_SECRET | PTAH_SERVER_ONLY | PTAH_REQUIRED, AT(secret) },
+	{ .name = "file", .type = PTAH_FILE, AT(file), .min = 1, .max = 4096 },
 	{ .name = "cert", .type = PTAH_STRING, .flags = PTAH_LINK | PTAH_REQUIRED | PTAH_CLIENT_ONLY, LINK(cert) },
 	{ .name = NULL },
 };
@@ -85,7 +87,7 @@ check_args(const void *conf, const void *given, uint32_t role, char *why, size_t
 #define ABILITIES (PTAH_CAN_CLIENT | PTAH_CAN_SERVER | PTAH_CAN_STREAM | PTAH_CAN_HALF_CLOSE)
 
 static const struct ptah_module upper = {
-	.head = PTAH_HEAD(0), .name = "upper", .version = "1", .summary = "for tests", .abilities = ABILITIES,
+	.head = PTAH_HEAD(1), .name = "upper", .version = "1", .summary = "for tests", .abilities = ABILITIES,
 	.options = upper_options, .conf_size = sizeof(struct conf), .args_size = sizeof(struct args), .open = open_link,
 };
 static const struct ptah_module lower = {
@@ -152,7 +154,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		expect(heard.n_values == (wish.alone && tried.homeless));
 	else
 		expect(heard.n_values > 0);
-	ptah_json_free(judged.secret);
+	ptah_judged_clear(&judged);
 	ptah_json_free(options);
 	return 0;
 }

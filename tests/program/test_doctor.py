@@ -253,6 +253,26 @@ def options_in_a_closed_folder(s):
     os.chmod(s.folder + "/closed", 0o700)
 
 
+@seed("reading", "nobody cannot read {s.folder}/web.key", "chgrp nobody {s.folder}/web.key; chmod 640 {s.folder}/web.key")
+def key_of_root(s):
+    key_of(s, 0o600)
+
+
+@seed("configuration", 'services.key.options.key: option "key": {s.folder}/web.key is a secret, and open to everybody',
+      "{s.path} line 1, column .*ptah info")
+def key_for_everybody(s):
+    key_of(s, 0o644)
+
+
+def key_of(s, mode):
+    """A service whose options name a file."""
+    shutil.copy(os.path.join(TEST_MODULES, "folio.so"), s.modules)
+    s.services["key"] = {"role": "server", "transport": "folio", "listen": "127.0.0.1:0",
+                         "target": "127.0.0.1:%d" % s.target,
+                         "options": {"file": s.write(s.folder + "/web.pem", "one"),
+                                     "key": s.write(s.folder + "/web.key", "hush", mode)}}
+
+
 @seed("writing", '"logFile" is in {s.folder}/none, which is not there', "install -d -m 750 -o nobody {s.folder}/none")
 def no_folder_for_the_log(s):
     s.conf["logFile"] = s.folder + "/none/log"

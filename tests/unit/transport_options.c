@@ -4,8 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -412,6 +415,157 @@ wants_one_of_those_that_go_for_each_other(void **state)
 	}
 }
 
+/* ---- files ------------------------------------------------------------------------- */
+
+struct files {
+	struct ptah_file plain, key;
+	struct ptah_list list;
+};
+
+static const struct ptah_option file_options[] = {
+	{ .name = "plain", .type = PTAH_FILE, .offset = offsetof(struct files, plain) },
+	{ .name = "key", .type = PTAH_FILE, .flags = PTAH_SECRET, .offset = offsetof(struct files, key), .min = 2, .max = 4 },
+	{ .name = "list", .type = PTAH_FILE, .flags = PTAH_LIST, .offset = offsetof(struct files, list), .min = 0, .max = 4 },
+	{ .name = NULL },
+};
+
+static const struct ptah_module file_module = {
+	.head = PTAH_HEAD(1), .name = "files", .options = file_options, .conf_size = sizeof(struct files),
+};
+
+/* 'text' with FOLDER for where the files are; what comes of it, and in 'why' with FOLDER again. */
+static int
+fill_files(struct ptah_filled *filled, const char *folder, const char *text, char *why, size_t room)
+{
+	char line[1024] = "", said[512] = "";
+	const struct ptah_option *missing;
+	struct ptah_json *given;
+	const char *at;
+	int rc;
+
+	for (at = text; *at != '\0'; at++)
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), *at == '@' ? "%s" : "%.1s", *at == '@' ? folder : at);
+	given = json(line);
+	rc = ptah_options_fill(filled, &file_module, PTAH_SERVER, false, given, &missing, said, sizeof(said));
+	ptah_json_free(given);
+	at = strstr(said, folder);
+	if (at != NULL)
+		snprintf(why, room, "%.*s@%s", (int)(at - said), said, at + strlen(folder));
+	else
+		snprintf(why, room, "%s", said);
+	return rc;
+}
+
+static void
+put(const char *folder, const char *name, const char *text, mode_t mode)
+{
+	char path[256];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	out = fopen(path, "we");
+	assert_non_null(out);
+	assert_true(fputs(text, out) >= 0);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void
+make_files(char *folder)
+{
+	char path[256];
+
+	assert_non_null(mkdtemp(folder));
+	put(folder, "one", "one", 0644);
+	put(folder, "four", "four", 0640);
+	put(folder, "five5", "five5", 0600);
+	put(folder, "open", "open", 0604);
+	put(folder, "none", "", 0600);
+	snprintf(path, sizeof(path), "%s/folder", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/pipe", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void
+remove_files(const char *folder)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "rm -rf '%s'", folder);
+	assert_int_equal(system(line), 0);
+}
+
+static void
+reads_the_files_that_options_name(void **state)
+{
+	char folder[] = "/tmp/ptah-files-XXXXXX", why[512] = "", path[64];
+	struct ptah_filled filled;
+	const struct files *files;
+	const struct ptah_file *list;
+
+	(void)state;
+	make_files(folder);
+	assert_int_equal(fill_files(&filled, folder, "{\"plain\":\"@/one\",\"key\":\"@/four\",\"list\":[\"@/none\",\"@/one\"]}",
+	    why, sizeof(why)), 0);
+	files = filled.values;
+	list = files->list.items;
+	snprintf(path, sizeof(path), "%s/one", folder);
+	assert_string_equal(files->plain.path, path);
+	assert_int_equal(files->plain.bytes.len, 3);
+	assert_string_equal((const char *)files->plain.bytes.at, "one");
+	assert_int_equal(files->key.bytes.len, 4);
+	assert_string_equal((const char *)files->key.bytes.at, "four");
+	assert_int_equal((uintptr_t)files->key.bytes.at % 4096, 0); /* locked memory begins with a page */
+	assert_int_equal(files->list.n, 2);
+	assert_int_equal(list[0].bytes.len, 0);
+	assert_string_equal((const char *)list[1].bytes.at, "one");
+	/* What stands there by now is none of its business. */
+	put(folder, "one", "two", 0644);
+	assert_string_equal((const char *)files->plain.bytes.at, "one");
+	ptah_filled_clear(&filled);
+	assert_int_equal(fill_files(&filled, folder, "{\"list\":\"@/four\"}", why, sizeof(why)), 0);
+	files = filled.values;
+	assert_null(files->plain.path);
+	assert_null(files->plain.bytes.at);
+	assert_int_equal(files->list.n, 1);
+	ptah_filled_clear(&filled);
+	remove_files(folder);
+}
+
+static void
+says_which_file_cannot_be_read_and_why(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} cases[] = {
+		{ "{\"plain\":\"one\"}", "option \"plain\": \"one\" is not the absolute path of a file of 1 to 1048576 bytes" },
+		{ "{\"key\":\"\"}", "option \"key\": \"\" is not the absolute path of a file of 2 to 4 bytes" },
+		{ "{\"plain\":{}}", "option \"plain\": an object is not the absolute path of a file of 1 to 1048576 bytes" },
+		{ "{\"plain\":\"@/lost\"}", "option \"plain\": @/lost cannot be read: No such file or directory" },
+		{ "{\"plain\":\"@/one/lost\"}", "option \"plain\": @/one/lost cannot be read: Not a directory" },
+		{ "{\"plain\":\"@/folder\"}", "option \"plain\": @/folder is no file, but a folder" },
+		{ "{\"plain\":\"@/pipe\"}", "option \"plain\": @/pipe is no file, but something else" },
+		{ "{\"plain\":\"@/none\"}", "option \"plain\": @/none is 0 bytes long, and not 1 to 1048576" },
+		{ "{\"key\":\"@/five5\"}", "option \"key\": @/five5 is 5 bytes long, and not 2 to 4" },
+		{ "{\"key\":\"@/open\"}", "option \"key\": @/open is a secret, and open to everybody (mode 0604): chmod o-rwx it" },
+		{ "{\"list\":[\"@/one\",\"@/five5\"]}", "option \"list\": @/five5 is 5 bytes long, and not 0 to 4" },
+	};
+	char folder[] = "/tmp/ptah-files-XXXXXX";
+
+	(void)state;
+	make_files(folder);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ptah_filled filled;
+		char why[512] = "";
+
+		assert_int_equal(fill_files(&filled, folder, cases[i].text, why, sizeof(why)), -EINVAL);
+		assert_string_equal(why, cases[i].why);
+		assert_null(filled.values);
+	}
+	remove_files(folder);
+}
+
 int
 main(void)
 {
@@ -427,6 +581,8 @@ main(void)
 		cmocka_unit_test(keeps_the_layers_of_a_definition),
 		cmocka_unit_test(puts_names_of_a_stack_below),
 		cmocka_unit_test(wants_one_of_those_that_go_for_each_other),
+		cmocka_unit_test(reads_the_files_that_options_name),
+		cmocka_unit_test(says_which_file_cannot_be_read_and_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

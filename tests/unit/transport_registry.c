@@ -330,6 +330,8 @@ never_called(void *link, const struct ptah_open *open, struct ptah_io *io)
 	return -ENOSYS;
 }
 
+#define LATER \
+	.head = PTAH_HEAD(1), .abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM, .open = never_called
 #define WHOLE \
 	.head = PTAH_HEAD(0), .abilities = PTAH_CAN_CLIENT | PTAH_CAN_STREAM, .open = never_called
 
@@ -403,6 +405,12 @@ refuses_descriptors_that_cannot_be(void **state)
 		{ .name = "odd", .type = PTAH_INT, .offset = 1 }, { .name = NULL } };
 	static const struct ptah_option untyped[] = {
 		{ .name = "new", .type = 99 }, { .name = NULL } };
+	static const struct ptah_option file[] = {
+		{ .name = "file", .type = PTAH_FILE }, { .name = NULL } };
+	static const struct ptah_option link_file[] = {
+		{ .name = "file", .type = PTAH_FILE, .flags = PTAH_LINK | PTAH_STATIC_ONLY }, { .name = NULL } };
+	static const struct ptah_option long_file[] = {
+		{ .name = "file", .type = PTAH_FILE, .max = PTAH_FILE_MOST + 1 }, { .name = NULL } };
 	static const struct ptah_option wordless[] = {
 		{ .name = "word", .type = PTAH_WORD }, { .name = NULL } };
 	static const struct {
@@ -412,6 +420,10 @@ refuses_descriptors_that_cannot_be(void **state)
 		{ { WHOLE, .name = "x", .options = outside, .conf_size = 16 }, "outside" },
 		{ { WHOLE, .name = "x", .options = unaligned, .conf_size = 16 }, "outside" },
 		{ { WHOLE, .name = "x", .options = untyped, .conf_size = 16 }, "type" },
+		{ { WHOLE, .name = "x", .options = file, .conf_size = 16 }, "outside" },
+		{ { WHOLE, .name = "x", .options = file, .conf_size = 24 }, "PTAH_HEAD(1)" },
+		{ { LATER, .name = "x", .options = link_file, .args_size = 24 }, "without PTAH_LINK" },
+		{ { LATER, .name = "x", .options = long_file, .conf_size = 24 }, "more than 16777216 bytes" },
 		{ { WHOLE, .name = "x", .options = wordless, .conf_size = 16 }, ".words" },
 		{ { WHOLE, .name = "x", .link_size = 0xffffffffu }, "link_size" },
 		{ { WHOLE, .name = "x", .unit = 0x7fffffffu }, "unit" },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-//! ptah.rs: the contract of ptah/module.h, option.h, span.h and host.h, ABI 1.0.
+//! ptah.rs: the contract of ptah/module.h, option.h, span.h and host.h, ABI 1.1.
 //!
 //! Written by hand: fields stand in the header's order, and what a newer header
 //! has behind them is not asked for (`Head::size` says how much is known here).
@@ -242,7 +242,7 @@ pub const NO_MODULE: Module = Module {
     head: Head {
         magic: 0x7074_6168,
         major: 1,
-        minor: 0,
+        minor: 1,
         needs_minor: 0,
         reserved: 0,
         size: size_of::<Module>() as u32,

@@ -288,27 +288,53 @@ ptah_run_change(struct ptah_run *run, struct ptah_runfile *file, struct ptah_run
 }
 
 static int
-on_modules_changed(void *arg)
+on_changed(unsigned what, void *arg)
 {
 	struct ptah_run *run = arg;
 
-	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "modules-changed", NULL, "modules have changed on disk");
+	if ((what & PTAH_WATCH_MODULES) != 0)
+		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "modules-changed", NULL, "modules have changed on disk");
+	if ((what & PTAH_WATCH_FILES) != 0)
+		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "files-changed", NULL, "files that options name have changed on disk");
 	return ptah_run_reload(run, NULL, NULL) == -EBUSY ? -EBUSY : 0;
+}
+
+/* Those that options of the plans name. */
+static int
+watch_files(struct ptah_run *run)
+{
+	struct ptah_json *paths = ptah_json_new(PTAH_JSON_ARRAY);
+	int rc = paths ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < run->file.n_plans; i++) {
+		const struct ptah_json *files = run->file.plans[i]->files;
+
+		for (size_t k = 0; rc == 0 && files && k < files->n; k++)
+			rc = ptah_json_add(paths, ptah_json_copy(files->items[k]));
+	}
+	if (rc == 0)
+		rc = ptah_watch_files(run->watch, paths);
+	ptah_json_free(paths);
+	return rc;
 }
 
 /* As the file wants it now. */
 void
-ptah_run_watch_modules(struct ptah_run *run)
+ptah_run_watch_disk(struct ptah_run *run)
 {
-	if (run->file.watch == (run->watch != NULL))
-		return;
-	ptah_watch_stop(run->watch);
-	run->watch = NULL;
-	if (!run->file.watch)
-		return;
-	run->watch = ptah_watch_start(run->loop, ptah_registry_folders(run->crew->registry), on_modules_changed, run);
-	if (!run->watch)
-		ptah_warn_rc(AREA_HOST, -errno, "modules are not watched");
+	int rc = 0;
+
+	if (run->file.watch != (run->watch != NULL)) {
+		ptah_watch_stop(run->watch);
+		run->watch = NULL;
+		if (run->file.watch)
+			run->watch = ptah_watch_start(run->loop, ptah_registry_folders(run->crew->registry), on_changed, run);
+		rc = run->file.watch && !run->watch ? -errno : 0;
+	}
+	if (rc == 0 && run->watch)
+		rc = watch_files(run);
+	if (rc != 0)
+		ptah_warn_rc(AREA_HOST, rc, "modules and files are not watched");
 }
 
 int
@@ -333,7 +359,7 @@ ptah_run_reload(struct ptah_run *run, struct ptah_run_reload *how, struct ptah_b
 		ptah_run_warn_of_process(&file, &run->file);
 		ptah_runfile_clear(&run->file);
 		run->file = file;
-		ptah_run_watch_modules(run);
+		ptah_run_watch_disk(run);
 		ptah_run_change(run, &run->file, &ours);
 		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "reload", NULL, "%s is read again: %zu services are new, %zu changed, %zu gone, %zu as they were", run->path,
 		    ours.n_new, ours.n_changed, ours.n_gone, ours.n_same);

@@ -186,7 +186,7 @@ start(struct ptah_run *run)
 		ptah_error_rc(AREA_HOST, rc, "cannot start");
 		return EX_SOFTWARE;
 	}
-	ptah_run_watch_modules(run);
+	ptah_run_watch_disk(run);
 	ptah_run_change(run, &run->file, &how);
 	return EX_OK;
 }

@@ -74,8 +74,8 @@ void ptah_run_warn_of_process(const struct ptah_runfile *now, const struct ptah_
 
 /** Do what the plans of the file say.  Takes: them. */
 void ptah_run_change(struct ptah_run *run, struct ptah_runfile *file, struct ptah_run_reload *how);
-/** Watch the modules' folders, if the file in force wants it. */
-void ptah_run_watch_modules(struct ptah_run *run);
+/** Watch the modules' folders, and the files that options of its plans name, if the file in force wants it. */
+void ptah_run_watch_disk(struct ptah_run *run);
 /** All that could start has started: we serve from here on. */
 void ptah_run_begin(struct ptah_run *run);
 /** Follow a SIGHUP that came when it could not be followed. */

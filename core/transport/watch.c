@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/stamp.h"
 #include "loop/worker.h"
@@ -41,12 +42,16 @@ struct ptah_watch {
 	struct event *on_news;
 	struct ptah_deadline look;
 	uint64_t since_ns;    /* when the noise began; 0: it is quiet */
-	uint8_t print[PRINT_LEN]; /* of all files, as whoever listens knows them */
+	struct ptah_json *files; /* that options name, an array; NULL: none */
+	struct prints {
+		uint8_t modules[PRINT_LEN], files[PRINT_LEN];
+	} prints;                /* of all files, as whoever listens knows them */
 };
 
 /* ---- what there is --------------------------------------------------------------- */
 
-static void
+/* Has it changed just now? */
+static bool
 add_file(crypto_generichash_state *print, const char *path)
 {
 	struct ptah_stamp stamp;
@@ -55,7 +60,7 @@ add_file(crypto_generichash_state *print, const char *path)
 	crypto_generichash_update(print, (const unsigned char *)path, strlen(path) + 1);
 	crypto_generichash_update(print, (const unsigned char *)&rc, sizeof(rc));
 	if (rc < 0)
-		return;
+		return false;
 
 	const int64_t facts[] = {
 		(int64_t)stamp.dev, (int64_t)stamp.ino, stamp.mode, stamp.uid, stamp.gid, stamp.size,
@@ -63,6 +68,7 @@ add_file(crypto_generichash_state *print, const char *path)
 	};
 
 	crypto_generichash_update(print, (const unsigned char *)facts, sizeof(facts));
+	return stamp.young;
 }
 
 static void
@@ -78,14 +84,14 @@ add_name(crypto_generichash_state *print, const char *folder, const char *name)
 		char *path = (has & kinds[i].bit) != 0 ? ptah_folder_path(folder, name, kinds[i].ending) : NULL;
 
 		if (path)
-			add_file(print, path);
+			(void)add_file(print, path);
 		free(path);
 	}
 }
 
 /* Without memory it looks as if something was missing; the next look finds it again. */
 static void
-take_print(const struct ptah_watch *watch, uint8_t out[static PRINT_LEN])
+print_modules(const struct ptah_watch *watch, uint8_t out[static PRINT_LEN])
 {
 	crypto_generichash_state print;
 
@@ -98,6 +104,20 @@ take_print(const struct ptah_watch *watch, uint8_t out[static PRINT_LEN])
 		ptah_folder_names_free(names);
 	}
 	crypto_generichash_final(&print, out, PRINT_LEN);
+}
+
+/* Has one of them changed just now? */
+static bool
+print_files(const struct ptah_watch *watch, uint8_t out[static PRINT_LEN])
+{
+	crypto_generichash_state print;
+	bool young = false;
+
+	crypto_generichash_init(&print, NULL, 0, PRINT_LEN);
+	for (size_t i = 0; watch->files && i < watch->files->n; i++)
+		young = add_file(&print, watch->files->items[i]->text) || young;
+	crypto_generichash_final(&print, out, PRINT_LEN);
+	return young;
 }
 
 /* ---- who tells --------------------------------------------------------------------- */
@@ -151,12 +171,49 @@ hear_of_targets(const struct ptah_watch *watch, const char *folder)
 	return heard;
 }
 
+static bool
+hear_of_folder_of(const struct ptah_watch *watch, const char *path)
+{
+	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+	bool heard = false;
+
+	if (slash) {
+		*slash = '\0';
+		heard = hear_of(watch, folder);
+	}
+	free(folder);
+	return heard;
+}
+
+/* On the way to it there may be links, and any of them may come to lead elsewhere. */
+static bool
+hear_of_file(const struct ptah_watch *watch, const char *path)
+{
+	char *part = strdup(path), *real = realpath(path, NULL);
+	bool heard = part && hear_of_folder_of(watch, path);
+	struct stat st;
+
+	for (char *slash = part ? strchr(part + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (lstat(part, &st) == 0 && S_ISLNK(st.st_mode))
+			heard = hear_of_folder_of(watch, part) && heard;
+		*slash = '/';
+	}
+	if (real && strcmp(real, path) != 0)
+		heard = hear_of_folder_of(watch, real) && heard;
+	free(part);
+	free(real);
+	return heard;
+}
+
 static void
 hear_of_all(struct ptah_watch *watch)
 {
 	watch->deaf = watch->fd == -1;
 	for (size_t i = 0; !watch->deaf && watch->folders[i]; i++)
 		watch->deaf = !hear_of(watch, watch->folders[i]) || !hear_of_targets(watch, watch->folders[i]);
+	for (size_t i = 0; !watch->deaf && watch->files && i < watch->files->n; i++)
+		watch->deaf = !hear_of_file(watch, watch->files->items[i]->text);
 }
 
 /* ---- looking ------------------------------------------------------------------------- */
@@ -173,22 +230,23 @@ static void
 on_look(struct ptah_deadline *deadline, void *arg)
 {
 	struct ptah_watch *watch = arg;
-	uint8_t print[PRINT_LEN], before[PRINT_LEN];
+	const struct prints before = watch->prints;
+	unsigned what = 0;
 
 	(void)deadline;
 	watch->since_ns = 0;
 	hear_of_all(watch);
 	if (watch->deaf)
 		look_in(watch, LOOK_MS);
-	take_print(watch, print);
-	if (memcmp(print, watch->print, PRINT_LEN) == 0)
-		return;
-	memcpy(before, watch->print, PRINT_LEN);
-	memcpy(watch->print, print, PRINT_LEN);
+	ptah_watch_note(watch);
+	if (memcmp(watch->prints.modules, before.modules, PRINT_LEN) != 0)
+		what |= PTAH_WATCH_MODULES;
+	if (memcmp(watch->prints.files, before.files, PRINT_LEN) != 0)
+		what |= PTAH_WATCH_FILES;
 	/* Who takes it may have stopped the watch. */
-	if (watch->fn(watch->arg) == 0)
+	if (what == 0 || watch->fn(what, watch->arg) == 0)
 		return;
-	memcpy(watch->print, before, PRINT_LEN);
+	watch->prints = before;
 	look_in(watch, QUIET_MS);
 }
 
@@ -208,6 +266,15 @@ on_news(evutil_socket_t fd, short what, void *arg)
 		look_in(watch, QUIET_MS);
 }
 
+static void
+look_if_deaf(struct ptah_watch *watch)
+{
+	if (!watch->deaf)
+		return;
+	ptah_info(AREA_MODULE, "the kernel does not tell of changes in all folders of modules and files: looking each %d s", LOOK_MS / 1000);
+	look_in(watch, LOOK_MS);
+}
+
 /* ---- birth and death -------------------------------------------------------------------- */
 
 static int
@@ -223,10 +290,7 @@ begin(struct ptah_watch *watch)
 		return -ENOMEM;
 	hear_of_all(watch);
 	ptah_watch_note(watch);
-	if (!watch->deaf)
-		return 0;
-	ptah_info(AREA_MODULE, "the kernel does not tell of changes in all folders of modules: looking each %d s", LOOK_MS / 1000);
-	look_in(watch, LOOK_MS);
+	look_if_deaf(watch);
 	return 0;
 }
 
@@ -250,11 +314,47 @@ ptah_watch_start(struct ptah_worker *loop, const char *const *folders, ptah_watc
 	return NULL;
 }
 
+static bool
+is_same_list(const struct ptah_json *a, const struct ptah_json *b)
+{
+	size_t n = a ? a->n : 0;
+
+	if (n != (b ? b->n : 0))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(a->items[i]->text, b->items[i]->text) != 0)
+			return false;
+	return true;
+}
+
+int
+ptah_watch_files(struct ptah_watch *watch, const struct ptah_json *paths)
+{
+	struct ptah_json *files;
+
+	if (is_same_list(watch->files, paths))
+		return 0;
+	files = paths ? ptah_json_copy(paths) : NULL;
+	if (paths && !files)
+		return -ENOMEM;
+	ptah_json_free(watch->files);
+	watch->files = files;
+	hear_of_all(watch);
+	look_if_deaf(watch);
+	if (print_files(watch, watch->prints.files)) {
+		memset(watch->prints.files, 0, PRINT_LEN);
+		look_in(watch, QUIET_MS);
+	}
+	return 0;
+}
+
 void
 ptah_watch_note(struct ptah_watch *watch)
 {
-	if (watch)
-		take_print(watch, watch->print);
+	if (!watch)
+		return;
+	print_modules(watch, watch->prints.modules);
+	(void)print_files(watch, watch->prints.files);
 }
 
 void
@@ -267,5 +367,6 @@ ptah_watch_stop(struct ptah_watch *watch)
 		event_free(watch->on_news);
 	if (watch->fd != -1)
 		close(watch->fd);
+	ptah_json_free(watch->files);
 	free(watch);
 }

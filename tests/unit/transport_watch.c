@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "loop/worker.h"
 #include "transport/watch.h"
 
@@ -40,16 +41,23 @@ struct place {
 	char folder[128];
 	const char *folders[2];
 	struct ptah_watch *watch;
-	unsigned told, refuse;
+	unsigned told, refuse, what;
 };
 
-enum { PLAIN, LATE, DEAF, LINKED, BUSY, NOTED, N_PLACES };
+enum { PLAIN, LATE, DEAF, LINKED, BUSY, NOTED, NAMED, NAMED_LATE, NAMED_DEAF, NAMED_LINK, N_PLACES };
+
+static bool
+is_named(unsigned i)
+{
+	return i >= NAMED;
+}
 
 static int
-on_change(void *arg)
+on_change(unsigned what, void *arg)
 {
 	struct place *place = arg;
 
+	assert_int_equal(what, place->what);
 	place->told++;
 	return place->told <= place->refuse ? -EBUSY : 0;
 }
@@ -66,6 +74,43 @@ put(const char *folder, const char *file, const char *text)
 	assert_non_null(out);
 	assert_true(fputs(text, out) >= 0);
 	assert_int_equal(fclose(out), 0);
+	assert_int_equal(rename(new, path), 0);
+}
+
+static void
+overwrite(const char *path)
+{
+	FILE *out = fopen(path, "r+e");
+
+	assert_non_null(out);
+	assert_true(fputs("2", out) >= 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+/* A file with a name that no module has; it was changed long ago, by now. */
+static void
+name_file(struct place *place, unsigned i)
+{
+	struct ptah_json *paths = ptah_json_new(PTAH_JSON_ARRAY);
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", place->folder, i == NAMED_LINK ? "now/named.pem" : "named.pem");
+	assert_int_equal(ptah_json_add(paths, ptah_json_new_text(PTAH_JSON_STRING, path)), 0);
+	assert_int_equal(ptah_watch_files(place->watch, paths), 0);
+	assert_int_equal(ptah_watch_files(place->watch, paths), 0);
+	ptah_json_free(paths);
+	place->what = PTAH_WATCH_FILES;
+}
+
+/* As those do who replace a folder at once: "now" leads to another one. */
+static void
+lead_to(const char *folder, const char *target)
+{
+	char path[256], new[256];
+
+	snprintf(new, sizeof(new), "%s/.now", folder);
+	snprintf(path, sizeof(path), "%s/now", folder);
+	assert_int_equal(symlink(target, new), 0);
 	assert_int_equal(rename(new, path), 0);
 }
 
@@ -91,7 +136,8 @@ run_until(struct ptah_worker *loop, const struct place *places, const unsigned *
 static void
 tells_of_each_change_once(void **state)
 {
-	static const unsigned first[N_PLACES] = { 1, 1, 1, 1, 3, 0 }, second[N_PLACES] = { 2, 2, 1, 2, 3, 0 };
+	static const unsigned first[N_PLACES] = { 1, 1, 1, 1, 3, 0, 1, 1, 1, 1 },
+	    second[N_PLACES] = { 2, 2, 1, 2, 3, 0, 2, 2, 1, 2 };
 	struct ptah_worker *loop = ptah_worker_new(0);
 	struct place places[N_PLACES] = { [BUSY] = { .refuse = 2 } };
 	char top[] = "/tmp/ptah-watch-XXXXXX", elsewhere[64], path[256], target[256], line[64];
@@ -105,20 +151,25 @@ tells_of_each_change_once(void **state)
 	for (unsigned i = 0; i < N_PLACES; i++) {
 		struct place *place = &places[i];
 
-		snprintf(place->folder, sizeof(place->folder), i == LATE ? "%s/%u/deeper" : "%s/%u", top, i);
-		place->folders[0] = place->folder;
-		if (i != LATE) {
+		snprintf(place->folder, sizeof(place->folder), i == LATE || i == NAMED_LATE ? "%s/%u/deeper" : "%s/%u", top, i);
+		place->folders[0] = is_named(i) ? NULL : place->folder;
+		place->what = PTAH_WATCH_MODULES;
+		if (i != LATE && i != NAMED_LATE) {
 			assert_int_equal(mkdir(place->folder, 0700), 0);
 			put(place->folder, "old.so", "1");
 		}
+		if (i == NAMED_LINK)
+			lead_to(place->folder, elsewhere);
 		if (i == LINKED) {
 			snprintf(path, sizeof(path), "%s/linked.so", place->folder);
 			snprintf(target, sizeof(target), "%s/real", elsewhere);
 			assert_int_equal(symlink(target, path), 0);
 		}
-		deaf = i == DEAF;
+		deaf = i == DEAF || i == NAMED_DEAF;
 		place->watch = ptah_watch_start(loop, place->folders, on_change, place);
 		assert_non_null(place->watch);
+		if (is_named(i))
+			name_file(place, i);
 	}
 
 	snprintf(path, sizeof(path), "%s/%u", top, LATE);
@@ -132,6 +183,13 @@ tells_of_each_change_once(void **state)
 	put(places[NOTED].folder, "old.so", "22");
 	put(places[NOTED].folder, "README", "is none of them");
 	ptah_watch_note(places[NOTED].watch);
+	snprintf(path, sizeof(path), "%s/%u", top, NAMED_LATE);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(mkdir(places[NAMED_LATE].folder, 0700), 0);
+	put(places[NAMED].folder, "named.pem", "1");
+	put(places[NAMED_LATE].folder, "named.pem", "1");
+	put(places[NAMED_DEAF].folder, "named.pem", "1");
+	put(elsewhere, "named.pem", "1");
 	run_until(loop, places, first);
 
 	snprintf(path, sizeof(path), "%s/old.so", places[PLAIN].folder);
@@ -140,6 +198,14 @@ tells_of_each_change_once(void **state)
 	assert_int_equal(chmod(path, 0666), 0);
 	put(elsewhere, "real", "333");
 	put(places[BUSY].folder, "README", "nor is this");
+	snprintf(path, sizeof(path), "%s/named.pem", places[NAMED].folder);
+	overwrite(path);
+	snprintf(path, sizeof(path), "%s/named.pem", places[NAMED_LATE].folder);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/new", top);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put(path, "named.pem", "22");
+	lead_to(places[NAMED_LINK].folder, path);
 	run_until(loop, places, second);
 
 	for (unsigned i = 0; i < N_PLACES; i++)

@@ -12,7 +12,7 @@ from curling import download, login, ten_by_ten, upload
 from household import free_ports
 from pair import Client, Server, module_env, program_path, socks_args
 from servers import HttpServer
-from tor_network import NEEDS, TorNetwork
+from tor_network import BOOTSTRAP_S, NEEDS, TorNetwork
 
 PAIRS = [("ptah", "obfs4proxy"), ("obfs4proxy", "ptah"), ("ptah", "ptah")]
 # A burst of 1427 bytes fills one frame, 32768 is the most of one burst.
@@ -157,6 +157,6 @@ def test_tor_with_obfs4(house, client, server):
     need(*NEEDS, client, server)
     net = TorNetwork(house, "obfs4", program_path(client),
         program_path(server), say=print)
-    net.start(90)
+    net.start(BOOTSTRAP_S)
     net.fetch([4 << 20] * 4, 60)
     net.check_extorport()

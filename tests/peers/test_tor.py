@@ -2,9 +2,8 @@
 """Tor, with the pair under test as its bridge's and its client's transport."""
 
 from conftest import need
-from tor_network import NEEDS, TorNetwork
+from tor_network import BOOTSTRAP_S, NEEDS, TorNetwork
 
-BOOTSTRAP_S = 90
 FETCH_S = 60
 
 

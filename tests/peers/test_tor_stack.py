@@ -7,9 +7,8 @@ import secrets
 
 from conftest import need
 from pair import module_env, program_path
-from tor_network import NEEDS, TorNetwork
+from tor_network import BOOTSTRAP_S, NEEDS, TorNetwork
 
-BOOTSTRAP_S = 90
 FETCH_S = 60
 
 

@@ -21,7 +21,7 @@ class Checked:
     def __init__(self, path, *flags):
         got = subprocess.run([harness.program()[0], "check", str(path), *flags],
                              capture_output=True, env=harness.environment(),
-                             text=True, timeout=20 * harness.SLOW, check=False)
+                             text=True, timeout=120 * harness.SLOW, check=False)
         assert not harness.SANITIZER.search(got.stderr), got.stderr
         self.rc = got.returncode
         self.said = got.stdout

@@ -164,7 +164,7 @@ class Setup:
         got = subprocess.run(
             [harness.program()[0], "invite", "obfs4", "--bind", "127.0.0.1:%d" % port,
              "--advertise", "127.0.0.1:%d" % port, "--state", state],
-            env=harness.environment(), capture_output=True, text=True, timeout=20 * harness.SLOW, check=True)
+            env=harness.environment(), capture_output=True, text=True, timeout=120 * harness.SLOW, check=True)
         self.own(state)
         return got.stdout
 
@@ -249,7 +249,7 @@ class Setup:
         got = subprocess.run(
             [*self.wrapper, harness.program()[0], "doctor", *words, *self.words, *(["--json"] if json_too else [])],
             env=harness.environment(self.env), capture_output=True, text=True, preexec_fn=self.before,
-            timeout=30 * harness.SLOW, check=False)
+            timeout=120 * harness.SLOW, check=False)
         assert not harness.SANITIZER.search(got.stderr), got.stderr
         return got
 

@@ -352,13 +352,14 @@ def test_ipc_185_huge_block_takes_no_memory(far):
 
 def test_ipc_186_block_that_stays_short(far):
     """Half a block and then nothing: REP 11 when five seconds are over."""
-    with v3(far) as p, Client(p.where) as c:
+    with v3(far) as p:
         start = time.monotonic()
-        c.greet(b"\x09", 9)
-        c.send(b"\x00\x00\x00\x0a" + b'{"a":')
-        c.expect_refusal(0x11)
+        with Client(p.where) as c:
+            c.greet(b"\x09", 9)
+            c.send(b"\x00\x00\x00\x0a" + b'{"a":')
+            c.expect_refusal(0x11)
         took = time.monotonic() - start
-        assert 4 <= took <= 5 + harness.SLOW
+        assert 4 <= took <= 5 + 4 * harness.SLOW
 
 
 def block_refused(p, message, rep=0x12, bytewise=False):
@@ -623,7 +624,7 @@ def test_ipc_207_dial_timer():
         c.send(request("127.0.0.1", port_of(deaf)))
         c.expect_refusal(6)
         took = time.monotonic() - start
-        assert 0.8 <= took <= 1 + harness.SLOW
+        assert 0.8 <= took <= 1 + 4 * harness.SLOW
 
 
 def test_ipc_208_name_that_cannot_be(tmp_path):
@@ -635,10 +636,11 @@ def test_ipc_208_name_that_cannot_be(tmp_path):
 
 def test_ipc_209_silent_client(far):
     """Who connects and says nothing is dropped at 5 s, without a byte."""
-    with v3(far) as p, Client(p.where) as c:
+    with v3(far) as p:
         start = time.monotonic()
-        lines.expect_eof(c.sock)
-        assert 4 <= time.monotonic() - start <= 5 + harness.SLOW
+        with Client(p.where) as c:
+            lines.expect_eof(c.sock)
+        assert 4 <= time.monotonic() - start <= 5 + 4 * harness.SLOW
 
 
 def test_ipc_210_not_socks(far, tmp_path):

@@ -26,7 +26,7 @@ def services(**named):
 def ptah(*words):
     return subprocess.run([harness.program()[0], *words], capture_output=True,
                           env=harness.environment(), text=True,
-                          timeout=20 * harness.SLOW, check=False)
+                          timeout=120 * harness.SLOW, check=False)
 
 
 def test_a_good_file(tmp_path):
@@ -255,7 +255,7 @@ def test_another_folder_of_modules(tmp_path):
     for flags, rc in (([], 78), (["--moduleDir", harness.TEST_MODULES], 0)):
         got = subprocess.run([harness.program()[0], "check", str(tmp_path / "ptah.json"), *flags],
                              capture_output=True, env=env, text=True,
-                             timeout=20 * harness.SLOW, check=False)
+                             timeout=120 * harness.SLOW, check=False)
         assert got.returncode == rc, got
     path = check(tmp_path, {"modulePath": [harness.TEST_MODULES], **conf})
     assert path.rc == 0

@@ -128,7 +128,7 @@ def test_junit_file_says_the_same(tmp_path):
 def test_what_cannot_be_is_usage(words):
     """64, one line, and nothing on standard output."""
     got = subprocess.run([harness.program()[0], "check-module", *words], capture_output=True,
-                         text=True, env=harness.environment(), timeout=20, check=False)
+                         text=True, env=harness.environment(), timeout=120, check=False)
     assert got.returncode == 64
     assert got.stdout == ""
     assert re.fullmatch(r"ptah: check-module: .+\n", got.stderr)
@@ -148,7 +148,7 @@ def test_wrong_flags_are_usage(words, says):
     if words[0] == "--seconds":
         assert "twice" in err
         got = subprocess.run([harness.program()[0], "check-module", shipped("dummy"), *words],
-                             capture_output=True, text=True, env=harness.environment(), timeout=20, check=False)
+                             capture_output=True, text=True, env=harness.environment(), timeout=120, check=False)
         status, out, err = got.returncode, got.stdout, got.stderr
     assert (status, out) == (64, "")
     assert says in err

@@ -19,7 +19,7 @@ SHELLS = ["bash", "zsh", "fish"]
 def ptah(*words, rc=0):
     got = subprocess.run([harness.program()[0], *words], capture_output=True,
                          env=harness.environment(), text=True,
-                         timeout=20 * harness.SLOW, check=False)
+                         timeout=120 * harness.SLOW, check=False)
     assert got.returncode == rc, got
     return got
 
@@ -65,7 +65,7 @@ def test_the_parser_takes_what_help_tells_and_nothing_else():
                 got = subprocess.run(
                     [harness.program()[0], name, *words, "--help"],
                     capture_output=True, env=harness.environment(), text=True,
-                    timeout=20 * harness.SLOW, check=False)
+                    timeout=120 * harness.SLOW, check=False)
                 assert got.returncode == 0 or "it can be" in got.stderr, got
             if value:
                 assert "wants a value" in ptah(name, "--" + flag, rc=64).stderr
@@ -86,7 +86,7 @@ def test_a_word_that_is_no_command_hears_which_was_meant():
     """A person reads it on standard error; a parent still hears ENV-ERROR."""
     def first(word, **env):
         return subprocess.run([harness.program()[0], word], capture_output=True, text=True,
-                              env=dict(harness.environment(), **env), timeout=20 * harness.SLOW,
+                              env=dict(harness.environment(), **env), timeout=120 * harness.SLOW,
                               check=False)
     got = first("module")
     assert got.returncode == 64
@@ -149,7 +149,7 @@ def test_the_shell_can_read_it(scripts, shell):
     if not shutil.which(shell):
         pytest.skip("%s is not installed" % shell)
     got = subprocess.run([shell, "-n", str(scripts / shell)],
-                         capture_output=True, text=True, timeout=20, check=False)
+                         capture_output=True, text=True, timeout=120, check=False)
     assert got.returncode == 0 and got.stderr == "", got
 
 
@@ -160,7 +160,7 @@ def completed(scripts, *words, cwd=None):
     got = subprocess.run(
         ["bash", "--norc", "-c", script, "bash", str(scripts / "bash"),
          harness.program()[0], *words], cwd=cwd, capture_output=True,
-        env=harness.environment(), text=True, timeout=20 * harness.SLOW,
+        env=harness.environment(), text=True, timeout=120 * harness.SLOW,
         check=False)
     assert got.returncode == 0 and got.stderr == "", got
     return set(got.stdout.split())
@@ -271,7 +271,7 @@ ptah_program=%s; _ptah_transports
 """ % (shlex.quote(str(scripts / "zsh")), shlex.quote(harness.program()[0]))
     got = subprocess.run(["zsh", "-f", "-c", script], capture_output=True,
                          env=harness.environment(), text=True,
-                         timeout=20 * harness.SLOW, check=False)
+                         timeout=120 * harness.SLOW, check=False)
     assert got.stderr == "", got
     lines = got.stdout.splitlines()
     for name in commands():
@@ -292,7 +292,7 @@ def test_fish_offers_them(scripts):
         got = subprocess.run(
             ["fish", "--no-config", "-c", "source %s; complete -C '%s %s'" % (
                 shlex.quote(str(scripts / "fish")), "ptah", line)],
-            capture_output=True, text=True, timeout=30 * harness.SLOW, check=False,
+            capture_output=True, text=True, timeout=120 * harness.SLOW, check=False,
             env=dict(harness.environment(), HOME=str(scripts), PATH="%s:%s" % (
                 os.path.dirname(harness.program()[0]), os.environ["PATH"])))
         assert got.stderr == "", got

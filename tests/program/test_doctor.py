@@ -32,7 +32,7 @@ pytestmark = doctorsetup.marks
 def checks():
     """The names of all checks, as the manual page has them."""
     page = subprocess.run([harness.program()[0], "manual"], capture_output=True, text=True,
-                          env=harness.environment(), timeout=20 * harness.SLOW, check=True).stdout
+                          env=harness.environment(), timeout=120 * harness.SLOW, check=True).stdout
     begin = page.index(".Ss What the doctor looks at")
     return set(re.findall(r"^\.It Li (\S+)", page[begin:page.index(".Sh", begin)], re.M))
 

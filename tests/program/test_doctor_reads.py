@@ -52,7 +52,7 @@ def test_the_usual_files(setup):
     """Those that it takes where nobody names one."""
     def doctor(*words, rc):
         got = subprocess.run([harness.program()[0], "doctor", *words], env=harness.environment(setup.env),
-                             capture_output=True, text=True, timeout=30 * harness.SLOW, check=False)
+                             capture_output=True, text=True, timeout=120 * harness.SLOW, check=False)
         assert got.returncode == rc, got
         return got
 

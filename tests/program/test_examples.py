@@ -62,7 +62,7 @@ def cert_of(tmp_path, name, label):
     """As the comments of the examples say."""
     got = subprocess.run([harness.program()[0], "invite", "obfs4", "--state", str(tmp_path / "state" / name / label),
                           "--bind", "0.0.0.0:443", "--advertise", "192.0.2.1:443"], capture_output=True, text=True,
-                         env=harness.environment(), timeout=20 * harness.SLOW, check=True)
+                         env=harness.environment(), timeout=120 * harness.SLOW, check=True)
     return re.search(r"cert=(\S+)", got.stdout)[1]
 
 
@@ -162,7 +162,7 @@ def test_a_word_that_is_left_is_a_fault(tmp_path, name):
 def test_the_schema_takes_it(tmp_path, name):
     jsonschema = pytest.importorskip("jsonschema")
     schema = subprocess.run([harness.program()[0], "check", "--schema"], capture_output=True,
-                            env=harness.environment(), timeout=20 * harness.SLOW, check=True).stdout
+                            env=harness.environment(), timeout=120 * harness.SLOW, check=True).stdout
     conf = loads(made_of(tmp_path, name).read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(loads(schema.decode())).validate(conf)
 

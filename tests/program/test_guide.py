@@ -42,7 +42,7 @@ def test_every_listing_works():
             prefix.install_modules()
         got = subprocess.run(["bash", path], cwd=prefix.folder, env=prefix.env,
                              text=True, capture_output=True, stdin=subprocess.DEVNULL,
-                             timeout=120 * harness.SLOW, check=False)
+                             timeout=600 * harness.SLOW, check=False)
         assert got.returncode == 0 and got.stdout.endswith("=== all of it\n"), \
             (got.stdout[-3000:], got.stderr[-3000:])
     finally:

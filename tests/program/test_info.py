@@ -20,7 +20,7 @@ def info(name, path=MODULES):
     """Exit status, standard output, standard error."""
     got = subprocess.run([harness.program()[0], "info", name], capture_output=True, text=True,
                          env=harness.environment({"PTAH_MODULE_PATH": path}),
-                         stdin=subprocess.DEVNULL, timeout=20 * harness.SLOW, check=False)
+                         stdin=subprocess.DEVNULL, timeout=120 * harness.SLOW, check=False)
     return got.returncode, got.stdout, got.stderr
 
 
@@ -66,7 +66,7 @@ def shipped():
 def names_of(path):
     """What can be asked for: the lines of ptah modules that refuse nothing."""
     got = subprocess.run([harness.program()[0], "modules"], capture_output=True, text=True,
-                         env=harness.environment({"PTAH_MODULE_PATH": path}), timeout=20 * harness.SLOW, check=True)
+                         env=harness.environment({"PTAH_MODULE_PATH": path}), timeout=120 * harness.SLOW, check=True)
     return {line.split()[0] for line in got.stdout.splitlines()
             if re.match(r"\w+ +(client|server)", line)}
 

@@ -31,7 +31,7 @@ def invite(*words, cwd=None, **env):
     return subprocess.run(
         [harness.program()[0], "invite", *map(str, words)],
         capture_output=True, env=harness.environment(env), cwd=cwd,
-        text=True, timeout=30 * harness.SLOW, check=False)
+        text=True, timeout=120 * harness.SLOW, check=False)
 
 
 def told(*words, **env):

@@ -22,7 +22,7 @@ def page(name):
 def ptah(*words):
     return subprocess.run([harness.program()[0], *words], capture_output=True,
                           env=harness.environment(),
-                          text=True, timeout=20, check=False)
+                          text=True, timeout=120, check=False)
 
 
 def test_page_is_what_the_program_prints():

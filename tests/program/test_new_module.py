@@ -29,7 +29,7 @@ def fixture_prefix():
 
 def run(prefix, cwd, *words, rc=0, **env):
     got = subprocess.run(words, cwd=cwd, env=dict(prefix.env, **env), text=True,
-                         capture_output=True, timeout=120 * harness.SLOW, check=False)
+                         capture_output=True, timeout=600 * harness.SLOW, check=False)
     assert got.returncode == rc, (words, got.stdout, got.stderr)
     return got
 

@@ -244,7 +244,7 @@ def test_file_that_cannot_be_used(tmp_path, text, status):
     if text is not None:
         path.write_text(text)
     got = subprocess.run([harness.program()[0], "run", str(path)], capture_output=True, text=True, check=False,
-                         env=harness.environment(), timeout=20 * harness.SLOW)
+                         env=harness.environment(), timeout=120 * harness.SLOW)
     assert got.returncode == status
     assert str(path) in got.stderr and got.stdout == ""
 

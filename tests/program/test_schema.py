@@ -14,7 +14,7 @@ jsonschema = pytest.importorskip("jsonschema")
 @pytest.fixture(scope="module", name="schema")
 def fixture_schema():
     got = subprocess.run([harness.program()[0], "check", "--schema"], capture_output=True,
-                         env=harness.environment(), text=True, timeout=20 * harness.SLOW, check=True)
+                         env=harness.environment(), text=True, timeout=120 * harness.SLOW, check=True)
     return json.loads(got.stdout)
 
 

@@ -11,6 +11,9 @@
 #include "loop/worker.h"
 #include "plain/proxyin.h"
 #include "relay/flock.h"
+#include "transport/instance.h"
+#include "wire/gate.h"
+#include "wire/listen.h"
 
 /* A proxy that has not said all. */
 struct ptah_caller_waits {
@@ -178,4 +181,19 @@ ptah_porch_clear(struct ptah_porch *porch)
 		waits_free(porch->waits);
 		porch->how.on_gone(porch->how.arg);
 	}
+}
+
+int
+ptah_porch_admit(struct ptah_gate *gate, struct ptah_quota *quota, struct ptah_stats *stats,
+    const struct ptah_arrival *arrival, struct ptah_caller *caller, struct ptah_seat **seat)
+{
+	*caller = (struct ptah_caller){ .fd = arrival->fd };
+	(void)ptah_addr_parse(&caller->from, arrival->peer != NULL ? arrival->peer : ""); /* else nobody knows */
+	int rc = ptah_gate_admit(gate, stats, &caller->from, seat);
+	if (rc != 0) {
+		ptah_gate_reset(arrival->fd);
+		return rc;
+	}
+	ptah_quota_add(quota);
+	return 0;
 }

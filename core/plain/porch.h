@@ -21,9 +21,14 @@
 #include "base/log.h"
 #include "base/prefix.h"
 
+struct ptah_arrival;
 struct ptah_caller_waits;
 struct ptah_flock;
+struct ptah_gate;
 struct ptah_instance;
+struct ptah_quota;
+struct ptah_seat;
+struct ptah_stats;
 struct ptah_worker;
 
 /** How long a proxy may take for its header: a segment may be lost, and sent again. */
@@ -66,5 +71,14 @@ void ptah_porch_clear(struct ptah_porch *porch);
 
 /** Here is a connection: it waits, and else on_caller runs at once.  Takes: fd. */
 void ptah_porch_enter(struct ptah_porch *porch, int fd, const struct ptah_addr *from);
+
+/**
+ * Whom a carrier brings, comes by no listener and cannot wait: is there room?
+ * Takes: the arrival's descriptor.
+ * Gives: *caller, with that; one of gate and quota, and *seat.
+ * Fails: -EUSERS, counted and said; -ENOMEM.  The connection is reset then, and none of them taken.
+ */
+int ptah_porch_admit(struct ptah_gate *gate, struct ptah_quota *quota, struct ptah_stats *stats,
+    const struct ptah_arrival *arrival, struct ptah_caller *caller, struct ptah_seat **seat);
 
 #endif

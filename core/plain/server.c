@@ -413,18 +413,13 @@ on_accept(int fd, const struct ptah_addr *from, void *arg)
 int
 ptah_server_arrive(struct ptah_server *server, const struct ptah_arrival *arrival)
 {
-	struct ptah_caller caller = { .fd = arrival->fd };
 	const char *text = arrival->peer != NULL ? arrival->peer : "";
+	struct ptah_caller caller;
 	struct ptah_seat *seat;
+	int rc = ptah_porch_admit(server->how.gate, server->how.quota, server->stats, arrival, &caller, &seat);
 
-	(void)ptah_addr_parse(&caller.from, text); /* else nobody knows */
-	int rc = ptah_gate_admit(server->how.gate, server->stats, &caller.from, &seat);
-	if (rc == 0) {
-		ptah_quota_add(server->how.quota);
+	if (rc == 0)
 		rc = begin(server, &caller, seat, text, arrival);
-	} else {
-		ptah_gate_reset(arrival->fd);
-	}
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 	return rc;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """ptah run FILE, with a file that changes."""
+import contextlib
 import json
 import re
 import signal
@@ -56,3 +57,15 @@ def server(target, transport="dummy", **more):
 def client(far, transport="dummy", **more):
     return {"role": "client", "mode": "transparent-TCP", "transport": transport, "listen": "127.0.0.1:0",
             "options": {"serverAddress": "%s:%d" % tuple(far)}, **more}
+
+
+@contextlib.contextmanager
+def pair(tmp_path, echo, kind=Run, **more):
+    """Both ends in one process; gives the run and its services."""
+    port = harness.free_port()
+    services = {"far": server(echo.port, listen="127.0.0.1:%d" % port),
+                "near": client(("127.0.0.1", port))}
+    with kind(tmp_path, services, **more) as run:
+        run.wait_ready()
+        yield run, services
+        run.check()

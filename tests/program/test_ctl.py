@@ -246,8 +246,9 @@ def test_links_are_listed_with_their_peers_where_that_is_allowed(far):
     harness.poll(lambda: json.loads(far.ctl("links", "--json").stdout)["links"] == [], what="the end of the links")
 
 
-def test_links_tell_no_address_of_a_peer(tmp_path, echo):
-    with Controlled(tmp_path, {"far": server(echo.port)}, unsafeLogging=False) as run:
+@pytest.mark.parametrize("isolate", [False, True], ids=["inside", "isolated"])
+def test_links_tell_no_address_of_a_peer(tmp_path, echo, isolate):
+    with Controlled(tmp_path, {"far": server(echo.port, isolate=isolate)}, unsafeLogging=False) as run:
         run.wait_ready()
         port = json.loads(run.ctl("status", "--json").stdout)["services"][0]["listen"].rsplit(":", 1)[1]
         with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as conn:
@@ -300,14 +301,3 @@ def test_links_of_an_isolated_service_are_listed_like_others(tmp_path, echo):
         for conn in [near, *conns]:
             conn.close()
         harness.poll(lambda: json.loads(run.ctl("links", "--json").stdout)["links"] == [], what="the end of the links")
-
-
-def test_links_of_an_isolated_service_tell_no_address_of_a_peer(tmp_path, echo):
-    with Controlled(tmp_path, {"far": server(echo.port, isolate=True)}, unsafeLogging=False) as run:
-        run.wait_ready()
-        port = json.loads(run.ctl("status", "--json").stdout)["services"][0]["listen"].rsplit(":", 1)[1]
-        with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as conn:
-            conn.sendall(b"here")
-            assert conn.recv(4) == b"here"
-            done = run.ctl("links", "--json")
-            assert len(json.loads(done.stdout)["links"]) == 1 and "127.0.0.1" not in done.stdout

@@ -233,51 +233,49 @@ def ctl(control, *words):
     return done.stdout
 
 
-def test_one_that_hangs_keeps_nobody_from_the_links_of_others(tmp_path, compiled, echo):
-    """It takes 5 s: a cell has four to answer, and then the list goes without it."""
+@contextlib.contextmanager
+def beside(tmp_path, echo, module):
+    """One that was asked for its deed, and a good one with a link; gives the control socket, the services and that link."""
     control = tmp_path / "control"
     services = {"one": server(echo.port), "two": server(echo.port, name="dummy")}
-    with Run(tmp_path, services, [compiled("loop")], control=str(control)) as p:
+    with Run(tmp_path, services, [module], control=str(control)) as p:
         ports = p.port("one"), p.port("two")
         with socket.create_connection(("127.0.0.1", ports[1]), 10) as other, \
                 socket.create_connection(("127.0.0.1", ports[0]), 10) as s:
             carries(None, other)
             s.sendall(b"x")
+            yield control, services, other
 
-            def answer():
-                """It may have been asked before it began to hang."""
-                listed = json.loads(ctl(control, "links", "--json"))
-                assert "two" in [link["service"] for link in listed["links"]]
-                return listed["servicesNotListed"] == 1
 
-            harness.poll(answer, what="a list without the one that hangs")
-            carries(None, other)
+def test_one_that_hangs_keeps_nobody_from_the_links_of_others(tmp_path, compiled, echo):
+    """It takes 5 s: a cell has four to answer, and then the list goes without it."""
+    with beside(tmp_path, echo, compiled("loop")) as (control, services, other):
+        def answer():
+            """It may have been asked before it began to hang."""
+            listed = json.loads(ctl(control, "links", "--json"))
+            assert "two" in [link["service"] for link in listed["links"]]
+            return listed["servicesNotListed"] == 1
+
+        harness.poll(answer, what="a list without the one that hangs")
+        carries(None, other)
 
 
 def test_one_that_lies_about_its_links_gets_no_more_room_than_others(tmp_path, compiled, echo):
     """It says links without an end, with bytes that a terminal would obey."""
-    control = tmp_path / "control"
-    services = {"one": server(echo.port), "two": server(echo.port, name="dummy")}
-    with Run(tmp_path, services, [compiled("flood-links")], control=str(control)) as p:
-        ports = p.port("one"), p.port("two")
-        with socket.create_connection(("127.0.0.1", ports[1]), 10) as other, \
-                socket.create_connection(("127.0.0.1", ports[0]), 10) as s:
-            carries(None, other)
-            s.sendall(b"x")
+    with beside(tmp_path, echo, compiled("flood-links")) as (control, services, other):
+        def lies():
+            text = ctl(control, "links", "--json")
+            listed = json.loads(text)
+            assert len(listed["links"]) <= 1000 and text.strip().isprintable() and listed["more"] < 2 ** 34
+            for link in listed["links"]:
+                assert link["service"] in services and link["role"] == "server"
+                assert re.fullmatch("dummy|hostile|[?]{63}", link["transport"])
+            assert "\x1b" not in ctl(control, "links")
+            return any(link["state"] == "unknown" for link in listed["links"])
 
-            def lies():
-                text = ctl(control, "links", "--json")
-                listed = json.loads(text)
-                assert len(listed["links"]) <= 1000 and text.strip().isprintable() and listed["more"] < 2 ** 34
-                for link in listed["links"]:
-                    assert link["service"] in services and link["role"] == "server"
-                    assert re.fullmatch("dummy|hostile|[?]{63}", link["transport"])
-                assert "\x1b" not in ctl(control, "links")
-                return any(link["state"] == "unknown" for link in listed["links"])
-
-            harness.poll(lies, what="a lie to be shown as what it is")
-            carries(None, other)
-            assert len(json.loads(ctl(control, "status", "--json"))["services"]) == 2
+        harness.poll(lies, what="a lie to be shown as what it is")
+        carries(None, other)
+        assert len(json.loads(ctl(control, "status", "--json"))["services"]) == 2
 
 
 def peak(pid):

@@ -12,19 +12,7 @@ import pytest
 
 import harness
 from harness import connect, echoes, free_port, poll
-from runner import Run, client, server
-
-
-@contextlib.contextmanager
-def pair(tmp_path, echo, **more):
-    """Both ends in one process; gives the run and its services."""
-    port = free_port()
-    services = {"far": server(echo.port, listen="127.0.0.1:%d" % port),
-                "near": client(("127.0.0.1", port))}
-    with Run(tmp_path, services, **more) as run:
-        run.wait_ready()
-        yield run, services
-        run.check()
+from runner import Run, client, pair, server
 
 
 def refused(where):

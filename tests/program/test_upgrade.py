@@ -14,6 +14,7 @@ import types
 import pytest
 
 import harness
+import runner
 from harness import connect, echoes, free_port, poll
 from runner import Run, client, server
 from test_manager import HAND_OVER, Manager
@@ -61,16 +62,9 @@ class Upgradable(Run):
         return done.stderr
 
 
-@contextlib.contextmanager
 def pair(tmp_path, echo, kind=Upgradable, **more):
-    """Both ends in one process."""
-    port = free_port()
-    services = {"far": server(echo.port, listen="127.0.0.1:%d" % port),
-                "near": client(("127.0.0.1", port))}
-    with kind(tmp_path, services, **more) as run:
-        run.wait_ready()
-        yield run, services
-        run.check()
+    """Both ends in one process, under a keeper."""
+    return runner.pair(tmp_path, echo, kind, **more)
 
 
 def listens(pid):

@@ -6,8 +6,12 @@
 #ifndef PTAH_UNIT_LINKENDS_H
 #define PTAH_UNIT_LINKENDS_H
 
+#include <event2/event.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "base/clock.h"
+#include "loop/worker.h"
 #include "relay/link.h"
 #include "wire/listen.h"
 
@@ -112,5 +116,29 @@ client_goes(struct ptah_worker *worker, const struct ptah_addr *server, struct p
 	assert_non_null(link);
 	ptah_link_go(link);
 }
+
+/* ---- time goes by -------------------------------------------------------------- */
+
+#define LIMIT_S 10
+
+/* Once; '*peer', if it is -1, is who came to the listener. */
+static inline void
+turn_worker(struct ptah_worker *worker, int listener, int *peer)
+{
+	assert_int_not_equal(event_base_loop(worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK), -1);
+	if (*peer == -1)
+		*peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+}
+
+/* turn() the test's 'one' until it is true; fail when that takes too long. */
+#define TURN_UNTIL(one, truth) \
+	do { \
+		uint64_t until_ = ptah_clock_now_ns() + LIMIT_S * PTAH_NS_PER_S; \
+		while (!(truth)) { \
+			turn(one); \
+			if (ptah_clock_now_ns() > until_) \
+				fail_msg("it never comes to %s", #truth); \
+		} \
+	} while (0)
 
 #endif

@@ -8,18 +8,14 @@
 #ifndef PTAH_UNIT_ONELINK_H
 #define PTAH_UNIT_ONELINK_H
 
-#include <event2/event.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "loop/worker.h"
 
 #include "linkends.h"
-
-#define LIMIT_S 10
 
 struct one {
 	struct ptah_worker *worker;
@@ -78,21 +74,8 @@ static const struct ptah_link_ops one_ops = {
 static inline void
 turn(struct one *one)
 {
-	assert_int_not_equal(event_base_loop(one->worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK), -1);
-	if (one->peer == -1)
-		one->peer = accept4(one->listener, NULL, NULL, SOCK_NONBLOCK);
+	turn_worker(one->worker, one->listener, &one->peer);
 }
-
-/* Turn until it is true; fail when that takes too long. */
-#define TURN_UNTIL(one, truth) \
-	do { \
-		uint64_t until_ = ptah_clock_now_ns() + LIMIT_S * PTAH_NS_PER_S; \
-		while (!(truth)) { \
-			turn(one); \
-			if (ptah_clock_now_ns() > until_) \
-				fail_msg("it never comes to %s", #truth); \
-		} \
-	} while (0)
 
 static inline void
 one_new(struct one *one, uint32_t role, const struct ptah_module *const *modules)

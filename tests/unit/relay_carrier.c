@@ -34,6 +34,18 @@ carrying_begin(struct carrying *mine, const struct ptah_open *open)
 	carrying = mine;
 }
 
+/* What it does in its event is what is tested. */
+static void
+is_called_once(const struct ptah_module *carrier)
+{
+	const struct ptah_module *const modules[] = { carrier, NULL };
+	struct one one;
+
+	client_begin(&one, modules);
+	TURN_UNTIL(&one, carrying->n_calls == 1);
+	one_close(&one);
+}
+
 static int
 restless_dial(void *link, const struct ptah_open *open, struct ptah_io *io)
 {
@@ -130,13 +142,8 @@ static const struct ptah_module generous = {
 static void
 a_stream_that_the_host_does_not_take_stays_the_carrier_s(void **state)
 {
-	static const struct ptah_module *const modules[] = { &generous, NULL };
-	struct one one;
-
 	(void)state;
-	client_begin(&one, modules);
-	TURN_UNTIL(&one, carrying->n_calls == 1);
-	one_close(&one);
+	is_called_once(&generous);
 }
 
 /* Its last word has not gone out yet, so it cannot be given: what came is still there. */
@@ -179,13 +186,8 @@ static const struct ptah_module hasty = {
 static void
 what_came_lies_where_it_lay_until_the_event_is_over(void **state)
 {
-	static const struct ptah_module *const modules[] = { &hasty, NULL };
-	struct one one;
-
 	(void)state;
-	client_begin(&one, modules);
-	TURN_UNTIL(&one, carrying->n_calls == 1);
-	one_close(&one);
+	is_called_once(&hasty);
 }
 
 static int

@@ -25,8 +25,6 @@
 #include "linkends.h"
 #include "relay/layer.h"
 
-#define LIMIT_S 10
-
 /* ---- memory that is out when a test says so: the linker puts this before the C library's ---- */
 
 static bool no_memory;
@@ -93,21 +91,8 @@ static const struct ptah_link_ops ops = { .on_open = on_open, .on_failed = on_fa
 static void
 turn(struct one *one)
 {
-	assert_int_not_equal(event_base_loop(one->worker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK), -1);
-	if (one->peer == -1)
-		one->peer = accept4(one->listener, NULL, NULL, SOCK_NONBLOCK);
+	turn_worker(one->worker, one->listener, &one->peer);
 }
-
-/* Turn until it is true; fail when that takes too long. */
-#define TURN_UNTIL(one, truth) \
-	do { \
-		uint64_t until_ = ptah_clock_now_ns() + LIMIT_S * PTAH_NS_PER_S; \
-		while (!(truth)) { \
-			turn(one); \
-			if (ptah_clock_now_ns() > until_) \
-				fail_msg("it never comes to %s", #truth); \
-		} \
-	} while (0)
 
 static void
 turn_for_ms(struct one *one, unsigned ms)

@@ -32,7 +32,7 @@ struct ptah_mustered {
 	struct ptah_addr peer; /* AF_UNSPEC: not asked for, or it has none */
 };
 
-/** Hears the links, once, in a turn of its own.  Lends: them; rc < 0: memory was out, and some are missing. */
+/** Hears the links, once; whoever asks says in which turn.  Lends: them; rc < 0: memory was out, and some are missing. */
 typedef void ptah_muster_fn(const struct ptah_mustered *links, size_t n, uint64_t more, int rc, void *arg);
 
 /**

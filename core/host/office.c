@@ -286,7 +286,6 @@ drain(struct ptah_office *office, struct ptah_visitor *visitor, unsigned seconds
 		tell_drainers(office);
 }
 
-/* It ends: whoever waits for that hears it now, for the loop does not turn again. */
 /* The first service that is cut off finds the links of all others open, too: they all had the same time. */
 static void
 count_cut(struct ptah_office *office)
@@ -297,6 +296,7 @@ count_cut(struct ptah_office *office)
 		office->links_cut = n;
 }
 
+/* It ends: whoever waits for that hears it now, for the loop does not turn again. */
 static void
 tell_ending(struct ptah_office *office)
 {

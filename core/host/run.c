@@ -123,16 +123,26 @@ release(struct ptah_run *run)
 		ptah_tenant_release(tenant);
 }
 
+/* Of '*n' that there are. */
+static size_t
+count_serving(const struct ptah_run *run, size_t *n)
+{
+	size_t n_serving = 0;
+
+	*n = 0;
+	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next) {
+		(*n)++;
+		n_serving += tenant->state == PTAH_RUN_SERVES;
+	}
+	return n_serving;
+}
+
 /* All that could start has started: we serve from here on. */
 void
 ptah_run_begin(struct ptah_run *run)
 {
-	size_t n = 0, n_serving = 0;
+	size_t n, n_serving = count_serving(run, &n);
 
-	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next) {
-		n++;
-		n_serving += tenant->state == PTAH_RUN_SERVES;
-	}
 	run->ready = true;
 	ptah_crew_set_quota(run->crew);
 	release(run);
@@ -148,23 +158,33 @@ ptah_run_begin(struct ptah_run *run)
 	ptah_run_reload_again(run);
 }
 
-/* A program before us still serves: is all of it served here, too? */
+static void
+decline(struct ptah_run *run, const char *why, const char *reason)
+{
+	ptah_upgrade_fail(run->upgrade, why);
+	run->rc = EX_UNAVAILABLE;
+	ptah_run_end(run, reason);
+}
+
+/* A program before us still serves: is all of it served here, too, and anything at all? */
 static void
 offer(struct ptah_run *run)
 {
 	char why[1000];
+	size_t n;
 
 	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next) {
 		if (tenant->state != PTAH_RUN_FAILED || !ptah_upgrade_was_served(run->upgrade, tenant->plan->label))
 			continue;
 		snprintf(why, sizeof(why), "%s does not start in the new program: %s", tenant->plan->label,
 		    tenant->reason ? tenant->reason : strerror(ENOMEM));
-		ptah_upgrade_fail(run->upgrade, why);
-		run->rc = EX_UNAVAILABLE;
-		ptah_run_end(run, "a service that the program before this one serves does not start");
+		decline(run, why, "a service that the program before this one serves does not start");
 		return;
 	}
-	ptah_upgrade_ready(run->upgrade);
+	if (count_serving(run, &n) == 0 && n > 0)
+		decline(run, "no service of the file starts in the new program", "no service of the file starts");
+	else
+		ptah_upgrade_ready(run->upgrade);
 }
 
 static void
@@ -173,7 +193,7 @@ look_whether_settled(struct ptah_run *run)
 	for (const struct ptah_tenant *tenant = run->tenants; tenant; tenant = tenant->next)
 		if (tenant->state == PTAH_RUN_STARTS)
 			return;
-	if (!run->changing || run->busy)
+	if (!run->changing || run->busy || run->ending)
 		return;
 	run->changing = false;
 	if (run->ready)

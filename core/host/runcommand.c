@@ -204,6 +204,7 @@ finish(struct ptah_run *run, int rc)
 	run->watch = NULL;
 	run->over = !run->tenants;
 	ptah_upgrade_close(run->upgrade);
+	run->upgrade = NULL;
 	for (struct ptah_tenant *tenant = run->tenants; tenant; tenant = next) {
 		next = tenant->next;
 		ptah_tenant_end(tenant);
@@ -283,7 +284,7 @@ ptah_run_command(const struct ptah_asked *asked, char *envp[])
 	ptah_process_hear_libevent();
 	rc = ptah_upgrade_open(&run.upgrade, envp);
 	if (rc < 0) {
-		fprintf(stderr, "ptah: " "PTAH_KEEPER is ptah's own word to itself, and makes no sense here: unset it\n");
+		fprintf(stderr, "ptah: PTAH_KEEPER is ptah's own word to itself, and makes no sense here: unset it\n");
 		return EX_USAGE;
 	}
 	rc = ptah_process_take_signals(&run.signals);

@@ -52,7 +52,7 @@ struct ptah_run {
 	bool changing; /* a start or a reload is under way */
 	bool ready;    /* the start is over */
 	bool busy;     /* who is whose heir is not settled yet */
-	bool again;    /* SIGHUP came before it was ready */
+	bool again;    /* SIGHUP came when it could not be followed */
 	bool draining, ending, over;
 	bool cut_off;  /* a drain has ended links */
 	bool spawns;   /* a service of the file that was read last starts programs */

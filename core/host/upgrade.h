@@ -57,7 +57,7 @@ void ptah_upgrade_ready(struct ptah_upgrade *upgrade);
 /** It does not, and we end.  NULL is fine. */
 void ptah_upgrade_fail(struct ptah_upgrade *upgrade, const char *why);
 
-/** Ask for a program in our place: on_leave() or on_stay() follows. */
+/** Ask for a program in our place: on_hold(), then on_leave() or on_stay() follows. */
 int ptah_upgrade_ask(struct ptah_upgrade *upgrade);
 /** From on_hold(). */
 void ptah_upgrade_serves(struct ptah_upgrade *upgrade, const char *label);

@@ -222,6 +222,19 @@ def test_service_that_does_not_start_anew(tmp_path, echo):
         poll(lambda: run.programs() == before, what="the new program to end")
 
 
+def test_program_that_serves_nothing(tmp_path, echo):
+    """The services have other names in the file now, and none of them starts."""
+    with pair(tmp_path, echo) as (run, services), socket.create_server(("127.0.0.1", 0)) as taken:
+        before = run.programs()
+        elsewhere = "127.0.0.1:%d" % taken.getsockname()[1]
+        run.write({"other": client(run.where("far"), listen=elsewhere)})
+        with connect(run.where("near")) as sock:
+            run.is_not_upgraded("no service of the file starts in the new program")
+            assert echoes(sock)
+        poll(lambda: run.programs() == before, what="the new program to end")
+        run.write(services)
+
+
 @pytest.fixture
 def program(module_dir):
     """A copy of the program, which can be replaced."""

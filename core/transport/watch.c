@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -25,6 +27,9 @@
 #define NOISE_MS 10000
 /* How often one looks who is told nothing. */
 #define LOOK_MS 3000
+
+/* One leads to the next; the kernel follows no more. */
+#define LINKS_MOST 40
 
 #define PRINT_LEN 32
 
@@ -143,34 +148,6 @@ hear_of(const struct ptah_watch *watch, const char *folder)
 	return heard;
 }
 
-/* A link leads to a file in a folder of its own. */
-static bool
-hear_of_targets(const struct ptah_watch *watch, const char *folder)
-{
-	static const char *const endings[] = { "so", "json" };
-	char **names = ptah_folder_names(folder);
-	bool heard = names != NULL;
-
-	for (size_t i = 0; names && names[i]; i++) {
-		for (size_t j = 0; j < sizeof(endings) / sizeof(endings[0]); j++) {
-			char *path = ptah_folder_path(folder, names[i], endings[j]), *real = NULL, *slash;
-			struct stat st;
-
-			if (path && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-				real = realpath(path, NULL);
-			slash = real ? strrchr(real, '/') : NULL;
-			if (slash) {
-				*slash = '\0';
-				heard = hear_of(watch, real) && heard;
-			}
-			free(real);
-			free(path);
-		}
-	}
-	ptah_folder_names_free(names);
-	return heard;
-}
-
 static bool
 hear_of_folder_of(const struct ptah_watch *watch, const char *path)
 {
@@ -185,24 +162,73 @@ hear_of_folder_of(const struct ptah_watch *watch, const char *path)
 	return heard;
 }
 
-/* On the way to it there may be links, and any of them may come to lead elsewhere. */
+/* A link leads to a file in a folder of its own. */
 static bool
-hear_of_file(const struct ptah_watch *watch, const char *path)
+hear_of_targets(const struct ptah_watch *watch, const char *folder)
 {
-	char *part = strdup(path), *real = realpath(path, NULL);
-	bool heard = part && hear_of_folder_of(watch, path);
-	struct stat st;
+	static const char *const endings[] = { "so", "json" };
+	char **names = ptah_folder_names(folder);
+	bool heard = names != NULL;
 
-	for (char *slash = part ? strchr(part + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (lstat(part, &st) == 0 && S_ISLNK(st.st_mode))
-			heard = hear_of_folder_of(watch, part) && heard;
-		*slash = '/';
+	for (size_t i = 0; names && names[i]; i++) {
+		for (size_t j = 0; j < sizeof(endings) / sizeof(endings[0]); j++) {
+			char *path = ptah_folder_path(folder, names[i], endings[j]), *real = NULL;
+			struct stat st;
+
+			if (path && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+				real = realpath(path, NULL);
+			if (real)
+				heard = hear_of_folder_of(watch, real) && heard;
+			free(real);
+			free(path);
+		}
 	}
-	if (real && strcmp(real, path) != 0)
-		heard = hear_of_folder_of(watch, real) && heard;
+	ptah_folder_names_free(names);
+	return heard;
+}
+
+/* Where a link leads to, as a path of its own.  Gives: for free(), or NULL. */
+static char *
+read_link(const char *path)
+{
+	char to[PATH_MAX], *out = NULL;
+	const char *slash = strrchr(path, '/');
+	ssize_t n = readlink(path, to, sizeof(to) - 1);
+
+	if (n <= 0)
+		return NULL;
+	to[n] = '\0';
+	if (to[0] == '/' || !slash)
+		return strdup(to);
+	return asprintf(&out, "%.*s/%s", (int)(slash - path), path, to) == -1 ? NULL : out;
+}
+
+/* On the way to it there may be links, to where there may be more, and any of them may come to lead elsewhere. */
+static bool
+hear_of_file(const struct ptah_watch *watch, const char *path, unsigned links_left)
+{
+	char *part = strdup(path);
+	bool heard = part && hear_of_folder_of(watch, path);
+	size_t len = strlen(path);
+
+	for (size_t at = 1; heard && at <= len; at++) {
+		struct stat st;
+
+		if (path[at] != '/' && path[at] != '\0')
+			continue;
+		part[at] = '\0';
+		if (lstat(part, &st) == 0 && S_ISLNK(st.st_mode)) {
+			char *to = read_link(part), *there = NULL;
+
+			heard = to && links_left > 0 && hear_of_folder_of(watch, part) &&
+			    asprintf(&there, "%s%s", to, path + at) != -1 && hear_of_file(watch, there, links_left - 1);
+			free(there);
+			free(to);
+			break; /* the rest of the way goes on from there */
+		}
+		part[at] = path[at];
+	}
 	free(part);
-	free(real);
 	return heard;
 }
 
@@ -213,7 +239,7 @@ hear_of_all(struct ptah_watch *watch)
 	for (size_t i = 0; !watch->deaf && watch->folders[i]; i++)
 		watch->deaf = !hear_of(watch, watch->folders[i]) || !hear_of_targets(watch, watch->folders[i]);
 	for (size_t i = 0; !watch->deaf && watch->files && i < watch->files->n; i++)
-		watch->deaf = !hear_of_file(watch, watch->files->items[i]->text);
+		watch->deaf = !hear_of_file(watch, watch->files->items[i]->text, LINKS_MOST);
 }
 
 /* ---- looking ------------------------------------------------------------------------- */

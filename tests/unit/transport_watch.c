@@ -44,7 +44,7 @@ struct place {
 	unsigned told, refuse, what;
 };
 
-enum { PLAIN, LATE, DEAF, LINKED, BUSY, NOTED, NAMED, NAMED_LATE, NAMED_DEAF, NAMED_LINK, N_PLACES };
+enum { PLAIN, LATE, DEAF, LINKED, BUSY, NOTED, NAMED, NAMED_LATE, NAMED_DEAF, NAMED_LINK, NAMED_CHAIN, N_PLACES };
 
 static bool
 is_named(unsigned i)
@@ -136,11 +136,11 @@ run_until(struct ptah_worker *loop, const struct place *places, const unsigned *
 static void
 tells_of_each_change_once(void **state)
 {
-	static const unsigned first[N_PLACES] = { 1, 1, 1, 1, 3, 0, 1, 1, 1, 1 },
-	    second[N_PLACES] = { 2, 2, 1, 2, 3, 0, 2, 2, 1, 2 };
+	static const unsigned first[N_PLACES] = { 1, 1, 1, 1, 3, 0, 1, 1, 1, 1, 1 },
+	    second[N_PLACES] = { 2, 2, 1, 2, 3, 0, 2, 2, 1, 2, 2 };
 	struct ptah_worker *loop = ptah_worker_new(0);
 	struct place places[N_PLACES] = { [BUSY] = { .refuse = 2 } };
-	char top[] = "/tmp/ptah-watch-XXXXXX", elsewhere[64], path[256], target[256], line[64];
+	char top[] = "/tmp/ptah-watch-XXXXXX", elsewhere[64], via[64], path[256], target[256], line[64];
 
 	(void)state;
 	assert_non_null(loop);
@@ -148,6 +148,9 @@ tells_of_each_change_once(void **state)
 	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", top);
 	assert_int_equal(mkdir(elsewhere, 0700), 0);
 	put(elsewhere, "real", "1");
+	snprintf(via, sizeof(via), "%s/via", top);
+	assert_int_equal(mkdir(via, 0700), 0);
+	lead_to(via, elsewhere);
 	for (unsigned i = 0; i < N_PLACES; i++) {
 		struct place *place = &places[i];
 
@@ -160,6 +163,10 @@ tells_of_each_change_once(void **state)
 		}
 		if (i == NAMED_LINK)
 			lead_to(place->folder, elsewhere);
+		if (i == NAMED_CHAIN) {
+			snprintf(path, sizeof(path), "%s/named.pem", place->folder);
+			assert_int_equal(symlink("../via/now/named.pem", path), 0);
+		}
 		if (i == LINKED) {
 			snprintf(path, sizeof(path), "%s/linked.so", place->folder);
 			snprintf(target, sizeof(target), "%s/real", elsewhere);
@@ -206,6 +213,7 @@ tells_of_each_change_once(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	put(path, "named.pem", "22");
 	lead_to(places[NAMED_LINK].folder, path);
+	lead_to(via, path);
 	run_until(loop, places, second);
 
 	for (unsigned i = 0; i < N_PLACES; i++)

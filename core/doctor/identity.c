@@ -181,6 +181,39 @@ compare(struct ptah_exam *exam, const struct end *client, const struct end *serv
 	ptah_exam_cure(exam, "write the same transports, in the same order, into %s and %s", client->one->where, server->one->where);
 }
 
+/* Is it a client's end, and that of a server that it reaches? */
+static bool
+are_ends(const struct end *client, const struct end *server)
+{
+	return client->found && server->found && !ptah_case_serves(client->one) && ptah_case_serves(server->one) && meet(client, server);
+}
+
+static bool
+are_alike(const struct end *client, const struct end *server)
+{
+	return kind_of(client) == kind_of(server) && is_same_stack(&client->stack, &server->stack);
+}
+
+/*
+ * Several servers may have one port: over TCP and over UDP, or in both
+ * families.  Where one of them speaks as the client does, it is that one.
+ */
+static bool
+compare_all(struct ptah_exam *exam, const struct end *client, const struct end *ends)
+{
+	bool any = false, right = false;
+
+	for (size_t k = 0; k < exam->n_cases; k++)
+		right = right || (are_ends(client, &ends[k]) && are_alike(client, &ends[k]));
+	for (size_t k = 0; k < exam->n_cases; k++) {
+		if (!are_ends(client, &ends[k]) || (right && !are_alike(client, &ends[k])))
+			continue;
+		any = true;
+		compare(exam, client, &ends[k]);
+	}
+	return any;
+}
+
 bool
 ptah_check_identity(struct ptah_exam *exam)
 {
@@ -194,13 +227,7 @@ ptah_check_identity(struct ptah_exam *exam)
 	for (size_t i = 0; i < exam->n_cases; i++)
 		end_find(&ends[i], &exam->cases[i]);
 	for (size_t i = 0; i < exam->n_cases; i++)
-		for (size_t k = 0; k < exam->n_cases; k++) {
-			if (!ends[i].found || !ends[k].found || ptah_case_serves(ends[i].one) || !ptah_case_serves(ends[k].one) ||
-			    !meet(&ends[i], &ends[k]))
-				continue;
-			any = true;
-			compare(exam, &ends[i], &ends[k]);
-		}
+		any = compare_all(exam, &ends[i], ends) || any;
 	for (size_t i = 0; i < exam->n_cases; i++)
 		ptah_stack_clear(&ends[i].stack);
 	free(ends);

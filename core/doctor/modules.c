@@ -342,7 +342,7 @@ ptah_check_configuration(struct ptah_exam *exam)
 			ptah_exam_fault(exam, NULL, "%s%s%s", fault->path, between, fault->text);
 		if (exam->file.exposed && strstr(fault->text, "chmod o-r it"))
 			ptah_exam_cure(exam, "chmod o-r %s", exam->path);
-		else if (strstr(fault->text, "chmod 600"))
+		else if (strstr(fault->text, "chmod 600") || strstr(fault->text, "chmod o-rwx it"))
 			ptah_exam_cure(exam, "chmod 600 the file that %s line %u names, and give it to who runs ptah", exam->path, fault->line);
 		else if (fault->line > 0)
 			ptah_exam_cure(exam, "%s line %u, column %u; %s what may stand there", exam->path, fault->line, fault->column,

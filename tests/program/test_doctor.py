@@ -51,6 +51,19 @@ def test_a_healthy_machine_is_told_so(setup):
     assert looked | ({"ipv6"} if not HAS_IPV6 else set()) == checks() | {"user"}
 
 
+def test_two_servers_may_have_one_port(setup):
+    """One over TCP, one over UDP: each client is held against its own."""
+    address = "127.0.0.1:%d" % closed_port()
+    far = {"role": "server", "transport": "dummy", "listen": address, "target": "127.0.0.1:%d" % setup.target}
+    near = {"role": "client", "transport": "dummy", "listen": "127.0.0.1:0"}
+    setup.services.update({
+        "far": far, "near": {**near, "mode": "transparent-TCP", "options": {"serverAddress": address}},
+        "far-udp": {**far, "mode": "transparent-UDP", "options": {"messages": True}},
+        "near-udp": {**near, "mode": "transparent-UDP", "options": {"messages": True, "serverAddress": address}}})
+    found, bad = setup.found(False)
+    assert bad == [] and "identity" in {one["check"] for one in found}
+
+
 def test_a_port_that_ptah_has_is_no_fault(setup):
     """It may be this very configuration that runs."""
     with Ptah(F3S(setup.target, bindport=setup.port)) as p:
@@ -259,7 +272,7 @@ def key_of_root(s):
 
 
 @seed("configuration", 'services.key.options.key: option "key": {s.folder}/web.key is a secret, and open to everybody',
-      "{s.path} line 1, column .*ptah info")
+      "chmod 600 the file that {s.path} line 1 names, and give it to who runs ptah")
 def key_for_everybody(s):
     key_of(s, 0o644)
 

@@ -172,10 +172,8 @@ rest_at_gate(struct ptah_listener *listener, int bound)
 	if (poll(&waits, 1, 0) != 1)
 		return;
 	/* One that waits is counted once, however often we look. */
-	if (!listener->at_gate) {
-		ptah_stats_add(listener->stats, PTAH_STAT_ACCEPT_WAITS, 1);
+	if (!listener->at_gate)
 		ptah_gate_waits(listener->gate, listener->stats, bound);
-	}
 	listener->at_gate = true;
 	rest_for(listener, GATE_REST_MS);
 }

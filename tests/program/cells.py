@@ -28,6 +28,9 @@ def landlock():
     return libc.syscall(444, None, 0, 1)
 
 
+needs_landlock = pytest.mark.skipif(landlock() < 1, reason="this kernel has no Landlock, so nothing can be isolated")
+
+
 @pytest.fixture(scope="module")
 def compiled():
     """deed -> a modules folder with hostile.so, compiled when it is first asked for."""

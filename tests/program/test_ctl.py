@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import harness
+from cells import needs_landlock
 from runner import Run, server
 
 
@@ -246,7 +247,7 @@ def test_links_are_listed_with_their_peers_where_that_is_allowed(far):
     harness.poll(lambda: json.loads(far.ctl("links", "--json").stdout)["links"] == [], what="the end of the links")
 
 
-@pytest.mark.parametrize("isolate", [False, True], ids=["inside", "isolated"])
+@pytest.mark.parametrize("isolate", [False, pytest.param(True, marks=needs_landlock)], ids=["inside", "isolated"])
 def test_links_tell_no_address_of_a_peer(tmp_path, echo, isolate):
     with Controlled(tmp_path, {"far": server(echo.port, isolate=isolate)}, unsafeLogging=False) as run:
         run.wait_ready()
@@ -276,6 +277,7 @@ def test_who_goes_before_the_answer_is_forgotten(far, echo):
     assert far.ctl("reload").returncode == 0
 
 
+@needs_landlock
 def test_links_of_an_isolated_service_are_listed_like_others(tmp_path, echo):
     """In pieces, for there are more than one word from the other process can hold."""
     services = {"far": server(echo.port, isolate=True), "near": server(echo.port)}

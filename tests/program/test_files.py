@@ -8,7 +8,7 @@ import pytest
 
 import conffile
 import harness
-from cells import landlock
+from cells import needs_landlock
 from harness import E1S, F3S, Ptah, connect, echoes, poll
 from image import Image, flags_at
 from runner import Run, server
@@ -291,10 +291,7 @@ def test_a_change_is_noticed(tmp_path, echo, files):
 
 # --- isolated ---------------------------------------------------------------------
 
-isolated = pytest.mark.skipif(landlock() < 1, reason="this kernel has no Landlock, so nothing can be isolated")
-
-
-@isolated
+@needs_landlock
 def test_an_isolated_service_gets_its_files(tmp_path, echo, files):
     """Changed ones by a process of its own; a bad one leaves the old process at work."""
     key = files.put("key", b"hush")
@@ -321,7 +318,7 @@ def test_an_isolated_service_gets_its_files(tmp_path, echo, files):
         assert run.finish() == 0
 
 
-@isolated
+@needs_landlock
 def test_an_isolated_service_reads_no_other_file(tmp_path, echo, files):
     """What its options name is not enough, since it is the module that says which of them are files."""
     far, near = folio(echo.port, files.main, isolate=True), server(echo.port)
@@ -353,7 +350,7 @@ def test_files_that_belong_to_a_service(tmp_path, echo, files):
         assert run.finish() == 0
 
 
-@isolated
+@needs_landlock
 def test_a_change_is_noticed_for_an_isolated_service(tmp_path, echo, files):
     """The watch is the parent's, which does not know which options are files."""
     with run_of(tmp_path, {"far": folio(echo.port, files.main, isolate=True, files=[files.main])}, watch=True) as run:

@@ -16,15 +16,14 @@ import lines
 import orport
 import proxies
 import socks
-from cells import Run, ask, compiled, landlock, server  # noqa: F401
+from cells import Run, ask, compiled, needs_landlock, server  # noqa: F401
 from test_manager import handed
 
 # A cell is back in 200 ms on a machine that has nothing else to do; the rest is for one that does.
 BACK = 0.2
 
 
-pytestmark = pytest.mark.skipif(
-    landlock() < 1, reason="this kernel has no Landlock, so nothing can be isolated")
+pytestmark = needs_landlock
 
 
 DEEDS = [

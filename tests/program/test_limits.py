@@ -2,6 +2,7 @@
 """The limits of a service: links, new ones per second, links of a prefix; and how its sockets are."""
 import contextlib
 import re
+import select
 import socket
 import subprocess
 import threading
@@ -11,6 +12,7 @@ import pytest
 
 import harness
 import lines
+from cells import needs_landlock
 from harness import connect, echoes, free_port, poll, recv_exact
 from runner import Run, client, server
 from test_metrics import get, port_of, sample
@@ -62,7 +64,7 @@ def said(run, what):
     return sum(what in line for line in run.err_lines)
 
 
-@pytest.mark.parametrize("isolate", [False, True])
+@pytest.mark.parametrize("isolate", [False, pytest.param(True, marks=needs_landlock)])
 def test_more_links_wait(tmp_path, echo, isolate):
     """The third of two waits to be accepted, and is served when one has ended."""
     service = server(echo.port, limits={"links": 2}, isolate=isolate)
@@ -75,7 +77,7 @@ def test_more_links_wait(tmp_path, echo, isolate):
                 run.wait_line(r"far: limits\.links allows 2, and so many are open: new ones wait", "err")
                 first.close()
                 # One of the two has its answer, and the other still waits.
-                ready = lines.select.select([third, fourth], [], [], lines.PATIENCE)[0]
+                ready = select.select([third, fourth], [], [], lines.PATIENCE)[0]
                 assert len(ready) == 1 and recv_exact(ready[0], 4) == b"ping"
                 assert echoes(ready[0]) and echoes(second)
                 second.close()
@@ -327,7 +329,7 @@ def timer(near, far):
     return float(found[1].rstrip(".")) * {"ms": 0.001, "sec": 1, "min": 60}[found[2]]
 
 
-@pytest.mark.parametrize("isolate", [False, True])
+@pytest.mark.parametrize("isolate", [False, pytest.param(True, marks=needs_landlock)])
 def test_keep_alive(tmp_path, isolate):
     """Each end of a link asks after half of the time."""
     with lines.listen() as target:
@@ -379,7 +381,7 @@ def test_ipv6_alone(tmp_path, echo):
             assert echoes(sock)
 
 
-@pytest.mark.parametrize("isolate", [False, True])
+@pytest.mark.parametrize("isolate", [False, pytest.param(True, marks=needs_landlock)])
 @pytest.mark.parametrize("family, greeting", [("ipv4", b"four"), ("ipv6", b"six!")])
 def test_names_are_dialled_by_one_family(tmp_path, family, greeting, isolate):
     """A name with addresses of both."""

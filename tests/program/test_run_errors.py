@@ -50,7 +50,7 @@ CASES = {
 
 def run(path):
     return subprocess.run([harness.program()[0], "run", str(path)], env=harness.environment(), capture_output=True,
-                          text=True, timeout=20 * harness.SLOW, check=False)
+                          text=True, timeout=120 * harness.SLOW, check=False)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* check/patience.h: how long a module that gets on is waited for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -143,6 +143,8 @@ comes_out(struct one *one, int fd, const char *want)
 	TURN_UNTIL(one, (n = recv(fd, got + came, sizeof(got) - came, 0), came += n > 0 ? (size_t)n : 0, came >= len || n == 0));
 	assert_int_equal(came, len);
 	assert_memory_equal(got, want, len);
+	turn(one);
+	assert_true(recv(fd, got, 1, 0) <= 0);
 }
 
 static inline int

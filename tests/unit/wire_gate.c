@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* wire/gate.h: how many links a service lets in. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

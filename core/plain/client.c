@@ -12,6 +12,7 @@
 #include "loop/end.h"
 #include "loop/worker.h"
 #include "plain/linger.h"
+#include "plain/pass.h"
 #include "plain/socks.h"
 #include "relay/flock.h"
 #include "relay/link.h"
@@ -23,6 +24,7 @@ struct ptah_client {
 	struct ptah_client_how how;
 	struct ptah_listener *listener;
 	struct ptah_flock *flock;
+	struct ptah_issuer issuer;
 	struct guest *guests; /* list: those in their SOCKS handshake */
 	unsigned n_guests;
 	struct ptah_often refused, no_address, no_memory;
@@ -32,7 +34,7 @@ struct ptah_client {
 struct guest {
 	struct guest *prev, *next;
 	struct ptah_client *client;
-	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
+	struct ptah_pass pass;
 	struct ptah_end end;
 	struct ptah_deadline deadline;
 	struct ptah_socks socks;
@@ -60,40 +62,22 @@ guest_free(struct guest *guest)
 {
 	ptah_end_close(&guest->end);
 	ptah_socks_clear(&guest->socks);
-	ptah_seat_leave(guest->seat);
+	ptah_pass_return(&guest->pass);
 	free(guest);
 }
 
+/* The last of a guest but for these words, which its connection is closed behind. */
 static void
-on_gone(void *arg)
+guest_part(struct guest *guest, int fd, struct ptah_span words)
 {
-	struct ptah_client *client = arg;
+	struct ptah_worker *worker = guest->client->worker;
+	struct ptah_issuer *issuer = ptah_pass_stand_up(&guest->pass);
 
-	ptah_gate_leave(client->how.gate);
-	ptah_quota_release(client->how.quota);
+	guest_free(guest);
+	ptah_linger_begin(worker, fd, words, ptah_issuer_take_back, issuer);
 }
 
 /* ---- the link of a guest ------------------------------------------------------ */
-
-static void
-on_relay_closed(int rc, void *arg)
-{
-	(void)rc;
-	on_gone(arg);
-}
-
-static void
-on_seated_closed(int rc, void *arg)
-{
-	struct ptah_seat *seat = arg;
-	struct ptah_client *client = seat->owner;
-
-	ptah_seat_leave(seat);
-	on_relay_closed(rc, client);
-}
-
-static const struct ptah_link_ops relay_ops = { .on_closed = on_relay_closed };
-static const struct ptah_link_ops seated_ops = { .on_closed = on_seated_closed };
 
 static struct ptah_span
 on_link_open(struct ptah_link *link, void *arg)
@@ -103,13 +87,7 @@ on_link_open(struct ptah_link *link, void *arg)
 	static _Thread_local uint8_t reply[PTAH_SOCKS_REPLY_MAX];
 	size_t len = client->how.socks ? ptah_socks_reply(client->how.dialect, guest->socks.method, PTAH_REP_OK, reply) : 0;
 
-	if (guest->seat != NULL) {
-		guest->seat->owner = client;
-		ptah_link_own(link, &seated_ops, guest->seat);
-		guest->seat = NULL;
-	} else {
-		ptah_link_own(link, &relay_ops, client);
-	}
+	ptah_pass_to_link(&guest->pass, link);
 	guest_free(guest);
 	return (struct ptah_span){ reply, len };
 }
@@ -130,8 +108,7 @@ refuse(struct guest *guest, int fd, unsigned rep)
 
 	if (client->how.socks)
 		len = ptah_socks_reply(client->how.dialect, guest->socks.method, rep, reply);
-	guest_free(guest);
-	ptah_linger_begin(client->worker, fd, (struct ptah_span){ reply, len }, on_gone, client);
+	guest_part(guest, fd, (struct ptah_span){ reply, len });
 }
 
 static void
@@ -226,7 +203,6 @@ begin_link(struct guest *guest, struct ptah_span early)
 static void
 finish_socks(struct guest *guest)
 {
-	struct ptah_client *client = guest->client;
 	struct ptah_socks *socks = &guest->socks;
 	uint8_t words[sizeof(socks->out)];
 	size_t len = socks->status == PTAH_SOCKS_FAILED ? socks->out_len : 0;
@@ -235,13 +211,12 @@ finish_socks(struct guest *guest)
 	ptah_debug(AREA_SOCKS, "refused: %s", socks->why);
 	memcpy(words, socks->out, len);
 	guest_forget(guest);
-	guest_free(guest);
 	if (len > 0) {
-		ptah_linger_begin(client->worker, fd, (struct ptah_span){ words, len }, on_gone, client);
+		guest_part(guest, fd, (struct ptah_span){ words, len });
 		return;
 	}
 	close(fd);
-	on_gone(client);
+	guest_free(guest);
 }
 
 static void
@@ -318,25 +293,23 @@ static void
 on_accept(int fd, const struct ptah_addr *peer, void *arg)
 {
 	struct ptah_client *client = arg;
-	struct ptah_seat *seat;
-	int rc = ptah_gate_sit(client->how.gate, client->stats, peer, &seat);
+	struct ptah_pass pass;
+	int rc = ptah_pass_accepted(&pass, &client->issuer, peer);
 	struct guest *guest = rc == 0 ? calloc(1, sizeof(*guest)) : NULL;
 
 	if (rc == -EUSERS) {
 		ptah_gate_reset(fd);
-		on_gone(client);
 		return;
 	}
 	if (guest == NULL || ptah_end_open(&guest->end, client->worker, fd, &end_ops, guest) != 0) {
 		say_no_memory(client);
 		free(guest);
-		ptah_seat_leave(seat);
 		close(fd);
-		on_gone(client);
+		ptah_pass_return(&pass);
 		return;
 	}
 	guest->client = client;
-	guest->seat = seat;
+	guest->pass = pass;
 	guest->next = client->guests;
 	if (guest->next != NULL)
 		guest->next->prev = guest;
@@ -353,7 +326,6 @@ on_accept(int fd, const struct ptah_addr *peer, void *arg)
 		say_no_memory(client);
 		guest_forget(guest);
 		guest_free(guest);
-		on_gone(client);
 	}
 }
 
@@ -370,6 +342,7 @@ ptah_client_new(struct ptah_worker *worker, const struct ptah_client_how *how, i
 	client->worker = worker;
 	client->stats = ptah_instance_stats(how->instance, worker);
 	client->how = *how;
+	client->issuer = (struct ptah_issuer){ how->quota, how->gate, client->stats };
 	client->flock = ptah_flock_of(worker, how->instance);
 	if (client->flock == NULL) {
 		close(listen_fd);
@@ -404,13 +377,12 @@ ptah_client_free(struct ptah_client *client)
 	if (client == NULL)
 		return;
 	ptah_client_shut(client, false);
-	ptah_linger_end_of(client->worker, client);
+	ptah_linger_end_of(client->worker, &client->issuer);
 	while (client->guests != NULL) {
 		struct guest *guest = client->guests;
 
 		guest_forget(guest);
 		guest_free(guest);
-		on_gone(client);
 	}
 	free(client);
 }

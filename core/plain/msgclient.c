@@ -12,15 +12,16 @@
 #include "loop/worker.h"
 #include "plain/datagram.h"
 #include "plain/lineage.h"
+#include "plain/pass.h"
 #include "plain/peers.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
-#include "wire/gate.h"
 #include "wire/post.h"
 
 struct ptah_msgclient {
 	struct ptah_worker *worker;
 	struct ptah_stats *stats;
+	struct ptah_issuer issuer;
 	struct ptah_msgclient_how how;
 	int fd;
 	struct event *event;
@@ -38,7 +39,7 @@ struct ptah_msgclient {
 struct source {
 	struct ptah_peer peer; /* first */
 	struct ptah_msgclient *client;
-	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
+	struct ptah_pass pass;
 	struct ptah_courier *courier; /* NULL: it is over */
 	struct ptah_lane app;  /* back to the source */
 	struct ptah_lane wire; /* fd -1: not there yet */
@@ -68,9 +69,7 @@ source_free(struct source *source)
 		event_free(source->event);
 	if (source->wire.fd != -1)
 		close(source->wire.fd);
-	ptah_seat_leave(source->seat);
-	ptah_gate_leave(client->how.gate);
-	ptah_quota_release(client->how.quota);
+	ptah_pass_return(&source->pass);
 	free(source);
 }
 
@@ -224,24 +223,22 @@ courier_new(struct source *source, struct ptah_dest *server)
 static struct source *
 source_new(struct ptah_msgclient *client, const struct ptah_udp_got *got, const struct ptah_peer_key *key, struct ptah_dest *server)
 {
-	struct ptah_seat *seat;
+	struct ptah_pass pass;
 	struct source *source;
 
-	if (ptah_gate_admit(client->how.gate, client->stats, &got->from, &seat) != 0)
+	if (ptah_pass_take(&pass, &client->issuer, &got->from) != 0)
 		return NULL;
 	source = calloc(1, sizeof(*source));
 	if (source == NULL) {
-		ptah_seat_leave(seat);
-		ptah_gate_leave(client->how.gate);
+		ptah_pass_return(&pass);
 		return NULL;
 	}
 	source->client = client;
-	source->seat = seat;
+	source->pass = pass;
 	source->app = (struct ptah_lane){
 		.fd = client->fd, .plain = true, .addr = got->from, .local = got->local, .most = ptah_lane_most_of(&got->from),
 	};
 	source->wire.fd = -1;
-	ptah_quota_add(client->how.quota);
 	if (courier_new(source, server) != 0) {
 		if (source->courier != NULL)
 			ptah_courier_end(source->courier, -ECANCELED); /* frees the source */
@@ -390,6 +387,7 @@ ptah_msgclient_new(struct ptah_worker *worker, const struct ptah_msgclient_how *
 	client->worker = worker;
 	client->stats = ptah_instance_stats(how->instance, worker);
 	client->how = *how;
+	client->issuer = (struct ptah_issuer){ how->quota, how->gate, client->stats };
 	client->fd = fd;
 	ptah_courier_margins(how->instance, &client->head, &client->tail);
 	client->batch = ptah_udp_batch_new_roomy(client->head, client->tail);

@@ -13,16 +13,17 @@
 #include "plain/datagram.h"
 #include "plain/lineage.h"
 #include "plain/outlet.h"
+#include "plain/pass.h"
 #include "plain/peers.h"
 #include "plain/roster.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
-#include "wire/gate.h"
 #include "wire/post.h"
 
 struct ptah_msgserver {
 	struct ptah_worker *worker;
 	struct ptah_stats *stats;
+	struct ptah_issuer issuer;
 	struct ptah_msgserver_how how;
 	int fd;
 	struct event *event;
@@ -41,8 +42,7 @@ struct ptah_msgserver {
 struct flow {
 	struct ptah_peer peer; /* first */
 	struct ptah_msgserver *server;
-	bool counted;           /* by the gate: it is no stranger any more */
-	struct ptah_seat *seat; /* NULL: prefixes are not bounded, or it is one */
+	struct ptah_pass pass; /* a stranger's, until it is admitted */
 	struct ptah_courier *courier;
 	struct ptah_roster_entry entry;
 	struct ptah_lane wire; /* back to the peer */
@@ -76,10 +76,7 @@ flow_free(struct flow *flow)
 		ptah_roster_remove(server->how.roster, &flow->entry);
 	ptah_outlet_clear(&flow->outlet);
 	ptah_peers_remove(&flow->peer);
-	ptah_seat_leave(flow->seat);
-	if (flow->counted)
-		ptah_gate_leave(server->how.gate);
-	ptah_quota_release(server->how.quota);
+	ptah_pass_return(&flow->pass);
 	free(flow);
 }
 
@@ -194,13 +191,12 @@ on_admit(struct ptah_courier *courier, void *arg)
 	struct flow *flow = arg;
 	struct ptah_msgserver *server = flow->server;
 	const struct ptah_peer_key key = flow->peer.key;
-	int rc = ptah_gate_admit(server->how.gate, server->stats, &flow->wire.addr, &flow->seat);
+	int rc = ptah_pass_admit(&flow->pass, &flow->wire.addr);
 
 	if (rc != 0) {
 		(void)ptah_courier_plain_opened(courier, rc);
 		return;
 	}
-	flow->counted = true;
 	ptah_peers_remove(&flow->peer);
 	ptah_peers_add(&server->known, &flow->peer, &key);
 	if (ptah_outlet_aim(&flow->outlet) != 0)
@@ -239,7 +235,7 @@ flow_new(struct ptah_msgserver *server, const struct ptah_udp_got *got, const st
 	const struct ptah_courier_how how = {
 		.instance = server->how.instance, .role = PTAH_SERVER, .peer = ptah_addr_format_peer(&got->from, flow->peer_text),
 	};
-	ptah_quota_add(server->how.quota);
+	ptah_pass_stranger(&flow->pass, &server->issuer);
 	flow->courier = ptah_courier_new(server->worker, &how, &courier_ops, flow);
 	if (flow->courier == NULL) {
 		flow_free(flow);
@@ -418,6 +414,7 @@ ptah_msgserver_new(struct ptah_worker *worker, const struct ptah_msgserver_how *
 	server->worker = worker;
 	server->stats = ptah_instance_stats(how->instance, worker);
 	server->how = *how;
+	server->issuer = (struct ptah_issuer){ how->quota, how->gate, server->stats };
 	server->fd = fd;
 	server->bottom = ptah_instance_bottom(how->instance);
 	ptah_courier_margins(how->instance, &server->head, &server->tail);

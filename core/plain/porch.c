@@ -13,7 +13,6 @@
 #include "relay/flock.h"
 #include "transport/instance.h"
 #include "wire/gate.h"
-#include "wire/listen.h"
 
 /* A proxy that has not said all. */
 struct ptah_caller_waits {
@@ -43,6 +42,12 @@ waits_free(struct ptah_caller_waits *waits)
 }
 
 static void
+say_no_memory(struct ptah_porch *porch)
+{
+	ptah_warn_often(&porch->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
+}
+
+static void
 refuse(struct ptah_caller_waits *waits, const char *why)
 {
 	struct ptah_porch *porch = waits->porch;
@@ -50,7 +55,7 @@ refuse(struct ptah_caller_waits *waits, const char *why)
 	ptah_warn_often(&porch->refused, AREA_WIRE, "a connection from one of proxyProtocolFrom is closed, for it has no "
 	    "PROXY header (send-proxy or send-proxy-v2 in the server line of haproxy): %s", why);
 	waits_free(waits);
-	porch->how.on_gone(porch->how.arg);
+	ptah_issuer_take_back(porch->how.issuer);
 }
 
 static void
@@ -58,6 +63,20 @@ on_deadline(struct ptah_deadline *deadline, void *arg)
 {
 	(void)deadline;
 	refuse(arg, "not all of one came in 5 s");
+}
+
+/* Takes: the caller's descriptor, and what the listener took for it. */
+static void
+call(struct ptah_porch *porch, struct ptah_caller *caller)
+{
+	int rc = ptah_pass_accepted(&caller->pass, porch->how.issuer, &caller->from);
+
+	if (rc == 0)
+		rc = porch->how.on_caller(caller, porch->how.arg);
+	else
+		ptah_gate_reset(caller->fd);
+	if (rc == -ENOMEM)
+		say_no_memory(porch);
 }
 
 /* 'early' stands behind the header. */
@@ -74,7 +93,7 @@ let_in(struct ptah_caller_waits *waits, struct ptah_span early)
 		caller.local = header->to;
 	}
 	waits_free(waits);
-	porch->how.on_caller(&caller, porch->how.arg);
+	call(porch, &caller);
 }
 
 static void
@@ -152,16 +171,16 @@ is_trusted(const struct ptah_porch *porch, const struct ptah_addr *from)
 void
 ptah_porch_enter(struct ptah_porch *porch, int fd, const struct ptah_addr *from)
 {
-	const struct ptah_caller caller = { .fd = fd, .from = *from };
+	struct ptah_caller caller = { .fd = fd, .from = *from };
 
 	if (!is_trusted(porch, from)) {
-		porch->how.on_caller(&caller, porch->how.arg);
+		call(porch, &caller);
 		return;
 	}
 	if (let_wait(porch, fd, from) == 0)
 		return;
-	ptah_warn_often(&porch->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
-	porch->how.on_gone(porch->how.arg);
+	say_no_memory(porch);
+	ptah_issuer_take_back(porch->how.issuer);
 }
 
 int
@@ -179,21 +198,17 @@ ptah_porch_clear(struct ptah_porch *porch)
 {
 	while (porch->waits != NULL) {
 		waits_free(porch->waits);
-		porch->how.on_gone(porch->how.arg);
+		ptah_issuer_take_back(porch->how.issuer);
 	}
 }
 
 int
-ptah_porch_admit(struct ptah_gate *gate, struct ptah_quota *quota, struct ptah_stats *stats,
-    const struct ptah_arrival *arrival, struct ptah_caller *caller, struct ptah_seat **seat)
+ptah_porch_admit(struct ptah_issuer *issuer, const struct ptah_arrival *arrival, struct ptah_caller *caller)
 {
 	*caller = (struct ptah_caller){ .fd = arrival->fd };
 	(void)ptah_addr_parse(&caller->from, arrival->peer != NULL ? arrival->peer : ""); /* else nobody knows */
-	int rc = ptah_gate_admit(gate, stats, &caller->from, seat);
-	if (rc != 0) {
+	int rc = ptah_pass_take(&caller->pass, issuer, &caller->from);
+	if (rc != 0)
 		ptah_gate_reset(arrival->fd);
-		return rc;
-	}
-	ptah_quota_add(quota);
-	return 0;
+	return rc;
 }

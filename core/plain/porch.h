@@ -20,15 +20,12 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/prefix.h"
+#include "plain/pass.h"
 
 struct ptah_arrival;
 struct ptah_caller_waits;
 struct ptah_flock;
-struct ptah_gate;
 struct ptah_instance;
-struct ptah_quota;
-struct ptah_seat;
-struct ptah_stats;
 struct ptah_worker;
 
 /** How long a proxy may take for its header: a segment may be lost, and sent again. */
@@ -37,6 +34,7 @@ struct ptah_worker;
 /** A connection, and whose it is. */
 struct ptah_caller {
 	int fd;
+	struct ptah_pass pass;
 	struct ptah_addr from;  /* the client; AF_UNSPEC: nobody knows */
 	struct ptah_addr local; /* where it connected to; AF_UNSPEC: ask the socket */
 	bool named;             /* by a proxy: 'from' is not who is connected */
@@ -49,10 +47,9 @@ struct ptah_porch_how {
 	struct ptah_instance *instance; /* those who wait here count among its links to be */
 	const struct ptah_prefix *from; /* who is trusted */
 	size_t n_from;
-	/** It has said.  Takes: the descriptor. */
-	void (*on_caller)(const struct ptah_caller *caller, void *arg);
-	/** It has not, and is closed. */
-	void (*on_gone)(void *arg);
+	struct ptah_issuer *issuer;
+	/** It has said, and there is a seat for it.  Takes: descriptor and pass.  Fails: -ENOMEM, which is said here. */
+	int (*on_caller)(struct ptah_caller *caller, void *arg);
 	void *arg;
 };
 
@@ -66,19 +63,18 @@ struct ptah_porch {
 
 /** -ENOMEM. */
 int ptah_porch_init(struct ptah_porch *porch, const struct ptah_porch_how *how);
-/** Those who wait are closed, and on_gone runs for each.  Fine if it was never made. */
+/** Those who wait are closed.  Fine if it was never made. */
 void ptah_porch_clear(struct ptah_porch *porch);
 
-/** Here is a connection: it waits, and else on_caller runs at once.  Takes: fd. */
+/** A listener took a connection: it waits, and else on_caller runs at once.  Takes: fd, and what the listener took for it. */
 void ptah_porch_enter(struct ptah_porch *porch, int fd, const struct ptah_addr *from);
 
 /**
  * Whom a carrier brings, comes by no listener and cannot wait: is there room?
  * Takes: the arrival's descriptor.
- * Gives: *caller, with that; one of gate and quota, and *seat.
- * Fails: -EUSERS, counted and said; -ENOMEM.  The connection is reset then, and none of them taken.
+ * Gives: *caller, with that and a pass.
+ * Fails: -EUSERS, counted and said; -ENOMEM.  The connection is reset then.
  */
-int ptah_porch_admit(struct ptah_gate *gate, struct ptah_quota *quota, struct ptah_stats *stats,
-    const struct ptah_arrival *arrival, struct ptah_caller *caller, struct ptah_seat **seat);
+int ptah_porch_admit(struct ptah_issuer *issuer, const struct ptah_arrival *arrival, struct ptah_caller *caller);
 
 #endif

@@ -17,15 +17,15 @@
 #include "plain/proxyhdr.h"
 #include "relay/link.h"
 #include "wire/broker.h"
-#include "wire/gate.h"
 
 struct ptah_server {
 	struct ptah_worker *worker;
 	struct ptah_stats *stats;
+	struct ptah_issuer issuer;
 	struct ptah_server_how how;
 	struct ptah_listener *listener;
 	struct ptah_porch porch;
-	struct ptah_often no_memory, unreachable, no_cookie, failed;
+	struct ptah_often unreachable, no_cookie, failed;
 };
 
 /* The Extended ORPort exchange of one peer. */
@@ -38,7 +38,7 @@ struct exchange {
 /* A peer until it relays. */
 struct peer {
 	struct ptah_server *server;
-	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
+	struct ptah_pass pass;
 	struct ptah_link *link;
 	struct ptah_dial *dial;
 	struct exchange *exchange;
@@ -65,52 +65,11 @@ peer_free(struct peer *peer)
 	ptah_deadline_clear(&peer->deadline);
 	ptah_dial_cancel(peer->dial);
 	exchange_free(peer->exchange);
+	ptah_pass_return(&peer->pass);
 	free(peer);
 }
 
 /* ---- once it relays ---------------------------------------------------------- */
-
-/* One of the quota, and of the gate. */
-static void
-release(void *arg)
-{
-	struct ptah_server *server = arg;
-
-	ptah_gate_leave(server->how.gate);
-	ptah_quota_release(server->how.quota);
-}
-
-static void
-on_relay_closed(int rc, void *arg)
-{
-	(void)rc;
-	release(arg);
-}
-
-static void
-on_seated_closed(int rc, void *arg)
-{
-	struct ptah_seat *seat = arg;
-	struct ptah_server *server = seat->owner;
-
-	ptah_seat_leave(seat);
-	on_relay_closed(rc, server);
-}
-
-static const struct ptah_link_ops relay_ops = { .on_closed = on_relay_closed };
-static const struct ptah_link_ops seated_ops = { .on_closed = on_seated_closed };
-
-/* From here on the link is all that is left of a peer. */
-static void
-let_go(struct peer *peer)
-{
-	if (peer->seat != NULL) {
-		peer->seat->owner = peer->server;
-		ptah_link_own(peer->link, &seated_ops, peer->seat);
-	} else {
-		ptah_link_own(peer->link, &relay_ops, peer->server);
-	}
-}
 
 /* The plain end is there.  What only the beginning needs is freed. */
 static void
@@ -118,7 +77,7 @@ hand_over(struct peer *peer, int fd, struct ptah_span early)
 {
 	struct ptah_link *link = peer->link;
 
-	let_go(peer);
+	ptah_pass_to_link(&peer->pass, peer->link);
 	ptah_link_plain_opened(link, fd, early);
 	peer_free(peer);
 }
@@ -129,7 +88,7 @@ give_up(struct peer *peer, int rc)
 {
 	struct ptah_link *link = peer->link;
 
-	let_go(peer);
+	ptah_pass_to_link(&peer->pass, peer->link);
 	ptah_link_plain_failed(link, rc);
 	peer_free(peer);
 }
@@ -339,31 +298,26 @@ on_closed(int rc, void *arg)
 	struct peer *peer = arg;
 
 	(void)rc;
-	ptah_seat_leave(peer->seat);
-	release(peer->server);
 	peer_free(peer);
 }
 
 static const struct ptah_link_ops peer_ops = { .on_admit = on_admit, .on_closed = on_closed };
 
 /*
- * Takes: the caller's descriptor and seat, and one of quota and gate.  'text': its address; 'arrival': a carrier's, or
- * NULL.
+ * Takes: the caller's descriptor and pass.  'text': its address; 'arrival': a carrier's, or NULL.
  */
 static int
-begin(struct ptah_server *server, const struct ptah_caller *caller, struct ptah_seat *seat, const char *text,
-    const struct ptah_arrival *arrival)
+begin(struct ptah_server *server, struct ptah_caller *caller, const char *text, const struct ptah_arrival *arrival)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
 
 	if (peer == NULL) {
 		close(caller->fd);
-		ptah_seat_leave(seat);
-		release(server);
+		ptah_pass_return(&caller->pass);
 		return -ENOMEM;
 	}
 	peer->server = server;
-	peer->seat = seat;
+	peer->pass = caller->pass;
 	if (arrival != NULL && arrival->dest != NULL)
 		(void)ptah_text_copy(peer->dest, sizeof(peer->dest), arrival->dest);
 	peer->local = caller->local;
@@ -371,9 +325,7 @@ begin(struct ptah_server *server, const struct ptah_caller *caller, struct ptah_
 		(void)ptah_addr_of_socket(&peer->local, caller->fd); /* else not known, and the header says so */
 	peer->link = ptah_link_server_new(server->worker, server->how.instance, caller->fd, text, &peer_ops, peer);
 	if (peer->link == NULL) {
-		free(peer);
-		ptah_seat_leave(seat);
-		release(server);
+		peer_free(peer);
 		return -ENOMEM;
 	}
 	if (arrival != NULL)
@@ -384,22 +336,12 @@ begin(struct ptah_server *server, const struct ptah_caller *caller, struct ptah_
 	return 0;
 }
 
-static void
-on_caller(const struct ptah_caller *caller, void *arg)
+static int
+on_caller(struct ptah_caller *caller, void *arg)
 {
-	struct ptah_server *server = arg;
-	struct ptah_seat *seat;
 	char text[PTAH_ADDR_TEXT];
-	int rc = ptah_gate_sit(server->how.gate, server->stats, &caller->from, &seat);
 
-	if (rc == 0) {
-		rc = begin(server, caller, seat, ptah_addr_format_peer(&caller->from, text), NULL);
-	} else {
-		ptah_gate_reset(caller->fd);
-		release(server);
-	}
-	if (rc == -ENOMEM)
-		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
+	return begin(arg, caller, ptah_addr_format_peer(&caller->from, text), NULL);
 }
 
 static void
@@ -415,11 +357,10 @@ ptah_server_arrive(struct ptah_server *server, const struct ptah_arrival *arriva
 {
 	const char *text = arrival->peer != NULL ? arrival->peer : "";
 	struct ptah_caller caller;
-	struct ptah_seat *seat;
-	int rc = ptah_porch_admit(server->how.gate, server->how.quota, server->stats, arrival, &caller, &seat);
+	int rc = ptah_porch_admit(&server->issuer, arrival, &caller);
 
 	if (rc == 0)
-		rc = begin(server, &caller, seat, text, arrival);
+		rc = begin(server, &caller, text, arrival);
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 	return rc;
@@ -431,7 +372,7 @@ ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, i
 	struct ptah_server *server = calloc(1, sizeof(*server));
 	const struct ptah_porch_how porch = {
 		.worker = worker, .instance = how->instance, .from = how->proxy_from, .n_from = how->n_proxy_from,
-		.on_caller = on_caller, .on_gone = release, .arg = server,
+		.issuer = server != NULL ? &server->issuer : NULL, .on_caller = on_caller, .arg = server,
 	};
 
 	if (server == NULL || ptah_porch_init(&server->porch, &porch) != 0) {
@@ -444,6 +385,7 @@ ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, i
 	server->worker = worker;
 	server->stats = ptah_instance_stats(how->instance, worker);
 	server->how = *how;
+	server->issuer = (struct ptah_issuer){ how->quota, how->gate, server->stats };
 	if (listen_fd == -1)
 		return server;
 	server->listener = ptah_listener_new(worker, listen_fd, how->quota, how->gate, on_accept, server);

@@ -11,11 +11,11 @@
 #include "loop/deadline.h"
 #include "loop/worker.h"
 #include "plain/lineage.h"
+#include "plain/pass.h"
 #include "plain/peers.h"
 #include "plain/unframer.h"
 #include "relay/link.h"
 #include "stats/stats.h"
-#include "wire/gate.h"
 #include "wire/udp.h"
 
 /* Frames of one source that came in one batch go to its link together. */
@@ -31,7 +31,7 @@ struct held {
 struct source {
 	struct ptah_peer peer; /* first */
 	struct ptah_udpclient *client;
-	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
+	struct ptah_pass pass;
 	struct ptah_addr addr;
 	struct ptah_udp_local local; /* where it asked */
 	struct ptah_link *link; /* NULL while it is being made or buried */
@@ -49,6 +49,7 @@ struct source {
 struct ptah_udpclient {
 	struct ptah_worker *worker;
 	struct ptah_stats *stats;
+	struct ptah_issuer issuer;
 	struct ptah_udpclient_how how;
 	int fd;
 	struct event *event;
@@ -84,9 +85,7 @@ source_free(struct source *source)
 		source->held = next;
 	}
 	ptah_unframer_clear(&source->unframer);
-	ptah_seat_leave(source->seat);
-	ptah_gate_leave(client->how.gate);
-	ptah_quota_release(client->how.quota);
+	ptah_pass_return(&source->pass);
 	free(source);
 }
 
@@ -263,22 +262,20 @@ static struct source *
 source_new(struct ptah_udpclient *client, const struct ptah_addr *addr)
 {
 	const struct ptah_peer_key key = ptah_peer_key_of(addr);
-	struct ptah_seat *seat;
+	struct ptah_pass pass;
 	struct source *source;
 
-	if (ptah_gate_admit(client->how.gate, client->stats, addr, &seat) != 0)
+	if (ptah_pass_take(&pass, &client->issuer, addr) != 0)
 		return NULL;
 	source = calloc(1, sizeof(*source));
 	if (source == NULL) {
-		ptah_seat_leave(seat);
-		ptah_gate_leave(client->how.gate);
+		ptah_pass_return(&pass);
 		return NULL;
 	}
 	source->client = client;
-	source->seat = seat;
+	source->pass = pass;
 	source->addr = *addr;
 	ptah_peers_add(&client->peers, &source->peer, &key);
-	ptah_quota_add(client->how.quota);
 	source->link = link_new(source);
 	if (source->link == NULL) {
 		source_free(source);
@@ -496,6 +493,7 @@ ptah_udpclient_new(struct ptah_worker *worker, const struct ptah_udpclient_how *
 		client->worker = worker;
 		client->stats = ptah_instance_stats(how->instance, worker);
 		client->how = *how;
+		client->issuer = (struct ptah_issuer){ how->quota, how->gate, client->stats };
 		client->fd = fd;
 		client->batch = ptah_udp_batch_new();
 		client->gather = malloc(GATHER_LEN);

@@ -15,7 +15,6 @@
 #include "plain/unframer.h"
 #include "relay/link.h"
 #include "stats/stats.h"
-#include "wire/gate.h"
 #include "wire/udp.h"
 
 #define GATHER_LEN ((size_t)PTAH_FRAME_MAX * 2)
@@ -28,6 +27,7 @@ struct gathered {
 struct ptah_udpserver {
 	struct ptah_worker *worker;
 	struct ptah_stats *stats;
+	struct ptah_issuer issuer;
 	struct ptah_udpserver_how how;
 	struct ptah_listener *listener;
 	struct ptah_porch porch;
@@ -36,13 +36,13 @@ struct ptah_udpserver {
 	struct gathered gathered;
 	struct ptah_outlet_how outlet_how;
 	unsigned n_flows;
-	struct ptah_often full, no_memory, unreachable;
+	struct ptah_often full, unreachable;
 };
 
 /* A link and its socket. */
 struct flow {
 	struct ptah_udpserver *server;
-	struct ptah_seat *seat; /* NULL: prefixes are not bounded */
+	struct ptah_pass pass;
 	struct ptah_link *link;
 	struct ptah_outlet outlet;
 	struct ptah_deadline idle;
@@ -55,16 +55,6 @@ count(const struct ptah_udpserver *server, enum ptah_stat stat, size_t n)
 	ptah_stats_add(server->stats, stat, n);
 }
 
-/* One of the quota, and of the gate. */
-static void
-release(void *arg)
-{
-	struct ptah_udpserver *server = arg;
-
-	ptah_gate_leave(server->how.gate);
-	ptah_quota_release(server->how.quota);
-}
-
 static void
 flow_free(struct flow *flow)
 {
@@ -72,8 +62,7 @@ flow_free(struct flow *flow)
 	ptah_outlet_clear(&flow->outlet);
 	ptah_unframer_clear(&flow->unframer);
 	flow->server->n_flows--;
-	ptah_seat_leave(flow->seat);
-	release(flow->server);
+	ptah_pass_return(&flow->pass);
 	free(flow);
 }
 
@@ -244,23 +233,20 @@ on_closed(int rc, void *arg)
 static const struct ptah_link_ops link_ops = { .on_admit = on_admit, .on_closed = on_closed, .on_bytes = on_bytes };
 
 /*
- * Takes: the caller's descriptor and seat, and one of quota and gate.  'peer': its address; 'arrival': a carrier's, or
- * NULL.
+ * Takes: the caller's descriptor and pass.  'peer': its address; 'arrival': a carrier's, or NULL.
  */
 static int
-begin(struct ptah_udpserver *server, const struct ptah_caller *caller, struct ptah_seat *seat, const char *peer,
-    const struct ptah_arrival *arrival)
+begin(struct ptah_udpserver *server, struct ptah_caller *caller, const char *peer, const struct ptah_arrival *arrival)
 {
 	struct flow *flow = calloc(1, sizeof(*flow));
 
 	if (flow == NULL) {
 		close(caller->fd);
-		ptah_seat_leave(seat);
-		release(server);
+		ptah_pass_return(&caller->pass);
 		return -ENOMEM;
 	}
 	flow->server = server;
-	flow->seat = seat;
+	flow->pass = caller->pass;
 	ptah_outlet_init(&flow->outlet, &server->outlet_how);
 	server->n_flows++;
 	flow->link = ptah_link_server_new(server->worker, server->how.instance, caller->fd, peer, &link_ops, flow);
@@ -276,22 +262,12 @@ begin(struct ptah_udpserver *server, const struct ptah_caller *caller, struct pt
 	return 0;
 }
 
-static void
-on_caller(const struct ptah_caller *caller, void *arg)
+static int
+on_caller(struct ptah_caller *caller, void *arg)
 {
-	struct ptah_udpserver *server = arg;
-	struct ptah_seat *seat;
 	char text[PTAH_ADDR_TEXT];
-	int rc = ptah_gate_sit(server->how.gate, server->stats, &caller->from, &seat);
 
-	if (rc == 0) {
-		rc = begin(server, caller, seat, ptah_addr_format_peer(&caller->from, text), NULL);
-	} else {
-		ptah_gate_reset(caller->fd);
-		release(server);
-	}
-	if (rc == -ENOMEM)
-		ptah_warn_often(&server->no_memory, AREA_WIRE, "out of memory: a peer is turned away");
+	return begin(arg, caller, ptah_addr_format_peer(&caller->from, text), NULL);
 }
 
 static void
@@ -307,11 +283,10 @@ ptah_udpserver_arrive(struct ptah_udpserver *server, const struct ptah_arrival *
 {
 	const char *text = arrival->peer != NULL ? arrival->peer : "";
 	struct ptah_caller caller;
-	struct ptah_seat *seat;
-	int rc = ptah_porch_admit(server->how.gate, server->how.quota, server->stats, arrival, &caller, &seat);
+	int rc = ptah_porch_admit(&server->issuer, arrival, &caller);
 
 	if (rc == 0)
-		rc = begin(server, &caller, seat, text, arrival);
+		rc = begin(server, &caller, text, arrival);
 	if (rc != 0)
 		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 	return rc;
@@ -323,13 +298,14 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 	struct ptah_udpserver *server = calloc(1, sizeof(*server));
 	const struct ptah_porch_how porch = {
 		.worker = worker, .instance = how->instance, .from = how->proxy_from, .n_from = how->n_proxy_from,
-		.on_caller = on_caller, .on_gone = release, .arg = server,
+		.issuer = server != NULL ? &server->issuer : NULL, .on_caller = on_caller, .arg = server,
 	};
 
 	if (server != NULL) {
 		server->worker = worker;
 		server->stats = ptah_instance_stats(how->instance, worker);
 		server->how = *how;
+		server->issuer = (struct ptah_issuer){ how->quota, how->gate, server->stats };
 		server->batch = ptah_udp_batch_new();
 		server->gather = malloc(GATHER_LEN);
 		server->outlet_how = (struct ptah_outlet_how){

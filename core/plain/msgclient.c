@@ -121,9 +121,12 @@ static const struct ptah_courier_ops courier_ops = {
 
 /* ---- from the wire ---------------------------------------------------------------- */
 
-/* 0, or -errno: the courier is over, and its owner knows. */
+/*
+ * 0, or -errno: the courier is over, and its owner knows.  What a layer rejects is no traffic: anybody may have written
+ * it, and could keep a link for ever.
+ */
 static int
-take_pieces(const struct ptah_msgclient *client, struct ptah_courier *courier, const struct ptah_udp_got *got)
+take_pieces(const struct ptah_msgclient *client, struct ptah_courier *courier, const struct ptah_udp_got *got, bool *heard)
 {
 	struct ptah_room pieces[PTAH_UDP_JOIN_MOST];
 	size_t n = ptah_udp_pieces(client->batch, got, pieces);
@@ -133,8 +136,9 @@ take_pieces(const struct ptah_msgclient *client, struct ptah_courier *courier, c
 		const struct ptah_msg msg = ptah_courier_msg(PTAH_SIDE_WIRE, pieces[i], client->head, client->tail);
 
 		rc = ptah_courier_take(courier, &msg);
+		*heard = *heard || rc == PTAH_GO;
 	}
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 static void
@@ -144,12 +148,13 @@ on_wire(evutil_socket_t fd, short what, void *arg)
 	struct ptah_msgclient *client = source->client;
 	struct ptah_udp_got got[PTAH_UDP_BATCH];
 	int n = ptah_udp_read(fd, client->batch, got), rc = 0;
+	bool heard = false;
 
 	(void)what;
-	if (n > 0)
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = take_pieces(client, source->courier, &got[i], &heard);
+	if (rc == 0 && heard)
 		ptah_peers_touch(&source->peer);
-	for (int i = 0; i < n && rc >= 0; i++)
-		rc = take_pieces(client, source->courier, &got[i]);
 	/* Nobody is there: what comes next begins anew, perhaps at another address. */
 	if (n == -ECONNREFUSED)
 		ptah_courier_end(source->courier, -ECONNREFUSED);

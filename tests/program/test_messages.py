@@ -271,6 +271,23 @@ def test_idle():
         assert counted(b.server)["links_closed"] >= 1
 
 
+def test_what_is_rejected_keeps_no_link():
+    """Anybody can write from the server's address: what no layer takes is no traffic of the client's link."""
+    with udp() as wire, Ptah(F3C(wire.getsockname()[1]).change(transport="parcel", options=json.dumps(
+            {"serverAddress": "127.0.0.1:%d" % wire.getsockname()[1]})).plus("-mode", "transparent-UDP",
+            "-ipcLogLevel", "INFO", "-udpTimeout", "1", "-udpQueue", "4")) as p, udp() as app:
+        p.wait_done()
+        app.connect(p.methods()["parcel"][1])
+        app.send(b"hello")
+        _, at = wire.recvfrom(100)
+        end = time.monotonic() + 10 * SLOW
+        while counted(p)["links_closed"] == 0:
+            assert time.monotonic() < end
+            for _ in range(5):
+                wire.sendto(b"no", at)
+                time.sleep(0.05)
+
+
 def test_longest_idle_goes():
     """With room for two, the third source takes the place of the longest idle one, whichever worker has it."""
     with Both("-udpMaxPeers", "2", "-workers", "4") as b:

@@ -11,8 +11,10 @@
 #include "loop/worker.h"
 #include "plain/proxyin.h"
 #include "relay/flock.h"
+#include "relay/link.h"
 #include "transport/instance.h"
 #include "wire/gate.h"
+#include "wire/listen.h"
 
 /* A proxy that has not said all. */
 struct ptah_caller_waits {
@@ -55,7 +57,7 @@ refuse(struct ptah_caller_waits *waits, const char *why)
 	ptah_warn_often(&porch->refused, AREA_WIRE, "a connection from one of proxyProtocolFrom is closed, for it has no "
 	    "PROXY header (send-proxy or send-proxy-v2 in the server line of haproxy): %s", why);
 	waits_free(waits);
-	ptah_issuer_take_back(porch->how.issuer);
+	ptah_issuer_take_back(&porch->issuer);
 }
 
 static void
@@ -69,8 +71,10 @@ on_deadline(struct ptah_deadline *deadline, void *arg)
 static void
 call(struct ptah_porch *porch, struct ptah_caller *caller)
 {
-	int rc = ptah_pass_accepted(&caller->pass, porch->how.issuer, &caller->from);
+	char text[PTAH_ADDR_TEXT];
+	int rc = ptah_pass_accepted(&caller->pass, &porch->issuer, &caller->from);
 
+	caller->peer = ptah_addr_format_peer(&caller->from, text);
 	if (rc == 0)
 		rc = porch->how.on_caller(caller, porch->how.arg);
 	else
@@ -168,9 +172,10 @@ is_trusted(const struct ptah_porch *porch, const struct ptah_addr *from)
 	return false;
 }
 
-void
-ptah_porch_enter(struct ptah_porch *porch, int fd, const struct ptah_addr *from)
+static void
+on_accept(int fd, const struct ptah_addr *from, void *arg)
 {
+	struct ptah_porch *porch = arg;
 	struct ptah_caller caller = { .fd = fd, .from = *from };
 
 	if (!is_trusted(porch, from)) {
@@ -180,35 +185,84 @@ ptah_porch_enter(struct ptah_porch *porch, int fd, const struct ptah_addr *from)
 	if (let_wait(porch, fd, from) == 0)
 		return;
 	say_no_memory(porch);
-	ptah_issuer_take_back(porch->how.issuer);
+	ptah_issuer_take_back(&porch->issuer);
+}
+
+/* ---- its life ------------------------------------------------------------------------ */
+
+/* A header may have to be waited for. */
+static int
+trust(struct ptah_porch *porch)
+{
+	porch->flock = ptah_flock_of(porch->how.worker, porch->how.instance);
+	return porch->flock != NULL ? ptah_deadline_reserve(porch->how.worker, PTAH_PORCH_MS) : -ENOMEM;
 }
 
 int
-ptah_porch_init(struct ptah_porch *porch, const struct ptah_porch_how *how)
+ptah_porch_open(struct ptah_porch *porch, const struct ptah_porch_how *how, int listen_fd)
 {
+	struct ptah_stats *stats = ptah_instance_stats(how->instance, how->worker);
+
 	porch->how = *how;
-	if (how->n_from == 0)
+	porch->issuer = (struct ptah_issuer){ how->quota, how->gate, stats };
+	if (how->n_from > 0 && trust(porch) != 0) {
+		if (listen_fd != -1)
+			close(listen_fd);
+		return -ENOMEM;
+	}
+	if (listen_fd == -1)
 		return 0;
-	porch->flock = ptah_flock_of(how->worker, how->instance);
-	return porch->flock != NULL ? ptah_deadline_reserve(how->worker, PTAH_PORCH_MS) : -ENOMEM;
+	porch->listener = ptah_listener_new(how->worker, listen_fd, how->quota, how->gate, on_accept, porch);
+	ptah_listener_count(porch->listener, stats);
+	return porch->listener != NULL ? 0 : -ENOMEM;
+}
+
+void
+ptah_porch_shut(struct ptah_porch *porch, bool drain)
+{
+	ptah_listener_free(porch->listener, drain);
+	porch->listener = NULL;
 }
 
 void
 ptah_porch_clear(struct ptah_porch *porch)
 {
+	ptah_porch_shut(porch, false);
 	while (porch->waits != NULL) {
 		waits_free(porch->waits);
-		ptah_issuer_take_back(porch->how.issuer);
+		ptah_issuer_take_back(&porch->issuer);
 	}
 }
 
+/* ---- callers ------------------------------------------------------------------------- */
+
 int
-ptah_porch_admit(struct ptah_issuer *issuer, const struct ptah_arrival *arrival, struct ptah_caller *caller)
+ptah_porch_arrive(struct ptah_porch *porch, const struct ptah_arrival *arrival)
 {
-	*caller = (struct ptah_caller){ .fd = arrival->fd };
-	(void)ptah_addr_parse(&caller->from, arrival->peer != NULL ? arrival->peer : ""); /* else nobody knows */
-	int rc = ptah_pass_take(&caller->pass, issuer, &caller->from);
-	if (rc != 0)
+	struct ptah_caller caller = {
+		.fd = arrival->fd, .peer = arrival->peer != NULL ? arrival->peer : "", .arrival = arrival,
+	};
+
+	(void)ptah_addr_parse(&caller.from, caller.peer); /* else nobody knows */
+	int rc = ptah_pass_take(&caller.pass, &porch->issuer, &caller.from);
+	if (rc == 0)
+		rc = porch->how.on_caller(&caller, porch->how.arg);
+	else
 		ptah_gate_reset(arrival->fd);
+	if (rc != 0)
+		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
 	return rc;
+}
+
+struct ptah_link *
+ptah_caller_link(const struct ptah_caller *caller, struct ptah_worker *worker, struct ptah_instance *instance,
+    const struct ptah_link_ops *ops, void *arg)
+{
+	struct ptah_link *link = ptah_link_server_new(worker, instance, caller->fd, caller->peer, ops, arg);
+
+	if (link != NULL && caller->arrival != NULL)
+		ptah_link_arrived(link, caller->arrival);
+	else if (link != NULL)
+		ptah_link_early(link, caller->early);
+	return link;
 }

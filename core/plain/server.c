@@ -20,10 +20,7 @@
 
 struct ptah_server {
 	struct ptah_worker *worker;
-	struct ptah_stats *stats;
-	struct ptah_issuer issuer;
 	struct ptah_server_how how;
-	struct ptah_listener *listener;
 	struct ptah_porch porch;
 	struct ptah_often unreachable, no_cookie, failed;
 };
@@ -303,12 +300,11 @@ on_closed(int rc, void *arg)
 
 static const struct ptah_link_ops peer_ops = { .on_admit = on_admit, .on_closed = on_closed };
 
-/*
- * Takes: the caller's descriptor and pass.  'text': its address; 'arrival': a carrier's, or NULL.
- */
 static int
-begin(struct ptah_server *server, struct ptah_caller *caller, const char *text, const struct ptah_arrival *arrival)
+on_caller(struct ptah_caller *caller, void *arg)
 {
+	struct ptah_server *server = arg;
+	const struct ptah_arrival *arrival = caller->arrival;
 	struct peer *peer = calloc(1, sizeof(*peer));
 
 	if (peer == NULL) {
@@ -323,47 +319,19 @@ begin(struct ptah_server *server, struct ptah_caller *caller, const char *text, 
 	peer->local = caller->local;
 	if (server->how.proxy_protocol != 0 && !caller->named)
 		(void)ptah_addr_of_socket(&peer->local, caller->fd); /* else not known, and the header says so */
-	peer->link = ptah_link_server_new(server->worker, server->how.instance, caller->fd, text, &peer_ops, peer);
+	peer->link = ptah_caller_link(caller, server->worker, server->how.instance, &peer_ops, peer);
 	if (peer->link == NULL) {
 		peer_free(peer);
 		return -ENOMEM;
 	}
-	if (arrival != NULL)
-		ptah_link_arrived(peer->link, arrival);
-	else
-		ptah_link_early(peer->link, caller->early);
 	ptah_link_go(peer->link);
 	return 0;
-}
-
-static int
-on_caller(struct ptah_caller *caller, void *arg)
-{
-	char text[PTAH_ADDR_TEXT];
-
-	return begin(arg, caller, ptah_addr_format_peer(&caller->from, text), NULL);
-}
-
-static void
-on_accept(int fd, const struct ptah_addr *from, void *arg)
-{
-	struct ptah_server *server = arg;
-
-	ptah_porch_enter(&server->porch, fd, from);
 }
 
 int
 ptah_server_arrive(struct ptah_server *server, const struct ptah_arrival *arrival)
 {
-	const char *text = arrival->peer != NULL ? arrival->peer : "";
-	struct ptah_caller caller;
-	int rc = ptah_porch_admit(&server->issuer, arrival, &caller);
-
-	if (rc == 0)
-		rc = begin(server, &caller, text, arrival);
-	if (rc != 0)
-		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
-	return rc;
+	return ptah_porch_arrive(&server->porch, arrival);
 }
 
 struct ptah_server *
@@ -371,27 +339,20 @@ ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, i
 {
 	struct ptah_server *server = calloc(1, sizeof(*server));
 	const struct ptah_porch_how porch = {
-		.worker = worker, .instance = how->instance, .from = how->proxy_from, .n_from = how->n_proxy_from,
-		.issuer = server != NULL ? &server->issuer : NULL, .on_caller = on_caller, .arg = server,
+		.worker = worker, .instance = how->instance, .quota = how->quota, .gate = how->gate,
+		.from = how->proxy_from, .n_from = how->n_proxy_from, .on_caller = on_caller, .arg = server,
 	};
 
-	if (server == NULL || ptah_porch_init(&server->porch, &porch) != 0) {
-		free(server);
+	if (server == NULL) {
 		if (listen_fd != -1)
 			close(listen_fd);
 		errno = ENOMEM;
 		return NULL;
 	}
 	server->worker = worker;
-	server->stats = ptah_instance_stats(how->instance, worker);
 	server->how = *how;
-	server->issuer = (struct ptah_issuer){ how->quota, how->gate, server->stats };
-	if (listen_fd == -1)
-		return server;
-	server->listener = ptah_listener_new(worker, listen_fd, how->quota, how->gate, on_accept, server);
-	ptah_listener_count(server->listener, server->stats);
-	if (server->listener == NULL) {
-		free(server);
+	if (ptah_porch_open(&server->porch, &porch, listen_fd) != 0) {
+		ptah_server_free(server);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -401,8 +362,7 @@ ptah_server_new(struct ptah_worker *worker, const struct ptah_server_how *how, i
 void
 ptah_server_shut(struct ptah_server *server, bool drain)
 {
-	ptah_listener_free(server->listener, drain);
-	server->listener = NULL;
+	ptah_porch_shut(&server->porch, drain);
 }
 
 void
@@ -410,7 +370,6 @@ ptah_server_free(struct ptah_server *server)
 {
 	if (server == NULL)
 		return;
-	ptah_server_shut(server, false);
 	ptah_porch_clear(&server->porch);
 	free(server);
 }

@@ -27,9 +27,7 @@ struct gathered {
 struct ptah_udpserver {
 	struct ptah_worker *worker;
 	struct ptah_stats *stats;
-	struct ptah_issuer issuer;
 	struct ptah_udpserver_how how;
-	struct ptah_listener *listener;
 	struct ptah_porch porch;
 	struct ptah_udp_batch *batch;
 	uint8_t *gather;
@@ -232,12 +230,10 @@ on_closed(int rc, void *arg)
 
 static const struct ptah_link_ops link_ops = { .on_admit = on_admit, .on_closed = on_closed, .on_bytes = on_bytes };
 
-/*
- * Takes: the caller's descriptor and pass.  'peer': its address; 'arrival': a carrier's, or NULL.
- */
 static int
-begin(struct ptah_udpserver *server, struct ptah_caller *caller, const char *peer, const struct ptah_arrival *arrival)
+on_caller(struct ptah_caller *caller, void *arg)
 {
+	struct ptah_udpserver *server = arg;
 	struct flow *flow = calloc(1, sizeof(*flow));
 
 	if (flow == NULL) {
@@ -249,47 +245,19 @@ begin(struct ptah_udpserver *server, struct ptah_caller *caller, const char *pee
 	flow->pass = caller->pass;
 	ptah_outlet_init(&flow->outlet, &server->outlet_how);
 	server->n_flows++;
-	flow->link = ptah_link_server_new(server->worker, server->how.instance, caller->fd, peer, &link_ops, flow);
+	flow->link = ptah_caller_link(caller, server->worker, server->how.instance, &link_ops, flow);
 	if (flow->link == NULL) {
 		flow_free(flow);
 		return -ENOMEM;
 	}
-	if (arrival != NULL)
-		ptah_link_arrived(flow->link, arrival);
-	else
-		ptah_link_early(flow->link, caller->early);
 	ptah_link_go(flow->link);
 	return 0;
-}
-
-static int
-on_caller(struct ptah_caller *caller, void *arg)
-{
-	char text[PTAH_ADDR_TEXT];
-
-	return begin(arg, caller, ptah_addr_format_peer(&caller->from, text), NULL);
-}
-
-static void
-on_accept(int fd, const struct ptah_addr *from, void *arg)
-{
-	struct ptah_udpserver *server = arg;
-
-	ptah_porch_enter(&server->porch, fd, from);
 }
 
 int
 ptah_udpserver_arrive(struct ptah_udpserver *server, const struct ptah_arrival *arrival)
 {
-	const char *text = arrival->peer != NULL ? arrival->peer : "";
-	struct ptah_caller caller;
-	int rc = ptah_porch_admit(&server->issuer, arrival, &caller);
-
-	if (rc == 0)
-		rc = begin(server, &caller, text, arrival);
-	if (rc != 0)
-		ptah_instance_tell_plain(arrival->from, arrival->cookie, rc);
-	return rc;
+	return ptah_porch_arrive(&server->porch, arrival);
 }
 
 struct ptah_udpserver *
@@ -297,15 +265,14 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 {
 	struct ptah_udpserver *server = calloc(1, sizeof(*server));
 	const struct ptah_porch_how porch = {
-		.worker = worker, .instance = how->instance, .from = how->proxy_from, .n_from = how->n_proxy_from,
-		.issuer = server != NULL ? &server->issuer : NULL, .on_caller = on_caller, .arg = server,
+		.worker = worker, .instance = how->instance, .quota = how->quota, .gate = how->gate,
+		.from = how->proxy_from, .n_from = how->n_proxy_from, .on_caller = on_caller, .arg = server,
 	};
 
 	if (server != NULL) {
 		server->worker = worker;
 		server->stats = ptah_instance_stats(how->instance, worker);
 		server->how = *how;
-		server->issuer = (struct ptah_issuer){ how->quota, how->gate, server->stats };
 		server->batch = ptah_udp_batch_new();
 		server->gather = malloc(GATHER_LEN);
 		server->outlet_how = (struct ptah_outlet_how){
@@ -313,19 +280,11 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 			.on_got = on_got, .on_turn = on_turn, .on_aimed = on_aimed,
 		};
 	}
-	if (server == NULL || server->batch == NULL || server->gather == NULL ||
-	    ptah_deadline_reserve(worker, how->idle_ms) != 0 || ptah_porch_init(&server->porch, &porch) != 0) {
-		if (listen_fd != -1)
-			close(listen_fd);
-		ptah_udpserver_free(server);
-		errno = ENOMEM;
-		return NULL;
-	}
-	if (listen_fd == -1)
-		return server;
-	server->listener = ptah_listener_new(worker, listen_fd, how->quota, how->gate, on_accept, server);
-	ptah_listener_count(server->listener, server->stats);
-	if (server->listener == NULL) {
+	bool has_all = server != NULL && server->batch != NULL && server->gather != NULL &&
+	    ptah_deadline_reserve(worker, how->idle_ms) == 0;
+	if (!has_all && listen_fd != -1)
+		close(listen_fd);
+	if (!has_all || ptah_porch_open(&server->porch, &porch, listen_fd) != 0) {
 		ptah_udpserver_free(server);
 		errno = ENOMEM;
 		return NULL;
@@ -336,8 +295,7 @@ ptah_udpserver_new(struct ptah_worker *worker, const struct ptah_udpserver_how *
 void
 ptah_udpserver_shut(struct ptah_udpserver *server, bool drain)
 {
-	ptah_listener_free(server->listener, drain);
-	server->listener = NULL;
+	ptah_porch_shut(&server->porch, drain);
 }
 
 void
@@ -345,7 +303,6 @@ ptah_udpserver_free(struct ptah_udpserver *server)
 {
 	if (server == NULL)
 		return;
-	ptah_udpserver_shut(server, false);
 	ptah_porch_clear(&server->porch);
 	ptah_udp_batch_free(server->batch);
 	free(server->gather);

@@ -163,13 +163,19 @@ rest(struct ptah_listener *listener, const char *why)
 	rest_for(listener, REST_MS);
 }
 
+static bool
+somebody_waits(const struct ptah_listener *listener)
+{
+	struct pollfd waits = { .fd = listener->fd, .events = POLLIN };
+
+	return poll(&waits, 1, 0) == 1;
+}
+
 /* The gate is shut.  It is no matter as long as nobody stands before it. */
 static void
 rest_at_gate(struct ptah_listener *listener, int bound)
 {
-	struct pollfd waits = { .fd = listener->fd, .events = POLLIN };
-
-	if (poll(&waits, 1, 0) != 1)
+	if (!somebody_waits(listener))
 		return;
 	/* One that waits is counted once, however often we look. */
 	if (!listener->at_gate)
@@ -251,6 +257,9 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (int i = 0; i < TAKE_MOST; i++) {
+		/* To enter for nobody would shut the gate for who stands before it at another worker. */
+		if (i > 0 && listener->gate != NULL && !somebody_waits(listener))
+			return;
 		if (listener->worker->spilled > spilled_most(listener->quota)) {
 			listener->worker->spilled_most = spilled_most(listener->quota);
 			rest(listener, "stalled links hold too much memory");

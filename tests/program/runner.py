@@ -61,10 +61,13 @@ def client(far, transport="dummy", **more):
 
 @contextlib.contextmanager
 def pair(tmp_path, echo, kind=Run, **more):
-    """Both ends in one process; gives the run and its services."""
-    port = harness.free_port()
-    services = {"far": server(echo.port, listen="127.0.0.1:%d" % port),
-                "near": client(("127.0.0.1", port))}
+    """Both ends in one process; gives the run and its services.
+
+    At ports that nobody else is given when they are closed.
+    """
+    far, near = harness.free_port(), harness.free_port()
+    services = {"far": server(echo.port, listen="127.0.0.1:%d" % far),
+                "near": client(("127.0.0.1", far), listen="127.0.0.1:%d" % near)}
     with kind(tmp_path, services, **more) as run:
         run.wait_ready()
         yield run, services

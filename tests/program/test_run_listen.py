@@ -100,9 +100,9 @@ def test_datagrams_come_in_by_each_address(tmp_path, udp_echo, messages):
 def test_all_addresses_or_none(tmp_path, echo):
     """Where one is taken, the service does not start, and says which."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.2", 0))
+        port = free_port()      # on the other addresses, too
+        taken.bind(("127.0.0.2", port))
         taken.listen()
-        port = taken.getsockname()[1]
         with Run(tmp_path, {"a": server(echo.port), "b": server(echo.port, listen=addresses(port))}) as run:
             line = run.wait_line(r"ready: \d+ of \d+", "err")
             assert re.search("ready: 1 of 2", line)

@@ -79,15 +79,6 @@ cut_once(struct ptah_pair *pair, int who, uint64_t at, size_t len)
 }
 
 static size_t
-cut_bytes(struct ptah_pair *pair, int who, uint64_t at, size_t len)
-{
-	(void)pair;
-	(void)who;
-	(void)at;
-	return len > 0 ? 1 : 0;
-}
-
-static size_t
 cut_anywhere(struct ptah_pair *pair, int who, uint64_t at, size_t len)
 {
 	uint64_t most = ptah_lab_draw(pair->lab, 4) == 0 ? 20000 : 40;
@@ -146,7 +137,7 @@ void
 ptah_row_bytewise(const struct ptah_subject *subject)
 {
 	struct ptah_lab lab;
-	struct ptah_pair pair = { .cut = cut_bytes };
+	struct ptah_pair pair = { .cut = ptah_cut_bytes };
 
 	ptah_lab_need(&lab, subject, false);
 	ptah_trial_step("the handshake, one byte at a time");

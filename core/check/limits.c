@@ -15,15 +15,6 @@
 #include "check/trial.h"
 
 static size_t
-cut_bytes(struct ptah_pair *pair, int who, uint64_t at, size_t len)
-{
-	(void)pair;
-	(void)who;
-	(void)at;
-	return len > 0 ? 1 : 0;
-}
-
-static size_t
 cut_some(struct ptah_pair *pair, int who, uint64_t at, size_t len)
 {
 	size_t n = 1 + (size_t)ptah_lab_draw(pair->lab, 5000);
@@ -60,7 +51,7 @@ ptah_row_memory(const struct ptah_subject *subject)
 	ptah_lab_need(&lab, subject, true);
 	usual = lab.room[PTAH_WIRE];
 	ptah_trial_step("one byte at a time, between guard pages");
-	one_tight(&lab, cut_bytes, 500, 0);
+	one_tight(&lab, ptah_cut_bytes, 500, 0);
 	for (; ptah_trial_has_time(n, 12) && n < 100; n++) {
 		/* Rooms of odd sizes: a byte too far is one in every alignment. */
 		lab.room[PTAH_PLAIN] = n % 3 == 0 ? usual : unit + (size_t)ptah_lab_draw(&lab, 3000);

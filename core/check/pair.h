@@ -18,6 +18,9 @@ struct ptah_pair;
 /** How many of the 'len' bytes that 'who' has sent may reach the other now; 0: none.  'at': bytes that have already. */
 typedef size_t ptah_cut_fn(struct ptah_pair *pair, int who, uint64_t at, size_t len);
 
+/** Byte by byte. */
+size_t ptah_cut_bytes(struct ptah_pair *pair, int who, uint64_t at, size_t len);
+
 struct ptah_pair {
 	struct ptah_lab *lab;
 	struct ptah_party *party[2]; /* client, server */

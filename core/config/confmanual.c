@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/flag.h"
 #include "config/key.h"
+#include "config/mdoc.h"
 #include "config/schema.h"
 
 static const char head[] =
@@ -221,20 +222,6 @@ static const char tail[] =
     "Where a service starts programs nothing is given up.\n"
     "Both need Linux 5.13 with Landlock; without it nothing is isolated, and less is given up.\n";
 
-/* mdoc reads a line that begins with a dot or a quote as a request, and a backslash as an escape. */
-static void
-print_text(struct ptah_buf *out, const char *text)
-{
-	for (const char *at = text; *at != '\0'; at++) {
-		if (*at == '\\')
-			ptah_buf_puts(out, "\\e");
-		else if (at == text && (*at == '.' || *at == '\''))
-			ptah_buf_printf(out, "\\&%c", *at);
-		else
-			ptah_buf_add(out, at, 1);
-	}
-}
-
 static void
 print_words(struct ptah_buf *out, const struct ptah_key *key)
 {
@@ -249,7 +236,7 @@ print_default(struct ptah_buf *out, const struct ptah_key *key)
 	if (!key->def || (key->kind == PTAH_KIND_SWITCH && strcmp(key->def, "false") == 0))
 		return;
 	ptah_buf_puts(out, "Default: ");
-	print_text(out, key->def);
+	ptah_mdoc_text(out, key->def);
 	ptah_buf_puts(out, ".\n");
 }
 
@@ -264,7 +251,7 @@ print_key(struct ptah_buf *out, const struct ptah_key *row)
 	else
 		ptah_buf_printf(out, " : Ar %s", key.value);
 	ptah_buf_puts(out, "\n");
-	print_text(out, key.help);
+	ptah_mdoc_text(out, key.help);
 	if (key.kind == PTAH_KIND_NUMBER)
 		ptah_buf_printf(out, " (%llu to %llu)", (unsigned long long)key.min, (unsigned long long)key.max);
 	ptah_buf_puts(out, ".\n");

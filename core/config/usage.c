@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/flag.h"
+#include "config/mdoc.h"
 
 static void
 print_value(struct ptah_buf *out, const struct ptah_flag *flag)
@@ -52,20 +53,6 @@ ptah_usage_flags(struct ptah_buf *out)
 	return out->rc;
 }
 
-/* mdoc reads a line that begins with a dot or a quote as a request, and a backslash as an escape. */
-static void
-print_mdoc(struct ptah_buf *out, const char *text)
-{
-	for (const char *at = text; *at != '\0'; at++) {
-		if (*at == '\\')
-			ptah_buf_puts(out, "\\e");
-		else if (at == text && (*at == '.' || *at == '\''))
-			ptah_buf_printf(out, "\\&%c", *at);
-		else
-			ptah_buf_add(out, at, 1);
-	}
-}
-
 static void
 print_row(struct ptah_buf *out, const struct ptah_flag *flag)
 {
@@ -77,7 +64,7 @@ print_row(struct ptah_buf *out, const struct ptah_flag *flag)
 		ptah_buf_printf(out, ".It Ev %s Ns = Ns Ar %s", flag->env, flag->value);
 	}
 	ptah_buf_puts(out, "\n");
-	print_mdoc(out, flag->help);
+	ptah_mdoc_text(out, flag->help);
 	if (flag->type == PTAH_VALUE_WORD)
 		print_words(out, flag);
 	if (flag->type == PTAH_VALUE_NUMBER)
@@ -85,7 +72,7 @@ print_row(struct ptah_buf *out, const struct ptah_flag *flag)
 	ptah_buf_puts(out, ".\n");
 	if (flag->def && strcmp(flag->def, "false") != 0) {
 		ptah_buf_puts(out, "Default: ");
-		print_mdoc(out, flag->def);
+		ptah_mdoc_text(out, flag->def);
 		ptah_buf_puts(out, ".\n");
 	}
 	if (flag->roles != PTAH_ROLE_BOTH)

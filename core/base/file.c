@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 /* Groups below this one belong to the system (login.defs: SYS_GID_MAX 999). */
 #define SYSTEM_GIDS 1000
 
@@ -211,6 +213,29 @@ ptah_file_absolute(const char *path)
 	}
 	free(cwd);
 	return out;
+}
+
+int
+ptah_file_nearest(const char *path, char out[static PATH_MAX], struct stat *st)
+{
+	int rc = ptah_text_copy(out, PATH_MAX, path);
+	bool there = true;
+
+	if (rc < 0)
+		return rc;
+	while (stat(out, st) == -1) {
+		char *slash = strrchr(out, '/');
+
+		/* ENOTDIR: one above it is a file, and that is the nearest. */
+		if ((errno != ENOENT && errno != ENOTDIR) || strcmp(out, ".") == 0)
+			return -errno;
+		if (slash == NULL)
+			memcpy(out, ".", sizeof("."));
+		else
+			slash[slash == out] = '\0';
+		there = false;
+	}
+	return there ? 0 : 1;
 }
 
 ssize_t

@@ -3,9 +3,12 @@
 #ifndef PTAH_BASE_FILE_H
 #define PTAH_BASE_FILE_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+struct stat;
 
 /**
  * Read a whole regular file (or pipe) of at most 'max' bytes; a NUL is put behind it.
@@ -22,6 +25,14 @@ int ptah_file_mkdirs(const char *path);
 
 /** Gives: 'path' made absolute against the current folder, for free(); NULL and errno. */
 char *ptah_file_absolute(const char *path);
+
+/**
+ * The nearest to 'path' that there is: itself, or one above it, which may be a file; of a relative one "." is the last.
+ * Gives: its path in 'out', and what it is in *st.
+ * Returns 0: 'path' is there; 1: it is not.
+ * Fails: -ENAMETOOLONG, or what stat says but that nothing is there; 'out' is what that was said of.
+ */
+int ptah_file_nearest(const char *path, char out[static PATH_MAX], struct stat *st);
 
 /** Read or write all, over short counts and EINTR; bytes, or -errno. */
 ssize_t ptah_read_full(int fd, void *out, size_t len);

@@ -28,22 +28,10 @@ folder_of(const char *path, char out[static PATH_MAX])
 {
 	char *slash;
 
-	if (path != out)
-		snprintf(out, PATH_MAX, "%s", path);
+	snprintf(out, PATH_MAX, "%s", path);
 	slash = strrchr(out, '/');
 	if (slash)
 		slash[slash == out ? 1 : 0] = '\0';
-}
-
-/* The nearest folder above a path that is there. */
-static void
-nearest_above(const char *path, char out[static PATH_MAX])
-{
-	struct stat st;
-
-	folder_of(path, out);
-	while (stat(out, &st) != 0 && errno == ENOENT && strcmp(out, "/") != 0)
-		folder_of(out, out);
 }
 
 /* ---- state ---------------------------------------------------------------------------- */
@@ -77,16 +65,19 @@ look_at_state(struct ptah_exam *exam, const struct ptah_case *one, const char *f
 	uid_t uid = ptah_guise_uid(&exam->guise);
 	char above[PATH_MAX];
 	struct stat st;
+	int rc = ptah_file_nearest(folder, above, &st);
 
-	if (stat(folder, &st) != 0) {
-		nearest_above(folder, above);
+	if (rc < 0) {
+		ptah_exam_fault(exam, one, "%s cannot reach the state folder %s: %s", user, folder, strerror(-rc));
+		ptah_exam_cure(exam, "open the folder above it that is closed (chmod a+x); namei -l %s shows which", folder);
+	} else if (!S_ISDIR(st.st_mode)) {
+		ptah_exam_fault(exam, one, "the state folder %s cannot be there: %s is a file", folder, above);
+		ptah_exam_cure(exam, "move it away: mv %s %s.old", above, above);
+	} else if (rc == 1) {
 		if (faccessat(AT_FDCWD, above, W_OK | X_OK, AT_EACCESS) == 0)
 			return; /* ptah makes it */
 		ptah_exam_fault(exam, one, "the state folder %s cannot be made by %s, who may not write to %s", folder, user, above);
 		ptah_exam_cure(exam, "install -d -m 700 -o %s %s", user, folder);
-	} else if (!S_ISDIR(st.st_mode)) {
-		ptah_exam_fault(exam, one, "the state folder %s is a file", folder);
-		ptah_exam_cure(exam, "move it away: mv %s %s.old", folder, folder);
 	} else if (faccessat(AT_FDCWD, folder, R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
 		ptah_exam_fault(exam, one, "the state folder %s belongs to %s, and %s cannot read and write it", folder, user_of(st.st_uid), user);
 		ptah_exam_cure(exam, "chown -R %s %s; chmod 700 %s", user, folder, folder);

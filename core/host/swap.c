@@ -28,32 +28,13 @@ say(int rc, char *why, size_t room, const char *what, const char *path)
 	return rc;
 }
 
-/* 'folder', or the nearest above it that is there. */
-static int
-look_above(const char *folder, char path[static PATH_MAX], struct stat *st)
-{
-	int rc = ptah_text_copy(path, PATH_MAX, folder);
-
-	while (rc == 0 && stat(path, st) == -1) {
-		char *slash = strrchr(path, '/');
-
-		if (errno != ENOENT || strcmp(path, ".") == 0)
-			rc = -errno;
-		else if (!slash)
-			rc = ptah_text_copy(path, PATH_MAX, ".");
-		else
-			slash[slash == path] = '\0';
-	}
-	return rc;
-}
-
 /* What root makes in another's folder, that one could not read. */
 static int
 check_owner(const char *folder, char *why, size_t room)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	int rc = look_above(folder, path, &st);
+	int rc = ptah_file_nearest(folder, path, &st);
 
 	if (rc < 0)
 		return say(rc, why, room, "look at", folder);

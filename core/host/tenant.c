@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "host/cell.h"
 
@@ -76,21 +77,23 @@ on_method_error(const char *name, const char *text, void *arg)
 static const char *
 state_note(const struct ptah_plan *plan, char *out, size_t room)
 {
-	char *above = plan->state_dir ? strdup(plan->state_dir) : NULL, *slash;
-	bool there = true;
+	char above[PATH_MAX];
 	struct stat st;
+	int rc = plan->state_dir ? ptah_file_nearest(plan->state_dir, above, &st) : 0;
+	bool made = rc == 1;
 
 	out[0] = '\0';
-	while (above && stat(above, &st) == -1 && errno == ENOENT && (slash = strrchr(above, '/')) != NULL && above[1] != '\0') {
-		slash[slash == above ? 1 : 0] = '\0';
-		there = false;
-	}
-	if (above && faccessat(AT_FDCWD, above, W_OK | X_OK, AT_EACCESS) == -1)
-		snprintf(out, room, " (its state folder is %s, which cannot be %s%s: %s)", plan->state_dir,
-		    there ? "used" : "made in ", there ? "" : above, strerror(errno));
-	else if (above && stat(above, &st) == 0 && !S_ISDIR(st.st_mode))
+	if (!plan->state_dir)
+		return out;
+	if (rc >= 0 && !S_ISDIR(st.st_mode)) {
 		snprintf(out, room, " (its state folder is %s, and %s is a file)", plan->state_dir, above);
-	free(above);
+		return out;
+	}
+	if (rc >= 0)
+		rc = faccessat(AT_FDCWD, above, W_OK | X_OK, AT_EACCESS) == -1 ? -errno : 0;
+	if (rc < 0)
+		snprintf(out, room, " (its state folder is %s, which cannot be %s%s: %s)", plan->state_dir,
+		    made ? "made in " : "used", made ? above : "", strerror(-rc));
 	return out;
 }
 

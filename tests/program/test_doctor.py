@@ -249,6 +249,22 @@ def state_cannot_be_made(s):
         s.own(os.path.join(s.state, label))
 
 
+@seed("state", "nobody cannot reach the state folder {s.folder}/closed/state/none: Permission denied", "namei -l {s.folder}/closed/state/none")
+def state_in_a_closed_folder(s):
+    s.conf["stateDir"] = s.folder + "/closed/state"
+    s.services["none"] = {**s.services["web"], "listen": "127.0.0.1:0"}
+    s.only("none")
+    os.makedirs(s.conf["stateDir"], 0o755)
+    os.chmod(s.folder + "/closed", 0o700)
+
+
+@seed("state", "{s.state}/none cannot be there: {s.state}/none is a file", "mv {s.state}/none {s.state}/none.old")
+def state_that_is_a_file(s):
+    s.services["none"] = {**s.services.pop("web"), "listen": "127.0.0.1:0"}
+    s.only("none")
+    s.write(s.state + "/none", "")
+
+
 @seed("state", "pt_state belongs to root, and nobody cannot", "chown -R nobody {s.data}/pt_state", torrc=True)
 def state_of_tor_of_root(s):
     s.own(s.data + "/pt_state", "root")

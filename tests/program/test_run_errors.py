@@ -38,7 +38,7 @@ CASES = {
                      [r"services.one.transport: there is no transport \"nosuch\": ptah modules lists those"]),
     "state is a file": (69, {"services": {"one": {"role": "server", "transport": "scramblesuit", "listen": "127.0.0.1:0",
                                                   "target": "127.0.0.1:9"}}}, text_for_state,
-                        [r"one does not start: .*\(its state folder is {tmp}/state/one, which cannot be used: Not a directory",
+                        [r"one does not start: .*\(its state folder is {tmp}/state/one, and {tmp}/state is a file\)",
                          DOCTOR]),
     "log": (73, {"services": one(), "logFile": "{tmp}/none/log"}, nothing,
             ["cannot write the log {tmp}/none/log: No such file or directory: make its folder, or change \"logFile\" in {conf}"]),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -271,6 +273,54 @@ trusts_only_what_others_cannot_change(void **state)
 	assert_int_equal(ptah_file_is_trusted(file, why, sizeof(why)), -EPERM);
 }
 
+/* From 'path' it goes up to 'want', a name in our folder; 'file': that is none. */
+static void
+goes_up(const char *path, int rc, const char *want, bool file)
+{
+	char out[PATH_MAX];
+	struct stat st;
+
+	assert_int_equal(ptah_file_nearest(path, out, &st), rc);
+	assert_string_equal(out, want);
+	assert_int_equal(S_ISREG(st.st_mode), file);
+}
+
+static void
+finds_the_nearest_there_is(void **state)
+{
+	char cwd[PATH_MAX], out[PATH_MAX], *longer = calloc(1, PATH_MAX + 1);
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(ptah_file_mkdirs(in_folder("near/below")), 0);
+	assert_int_equal(ptah_file_write_atomic(in_folder("near/file"), "x", 1), 0);
+	goes_up(in_folder("near/below"), 0, in_folder("near/below"), false);
+	goes_up(in_folder("near/file"), 0, in_folder("near/file"), true);
+	goes_up(in_folder("near/none"), 1, in_folder("near"), false);
+	goes_up(in_folder("near/none/of/them"), 1, in_folder("near"), false);
+	goes_up(in_folder("near/none//them/"), 1, in_folder("near"), false);
+	goes_up(in_folder("near/file/below/it"), 1, in_folder("near/file"), true);
+	goes_up("/", 0, "/", false);
+	goes_up("/none of this name/at all", 1, "/", false);
+
+	/* a relative one ends where we are */
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	assert_int_equal(chdir(in_folder("near")), 0);
+	goes_up("below/none", 1, "below", false);
+	goes_up("none/below", 1, ".", false);
+	goes_up("none", 1, ".", false);
+	assert_int_equal(chdir(cwd), 0);
+
+	/* what hinders it is told, and of what */
+	assert_int_equal(symlink("loop", in_folder("near/loop")), 0);
+	assert_int_equal(ptah_file_nearest(in_folder("near/loop/none"), out, &st), -ELOOP);
+	assert_string_equal(out, in_folder("near/loop/none"));
+	assert_non_null(longer);
+	memset(longer, 'x', PATH_MAX);
+	assert_int_equal(ptah_file_nearest(longer, out, &st), -ENAMETOOLONG);
+	free(longer);
+}
+
 int
 main(void)
 {
@@ -281,6 +331,7 @@ main(void)
 		cmocka_unit_test(replaces_files_whole),
 		cmocka_unit_test(makes_folders_with_their_parents),
 		cmocka_unit_test(makes_paths_absolute),
+		cmocka_unit_test(finds_the_nearest_there_is),
 		cmocka_unit_test(reads_and_writes_over_short_counts),
 		cmocka_unit_test(trusts_only_what_others_cannot_change),
 	};

@@ -125,7 +125,7 @@ note_code(struct ptah_plan *plan, const uint8_t code[static PTAH_CODE_HASH])
 	crypto_generichash_update(&print, code, PTAH_CODE_HASH);
 	for (size_t i = 0; plan->files && i < plan->files->n; i++)
 		ptah_namedfile_print(plan->files->items[i]->text, &print);
-	crypto_generichash_final(&print, both, sizeof(both));
+	ptah_namedfile_print_end(&print, both, sizeof(both));
 	free(plan->code);
 	plan->code = strdup(sodium_bin2hex(hex, sizeof(hex), both, sizeof(both)));
 	return plan->code ? 0 : -ENOMEM;

@@ -16,6 +16,8 @@
 /* So much of a path is shown, so that what follows is seen. */
 #define SHOWN 300
 #define STEP ((size_t)16 * 1024)
+/* More than the calls of a hash lie deep. */
+#define HASH_STACK 4096
 
 void
 ptah_namedfile_bounds(const struct ptah_option *option, size_t *min, size_t *max)
@@ -102,7 +104,7 @@ ptah_namedfile_close(struct ptah_namedfile *file)
 }
 
 static void
-print_end(crypto_generichash_state *print, int64_t rc, size_t len)
+print_facts(crypto_generichash_state *print, int64_t rc, size_t len)
 {
 	const int64_t facts[] = { rc, (int64_t)len };
 
@@ -110,11 +112,19 @@ print_end(crypto_generichash_state *print, int64_t rc, size_t len)
 }
 
 void
+ptah_namedfile_print_end(crypto_generichash_state *print, uint8_t *out, size_t len)
+{
+	crypto_generichash_final(print, out, len);
+	explicit_bzero(print, sizeof(*print));
+	sodium_stackzero(HASH_STACK); /* the last of what was hashed lies there as words */
+}
+
+void
 ptah_namedfile_print_read(const struct ptah_file *file, crypto_generichash_state *print)
 {
 	crypto_generichash_update(print, (const unsigned char *)file->path, strlen(file->path) + 1);
 	crypto_generichash_update(print, file->bytes.at, file->bytes.len);
-	print_end(print, 0, file->bytes.len);
+	print_facts(print, 0, file->bytes.len);
 }
 
 void
@@ -132,7 +142,7 @@ ptah_namedfile_print(const char *path, crypto_generichash_state *print)
 		read += (size_t)n;
 	}
 
-	print_end(print, n < 0 ? n : 0, read);
+	print_facts(print, n < 0 ? n : 0, read);
 	explicit_bzero(bytes, sizeof(bytes));
 	if (fd >= 0)
 		close(fd);

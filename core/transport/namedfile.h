@@ -42,6 +42,9 @@ void ptah_namedfile_close(struct ptah_namedfile *file);
 /** Add a path, and what the file holds now or why it cannot be read, to a hash. */
 void ptah_namedfile_print(const char *path, struct crypto_generichash_blake2b_state *print);
 
+/** End a hash that such were added to: what they hold, which may be secret, stays nowhere. */
+void ptah_namedfile_print_end(struct crypto_generichash_blake2b_state *print, uint8_t *out, size_t len);
+
 /** The same of one that was read: as long as the file holds that, and can be read, both hash to the same. */
 void ptah_namedfile_print_read(const struct ptah_file *file, struct crypto_generichash_blake2b_state *print);
 

@@ -74,7 +74,7 @@ ptah_needs_add_file(struct ptah_needs *needs, const struct ptah_file *file)
 
 	crypto_generichash_init(&print, NULL, 0, PRINT_LEN);
 	ptah_namedfile_print_read(file, &print);
-	crypto_generichash_final(&print, out, PRINT_LEN);
+	ptah_namedfile_print_end(&print, out, PRINT_LEN);
 	return add(needs, file->path, out);
 }
 
@@ -86,7 +86,7 @@ has_changed_file(const struct ptah_need *need)
 
 	crypto_generichash_init(&print, NULL, 0, PRINT_LEN);
 	ptah_namedfile_print(need->name, &print);
-	crypto_generichash_final(&print, out, PRINT_LEN);
+	ptah_namedfile_print_end(&print, out, PRINT_LEN);
 	return memcmp(out, need->print, PRINT_LEN) != 0;
 }
 

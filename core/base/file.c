@@ -293,7 +293,7 @@ distrusted(const struct stat *st, bool above)
 }
 
 int
-ptah_file_is_trusted(const char *path, char *why, size_t why_room)
+ptah_file_is_trusted(const char *path, char *at, char *why, size_t why_room)
 {
 	char *real = realpath(path, NULL);
 	int rc = 0;
@@ -317,6 +317,8 @@ ptah_file_is_trusted(const char *path, char *why, size_t why_room)
 		if (wrong != NULL) {
 			rc = -EPERM;
 			snprintf(why, why_room, "%s %s", real, wrong);
+			if (at != NULL)
+				snprintf(at, PATH_MAX, "%s", real);
 			break;
 		}
 		if (strcmp(real, "/") == 0)

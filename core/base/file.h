@@ -41,8 +41,9 @@ ssize_t ptah_write_full(int fd, const void *bytes, size_t len);
 /**
  * Can only root and we change this file and what leads to it?  Checks owner and mode of the real path and of each
  * folder above it (root or us; not writable by world, unless sticky above; by group only root's or a system group).
- * Fails: -EPERM and 'why' (which path and what is wrong with it), or what stat says.
+ * Fails: -EPERM, 'why' (which path and what is wrong with it) and, unless it is NULL, 'at', which has room for PATH_MAX:
+ * the path alone; or what stat says.
  */
-int ptah_file_is_trusted(const char *path, char *why, size_t why_room);
+int ptah_file_is_trusted(const char *path, char *at, char *why, size_t why_room);
 
 #endif

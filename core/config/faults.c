@@ -32,10 +32,11 @@ make_room(struct ptah_faults *faults)
 }
 
 int
-ptah_faults_vadd(struct ptah_faults *faults, bool warning, unsigned line, unsigned column, const char *path,
+ptah_faults_vadd(struct ptah_faults *faults, unsigned how, unsigned line, unsigned column, const char *path,
     const char *format, va_list args)
 {
-	struct ptah_fault fault = { .line = line, .column = column, .warning = warning };
+	bool warning = (how & PTAH_FAULT_WARNING) != 0;
+	struct ptah_fault fault = { .line = line, .column = column, .how = how, .warning = warning };
 
 	*(warning ? &faults->n_warnings : &faults->n_errors) += 1;
 	if (faults->n == PTAH_FAULTS_MOST)
@@ -56,15 +57,29 @@ ptah_faults_vadd(struct ptah_faults *faults, bool warning, unsigned line, unsign
 }
 
 int
-ptah_faults_add(struct ptah_faults *faults, bool warning, unsigned line, unsigned column, const char *path,
+ptah_faults_add(struct ptah_faults *faults, unsigned how, unsigned line, unsigned column, const char *path,
     const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	int rc = ptah_faults_vadd(faults, warning, line, column, path, format, args);
+	int rc = ptah_faults_vadd(faults, how, line, column, path, format, args);
 	va_end(args);
 	return rc;
+}
+
+int
+ptah_faults_about(struct ptah_faults *faults, const char *about)
+{
+	/* Of those that are counted only, nothing is kept. */
+	if (!about || faults->n == 0 || faults->n < faults->n_errors + faults->n_warnings)
+		return 0;
+
+	struct ptah_fault *last = &faults->at[faults->n - 1];
+
+	free(last->about);
+	last->about = strdup(about);
+	return last->about ? 0 : -ENOMEM;
 }
 
 static int
@@ -134,6 +149,7 @@ ptah_faults_clear(struct ptah_faults *faults)
 	for (size_t i = 0; i < faults->n; i++) {
 		free(faults->at[i].path);
 		free(faults->at[i].text);
+		free(faults->at[i].about);
 	}
 	free(faults->at);
 	memset(faults, 0, sizeof(*faults));

@@ -56,7 +56,7 @@ int
 ptah_runfile_vfault(const struct ptah_runfile *file, struct ptah_faults *faults, unsigned how,
     const struct ptah_json *value, const char *more, const char *format, va_list args)
 {
-	bool warning = (how & PTAH_FAULT_WARNING) != 0, key = (how & PTAH_FAULT_KEY) != 0;
+	bool key = (how & PTAH_FAULT_KEY) != 0;
 	uint32_t at = !value ? 0 : key && value->key_at != 0 ? value->key_at : value->at;
 	struct ptah_buf path = { 0 };
 	unsigned line = 0, column = 0;
@@ -74,7 +74,7 @@ ptah_runfile_vfault(const struct ptah_runfile *file, struct ptah_faults *faults,
 	int rc = path.rc;
 
 	if (rc == 0)
-		rc = ptah_faults_vadd(faults, warning, line, column, (const char *)path.at, format, args);
+		rc = ptah_faults_vadd(faults, how, line, column, (const char *)path.at, format, args);
 	ptah_buf_clear(&path);
 	return rc;
 }
@@ -259,7 +259,7 @@ ptah_runfile_read(struct ptah_runfile *file, const char *path, char *const envp[
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc != 0) {
-		rc = ptah_faults_add(faults, false, 0, 0, "", "cannot be read: %s", rc == -EFBIG ?
+		rc = ptah_faults_add(faults, 0, 0, 0, "", "cannot be read: %s", rc == -EFBIG ?
 		    "it is longer than 1 MiB" : strerror(-rc));
 		return rc == 0 ? -EINVAL : rc;
 	}

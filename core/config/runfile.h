@@ -92,11 +92,8 @@ void ptah_runfile_clear(struct ptah_runfile *file);
 /** The object of a service in the tree, or NULL. */
 const struct ptah_json *ptah_runfile_service(const struct ptah_runfile *file, const char *label);
 
-#define PTAH_FAULT_WARNING 1u
-#define PTAH_FAULT_KEY 2u /* it is the key that is wrong, not the value */
-
 /**
- * Say what is wrong with a value of the tree, or a copy of one, at its place and with its path in the file; 'more' is
+ * Say what is wrong ('how': PTAH_FAULT_...) with a value of the tree, or a copy of one, at its place and with its path in the file; 'more' is
  * put behind that (".listen"), NULL: nothing.  Something that is not of the tree (NULL, or without a place) is
  * said of the file as a whole.  -ENOMEM.
  */

@@ -179,6 +179,15 @@ read_stack(const struct draft *d, const struct ptah_json *stack)
 	ptah_buf_clear(&names);
 }
 
+static void
+say_exposed(const struct draft *d, const struct ptah_json *path)
+{
+	ptah_keyread_fault(d->reader, PTAH_FAULT_WARNING | PTAH_FAULT_OPEN, path, NULL,
+	    "others may read this file, and it may hold keys: chmod 600 it");
+	if (d->reader->rc == 0)
+		d->reader->rc = ptah_faults_about(d->reader->faults, path->text);
+}
+
 /* What a file of options says goes beside what stands here; nothing may be said twice. */
 static void
 add_options_file(const struct draft *d, const struct ptah_json *path)
@@ -197,7 +206,7 @@ add_options_file(const struct draft *d, const struct ptah_json *path)
 		rc = own ? 0 : -ENOMEM;
 	}
 	if (rc == 0 && exposed)
-		warn(d, path, "others may read this file, and it may hold keys: chmod 600 it");
+		say_exposed(d, path);
 	for (size_t i = 0; rc == 0 && i < own->n; i++)
 		if (ptah_json_get(d->service->options, own->keys[i]))
 			fault(d, path, "\"%.60s\" stands in this file and in the options here: leave one out", own->keys[i]);

@@ -130,6 +130,29 @@ ptah_exam_cure(struct ptah_exam *exam, const char *format, ...)
 	last->cure = whole;
 }
 
+void
+ptah_exam_path(struct ptah_exam *exam, const char *path)
+{
+	struct ptah_finding *last = exam->n_findings > 0 ? &exam->findings[exam->n_findings - 1] : NULL;
+
+	if (!last)
+		return;
+	free(last->path);
+	last->path = strdup(path);
+	if (!last->path)
+		exam->rc = -ENOMEM;
+}
+
+bool
+ptah_exam_has_path(const struct ptah_exam *exam, const char *path)
+{
+	for (size_t i = 0; i < exam->n_findings; i++)
+		if (strcmp(exam->findings[i].check, exam->check) == 0 && exam->findings[i].path &&
+		    strcmp(exam->findings[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 /* ---- all of it ------------------------------------------------------------------ */
 
 const char *
@@ -146,6 +169,7 @@ ptah_exam_clear(struct ptah_exam *exam)
 		free(exam->findings[i].about);
 		free(exam->findings[i].text);
 		free(exam->findings[i].cure);
+		free(exam->findings[i].path);
 	}
 	free(exam->findings);
 	for (size_t i = 0; i < exam->n_cases; i++)

@@ -42,6 +42,7 @@ struct ptah_finding {
 	const char *check; /* name of the check */
 	int state;         /* PTAH_FOUND_... */
 	char *about;       /* the case; NULL: all of it */
+	char *path;        /* of the file or folder that is at fault, to know it again; NULL: none was named */
 	char *text;        /* one line */
 	char *cure;        /* a line or command for each line of it; NULL: none */
 };
@@ -91,6 +92,11 @@ void ptah_exam_fault(struct ptah_exam *exam, const struct ptah_case *one, const 
     __attribute__((format(printf, 3, 4)));
 /** Behind one of these: add a line that cures it, or a sentence that says how. */
 void ptah_exam_cure(struct ptah_exam *exam, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Behind one of these: which file or folder is at fault. */
+void ptah_exam_path(struct ptah_exam *exam, const char *path);
+/** Has the check that looks now said something of it? */
+bool ptah_exam_has_path(const struct ptah_exam *exam, const char *path);
 
 /** The path of a file of the system: with the root before it. */
 const char *ptah_exam_system(const struct ptah_exam *exam, const char *path, char out[static PATH_MAX]);

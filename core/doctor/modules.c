@@ -17,33 +17,11 @@
 
 /* ---- folders ------------------------------------------------------------------------- */
 
-/* What stands before the reason, in the loader's words: the file or folder that is at fault. */
-static int
-path_in(const char *why)
-{
-	const char *end = strstr(why, " can be written to by"), *other = strstr(why, " is owned by another user");
-
-	end = end ? end : other;
-	return end && why[0] == '/' ? (int)(end - why) : 0;
-}
-
+/* Others can change it. */
 static void
-cure_trust(struct ptah_exam *exam, const char *why, const char *instead)
+cure_trust(struct ptah_exam *exam, const char *path)
 {
-	int len = path_in(why);
-	const char *path = len > 0 ? why : instead;
-
-	len = len > 0 ? len : (int)strlen(instead);
-	ptah_exam_cure(exam, "chown root %.*s; chmod go-w %.*s", len, path, len, path);
-}
-
-static bool
-is_said(const struct ptah_exam *exam, const char *about)
-{
-	for (size_t i = 0; i < exam->n_findings; i++)
-		if (strcmp(exam->findings[i].check, exam->check) == 0 && exam->findings[i].text && strstr(exam->findings[i].text, about))
-			return true;
-	return false;
+	ptah_exam_cure(exam, "chown root %s; chmod go-w %s", path, path);
 }
 
 static bool
@@ -56,12 +34,11 @@ is_installed_one(const char *folder)
 static void
 look_at_folder(struct ptah_exam *exam, const char *folder, bool alone)
 {
-	char why[PTAH_WHY_TEXT], about[PATH_MAX + 8];
+	char why[PTAH_WHY_TEXT], at[PATH_MAX] = "";
 	struct stat st;
 
 	/* Several may have it. */
-	snprintf(about, sizeof(about), "%s, a folder", folder);
-	if (is_said(exam, about))
+	if (ptah_exam_has_path(exam, folder))
 		return;
 	if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode)) {
 		int rc = errno;
@@ -72,6 +49,7 @@ look_at_folder(struct ptah_exam *exam, const char *folder, bool alone)
 		exam->no_folder = true;
 		ptah_exam_fault(exam, NULL, "%s, a folder of modules, cannot be read by %s: %s", folder,
 		    ptah_guise_name(&exam->guise), rc == 0 ? "it is no folder" : strerror(rc));
+		ptah_exam_path(exam, folder);
 		if (is_installed_one(folder))
 			ptah_exam_cure(exam, "make install, or say where the modules are: \"moduleDir\", -moduleDir or PTAH_MODULE_PATH");
 		else
@@ -81,13 +59,17 @@ look_at_folder(struct ptah_exam *exam, const char *folder, bool alone)
 	if (faccessat(AT_FDCWD, folder, R_OK | X_OK, AT_EACCESS) != 0) {
 		exam->no_folder = true;
 		ptah_exam_fault(exam, NULL, "%s, a folder of modules, is closed to %s", folder, ptah_guise_name(&exam->guise));
+		ptah_exam_path(exam, folder);
 		ptah_exam_cure(exam, "chmod a+rx %s, and each folder above it", folder);
-	} else if (ptah_file_is_trusted(folder, why, sizeof(why)) != 0) {
+	} else if (ptah_file_is_trusted(folder, at, why, sizeof(why)) != 0) {
+		const char *path = at[0] ? at : folder;
+
 		exam->bad_folder = true;
-		if (is_said(exam, why))
+		if (ptah_exam_has_path(exam, path))
 			return; /* one above both */
 		ptah_exam_fault(exam, NULL, "modules in %s are refused: %s", folder, why);
-		cure_trust(exam, why, folder);
+		ptah_exam_path(exam, path);
+		cure_trust(exam, path);
 	}
 }
 
@@ -123,35 +105,25 @@ ptah_check_folders(struct ptah_exam *exam)
 
 /* ---- modules ------------------------------------------------------------------------- */
 
+/* What ptah_stack_find() failed of: 'rc' and 'about' say what it is, 'why' says it to people. */
 static void
-say_refused(struct ptah_exam *exam, const struct ptah_case *one, const char *why)
+say_refused(struct ptah_exam *exam, const struct ptah_case *one, int rc, const char *about, const char *why)
 {
-	const char *library = strstr(why, ": cannot open shared object file"), *from = library;
-
 	ptah_exam_fault(exam, one, "%s: %s", one->service->name, why);
-	if (path_in(why) > 0) {
-		cure_trust(exam, why, one->service->name);
-		return;
-	}
-	if (strstr(why, "the stack is too high")) {
+	if (rc == -EPERM && about[0])
+		cure_trust(exam, about);
+	else if (rc == -E2BIG)
 		ptah_exam_cure(exam, "leave some out in %s; ptah info a+b says what can stand on what", one->where);
-		return;
-	}
-	while (from && from > why && from[-1] != ' ')
-		from--;
-	if (library)
-		ptah_exam_cure(exam, "install the library %.*s: apt-file search %.*s says which package has it", (int)(library - from),
-		    from, (int)(library - from), from);
+	else if (rc == -ELIBACC && about[0])
+		ptah_exam_cure(exam, "install the library %s: apt-file search %s says which package has it", about, about);
 	else
 		ptah_exam_cure(exam, "ptah modules lists all modules, and why some are refused; ptah check-module FILE.so tries one");
 }
 
 static void
-on_nothing(const struct ptah_json *value, bool key, const char *text, void *arg)
+on_nothing(const struct ptah_judge_fault *fault, void *arg)
 {
-	(void)value;
-	(void)key;
-	(void)text;
+	(void)fault;
 	(void)arg;
 }
 
@@ -245,7 +217,7 @@ look_at_module(struct ptah_exam *exam, struct ptah_case *one)
 		ptah_exam_cure(exam, "put %s.so into %s, or change the name in %s; ptah modules lists those there are", nobody,
 		    ptah_registry_folders(one->registry)[0], one->where);
 	} else if (rc != 0 && !(rc == -EPERM && exam->bad_folder)) {
-		say_refused(exam, one, why[0] ? why : strerror(-rc));
+		say_refused(exam, one, rc, stack.about, why[0] ? why : strerror(-rc));
 	}
 	one->messages = rc == 0 && is_udp_server(one);
 	ptah_stack_clear(&stack);
@@ -305,26 +277,45 @@ is_said_elsewhere(const struct ptah_exam *exam, const struct ptah_fault *fault)
 static bool
 is_of_closed_file(struct ptah_exam *exam, const struct ptah_fault *fault)
 {
+	if ((fault->how & PTAH_FAULT_CLOSED) == 0 || !ptah_check_is_closed(exam, fault->about))
+		return false;
 	for (size_t i = 0; i < exam->n_cases; i++) {
 		const struct ptah_json *files = exam->cases[i].plan->files;
 
 		for (size_t k = 0; files && k < files->n; k++)
-			if (strstr(fault->text, files->items[k]->text) && strstr(fault->text, strerror(EACCES)) &&
-			    ptah_check_is_closed(exam, files->items[k]->text))
+			if (strcmp(files->items[k]->text, fault->about) == 0)
 				return true;
 	}
 	return false;
 }
 
-/* Is it about what a transport takes?  What is missing in the options is said of the name where there are none. */
+/* Is it about what a transport takes?  It is at its name where there are no options, and what is no object has none. */
 static bool
 is_of_options(const struct ptah_fault *fault)
 {
 	const char *at = strstr(fault->path, ".options");
 
-	if (strstr(fault->text, "option \"") || strstr(fault->text, " is empty: it must name"))
+	if ((fault->how & PTAH_FAULT_OPTIONS) != 0)
 		return true;
 	return at && strchr(".[", at[strlen(".options")]); /* or the end */
+}
+
+/* Words are for people: what a fault is its bits say. */
+static void
+cure_fault(struct ptah_exam *exam, const struct ptah_fault *fault)
+{
+	if ((fault->how & PTAH_FAULT_BARE) != 0)
+		ptah_exam_cure(exam, "chmod o-r %s", exam->path);
+	else if ((fault->how & PTAH_FAULT_OPEN) != 0)
+		ptah_exam_cure(exam, "chmod 600 %s, and give it to who runs ptah", fault->about);
+	else if ((fault->how & PTAH_FAULT_CLOSED) != 0)
+		ptah_exam_cure(exam, "chgrp %s %s; chmod 640 %s; chmod g+x each folder above it that is closed",
+		    ptah_guise_name(&exam->guise), fault->about, fault->about);
+	else if (fault->line > 0)
+		ptah_exam_cure(exam, "%s line %u, column %u; %s what may stand there", exam->path, fault->line, fault->column,
+		    is_of_options(fault) ? "ptah info TRANSPORT says" : "man ptah-conf says");
+	else
+		ptah_exam_cure(exam, "look at the path and who may read it: ls -l %s", exam->path);
 }
 
 bool
@@ -340,15 +331,7 @@ ptah_check_configuration(struct ptah_exam *exam)
 			ptah_exam_warn(exam, NULL, "%s%s%s", fault->path, between, fault->text);
 		else
 			ptah_exam_fault(exam, NULL, "%s%s%s", fault->path, between, fault->text);
-		if (exam->file.exposed && strstr(fault->text, "chmod o-r it"))
-			ptah_exam_cure(exam, "chmod o-r %s", exam->path);
-		else if (strstr(fault->text, "chmod 600") || strstr(fault->text, "chmod o-rwx it"))
-			ptah_exam_cure(exam, "chmod 600 the file that %s line %u names, and give it to who runs ptah", exam->path, fault->line);
-		else if (fault->line > 0)
-			ptah_exam_cure(exam, "%s line %u, column %u; %s what may stand there", exam->path, fault->line, fault->column,
-			    is_of_options(fault) ? "ptah info TRANSPORT says" : "man ptah-conf says");
-		else
-			ptah_exam_cure(exam, "look at the path and who may read it: ls -l %s", exam->path);
+		cure_fault(exam, fault);
 	}
 	return exam->path != NULL;
 }

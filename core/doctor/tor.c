@@ -195,14 +195,12 @@ struct judging {
 };
 
 static void
-on_fault(const struct ptah_json *value, bool key, const char *text, void *arg)
+on_fault(const struct ptah_judge_fault *fault, void *arg)
 {
 	struct judging *judging = arg;
 	const struct ptah_case *one = judging->one;
 
-	(void)value;
-	(void)key;
-	ptah_exam_fault(judging->exam, one, "%s", text);
+	ptah_exam_fault(judging->exam, one, "%s", fault->text);
 	if (one->bridge)
 		ptah_exam_cure(judging->exam, "%s: the whole line is what ptah invite or the bridge's operator printed", one->where);
 	else

@@ -38,11 +38,12 @@ first_of(const struct ptah_json *object, const char *const keys[])
 }
 
 static void
-on_fault(const struct ptah_json *value, bool key, const char *text, void *arg)
+on_fault(const struct ptah_judge_fault *fault, void *arg)
 {
 	/* What stands not in this file came from the file of options, or from the name of a transport. */
 	static const char *const all[] = { "options", "optionsFile", "stack", "transport", NULL };
 	static const char *const elsewhere[] = { "optionsFile", "transport", "stack", NULL };
+	const struct ptah_json *value = fault->value;
 	struct bench *bench = arg;
 
 	if (!value)
@@ -50,7 +51,9 @@ on_fault(const struct ptah_json *value, bool key, const char *text, void *arg)
 	else if (value->at == 0)
 		value = first_of(bench->json, elsewhere);
 	if (bench->rc == 0)
-		bench->rc = ptah_runfile_fault(bench->file, bench->faults, key ? PTAH_FAULT_KEY : 0, value, NULL, "%s", text);
+		bench->rc = ptah_runfile_fault(bench->file, bench->faults, fault->how, value, NULL, "%s", fault->text);
+	if (bench->rc == 0)
+		bench->rc = ptah_faults_about(bench->faults, fault->about);
 }
 
 static bool
@@ -82,7 +85,7 @@ static void
 check_secret(struct bench *bench, const struct ptah_judged *judged)
 {
 	if (bench->rc == 0 && judged->secret && bench->file->exposed)
-		bench->rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_WARNING, judged->secret, NULL,
+		bench->rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_WARNING | PTAH_FAULT_BARE, judged->secret, NULL,
 		    "this is a secret, and everybody may read the file: chmod o-r it, or put the secret into optionsFile");
 }
 

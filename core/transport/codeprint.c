@@ -69,7 +69,7 @@ print_definition(struct print *print, const char *real, const char *name)
 {
 	char why[PTAH_WHY_TEXT], *module, *text;
 	struct ptah_json *options;
-	int rc = ptah_folder_definition(real, &module, &options, why, sizeof(why));
+	int rc = ptah_folder_definition(real, &module, &options, NULL, why, sizeof(why));
 
 	if (rc < 0) {
 		add(print, why, strlen(why) + 1);
@@ -109,7 +109,7 @@ print_name(struct print *print, const char *name, const char *defining)
 		if (has == 0)
 			continue;
 		path = ptah_folder_path(print->folders[i], name, code ? "so" : "json");
-		rc = path != NULL ? ptah_folder_real(print->folders[i], path, &real, why, sizeof(why)) : -ENOMEM;
+		rc = path != NULL ? ptah_folder_real(print->folders[i], path, &real, NULL, why, sizeof(why)) : -ENOMEM;
 		free(path);
 		if (rc < 0)
 			return rc == -ENOMEM ? rc : 0;

@@ -128,24 +128,24 @@ ptah_folder_names_free(char **names)
 
 /* A link in the folder may lead out of it: then both ways must be safe. */
 int
-ptah_folder_real(const char *folder, const char *path, char **real, char *why, size_t why_room)
+ptah_folder_real(const char *folder, const char *path, char **real, char *at, char *why, size_t why_room)
 {
-	char *at = realpath(path, NULL), *home = realpath(folder, NULL);
+	char *whole = realpath(path, NULL), *home = realpath(folder, NULL);
 	size_t len = home != NULL ? strlen(home) : 0;
 	int rc = 0;
 
 	*real = NULL;
-	if (at == NULL || home == NULL) {
+	if (whole == NULL || home == NULL) {
 		rc = -errno;
 		snprintf(why, why_room, "cannot follow %s: %s", path, strerror(-rc));
-	} else if (strncmp(at, home, len) != 0 || at[len] != '/') {
-		rc = ptah_file_is_trusted(home, why, why_room);
+	} else if (strncmp(whole, home, len) != 0 || whole[len] != '/') {
+		rc = ptah_file_is_trusted(home, at, why, why_room);
 	}
 	free(home);
 	if (rc < 0)
-		free(at);
+		free(whole);
 	else
-		*real = at;
+		*real = whole;
 	return rc;
 }
 
@@ -258,7 +258,7 @@ take_definition(const struct ptah_json *json, char **module, struct ptah_json **
 }
 
 int
-ptah_folder_definition(const char *real, char **module, struct ptah_json **options, char *why, size_t why_room)
+ptah_folder_definition(const char *real, char **module, struct ptah_json **options, char *at, char *why, size_t why_room)
 {
 	uint8_t *text = NULL;
 	struct ptah_json *json;
@@ -267,7 +267,7 @@ ptah_folder_definition(const char *real, char **module, struct ptah_json **optio
 
 	*module = NULL;
 	*options = NULL;
-	rc = ptah_file_is_trusted(real, why, why_room);
+	rc = ptah_file_is_trusted(real, at, why, why_room);
 	if (rc < 0)
 		return rc;
 	rc = ptah_file_read(real, DEFINITION_MAX, &text, &len);

@@ -30,14 +30,18 @@ char *ptah_folder_path(const char *folder, const char *name, const char *ending)
 char **ptah_folder_names(const char *folder);
 void ptah_folder_names_free(char **names);
 
-/** Is the file, and the way to it through 'folder', in the hands of root and us only?  Gives its real path.  -errno and 'why'. */
-int ptah_folder_real(const char *folder, const char *path, char **real, char *why, size_t why_room);
+/**
+ * Is the file, and the way to it through 'folder', in the hands of root and us only?  Gives its real path.
+ * Fails: -errno and 'why'; -EPERM as ptah_file_is_trusted() has it.
+ */
+int ptah_folder_real(const char *folder, const char *path, char **real, char *at, char *why, size_t why_room);
 
 /**
  * Read NAME.json: {"module": "exec", ...options} or {"stack": ["obfs4", "webtunnel"], ...}.
  * Gives: *module, the top's name (free()), and *options, an object with "over" for what is below (ptah_json_free()).
- * Fails: -errno and 'why'.
+ * Fails: -errno and 'why'; -EPERM likewise.
  */
-int ptah_folder_definition(const char *real, char **module, struct ptah_json **options, char *why, size_t why_room);
+int ptah_folder_definition(const char *real, char **module, struct ptah_json **options, char *at, char *why,
+    size_t why_room);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/faults.h"
 #include "transport/folder.h"
 #include "transport/loader.h"
 #include "transport/merge.h"
@@ -26,11 +27,31 @@ struct judge {
 };
 
 static void
-say(struct judge *j, const struct ptah_json *value, bool key, const char *text)
+tell(struct judge *j, const struct ptah_judge_fault *fault)
 {
 	j->heard = true;
-	j->hopeless = j->hopeless || !key;
-	j->fn(value, key, text, j->arg);
+	j->hopeless = j->hopeless || (fault->how & PTAH_FAULT_KEY) == 0;
+	j->fn(fault, j->arg);
+}
+
+/* It is about the options. */
+static void
+say(struct judge *j, const struct ptah_json *value, const char *text)
+{
+	tell(j, &(struct ptah_judge_fault){ .value = value, .how = PTAH_FAULT_OPTIONS, .text = text });
+}
+
+/* It is what ptah_options_try() has said. */
+static void
+say_tried(struct judge *j, const struct ptah_json *value, int rc, const char *file, const char *text)
+{
+	struct ptah_judge_fault fault = { .value = value, .how = PTAH_FAULT_OPTIONS, .about = file, .text = text };
+
+	if (file != NULL && rc == -EACCES)
+		fault.how |= PTAH_FAULT_CLOSED;
+	else if (file != NULL && rc == -EPERM)
+		fault.how |= PTAH_FAULT_OPEN;
+	tell(j, &fault);
 }
 
 /* ---- names -------------------------------------------------------------------------------- */
@@ -86,7 +107,7 @@ say_absent(struct judge *j, const char *name, const struct ptah_json *at, int rc
 		snprintf(text, sizeof(text), "there is no transport \"%.64s\"%s%.64s%s", name,
 		    near != NULL ? "; did you mean \"" : ": ", near != NULL ? near : "ptah modules lists those that there are",
 		    near != NULL ? "\"?" : "");
-	say(j, at, false, text);
+	tell(j, &(struct ptah_judge_fault){ .value = at, .text = text });
 	free(file);
 	free(near);
 }
@@ -142,7 +163,26 @@ say_missing(struct judge *j, const char *name, const struct ptah_option *option)
 
 	ptah_options_say_missing(option, why, sizeof(why));
 	snprintf(text, sizeof(text), "%.64s: %s", name, why);
-	say(j, NULL, false, text);
+	say(j, NULL, text);
+}
+
+/* The file that an option's default names. */
+static int
+try_default(struct judge *j, const struct ptah_option *option)
+{
+	struct ptah_json *value;
+	char why[PTAH_WHY_TEXT];
+	const char *file;
+	int rc;
+
+	if (option->type != PTAH_FILE || option->def == NULL)
+		return 0;
+	value = ptah_json_new_text(PTAH_JSON_STRING, option->def);
+	rc = value != NULL ? ptah_options_try(option, value, &file, why, sizeof(why)) : -ENOMEM;
+	if (rc < 0 && rc != -ENOMEM)
+		say_tried(j, NULL, rc, file, why);
+	ptah_json_free(value);
+	return rc == -ENOMEM ? rc : 0;
 }
 
 static int
@@ -151,6 +191,7 @@ judge_options(struct judge *j, const char *name, const struct ptah_module *modul
 	const struct ptah_option *either = NULL;
 	bool either_said = false;
 	char why[PTAH_WHY_TEXT];
+	const char *file;
 
 	for (const struct ptah_option *option = module->options; option != NULL && option->name != NULL; option++) {
 		const struct ptah_json *value = ptah_options_said(option, options);
@@ -166,13 +207,15 @@ judge_options(struct judge *j, const char *name, const struct ptah_module *modul
 		if (value == NULL) {
 			if ((option->flags & PTAH_REQUIRED) != 0 && option->def == NULL && is_due(j, option))
 				say_missing(j, name, option);
+			if (try_default(j, option) != 0)
+				return -ENOMEM;
 			continue;
 		}
 
-		int rc = ptah_options_try(option, value, why, sizeof(why));
+		int rc = ptah_options_try(option, value, &file, why, sizeof(why));
 
-		if (rc == -EINVAL)
-			say(j, value, false, why);
+		if (rc < 0 && rc != -ENOMEM)
+			say_tried(j, value, rc, file, why);
 		if (rc == -ENOMEM || keep_secret(j, option, value) != 0)
 			return -ENOMEM;
 	}
@@ -196,10 +239,10 @@ judge_host_keys(struct judge *j, const struct ptah_module *module, const struct 
 
 		if (value != NULL && ptah_options_find(module, j->wish->role, keys[i]) == NULL &&
 		    ptah_options_host(&one, &half_close, server, why, sizeof(why)) != 0)
-			say(j, value, false, why);
+			say(j, value, why);
 	}
 	if (ptah_options_messages(options, &messages, why, sizeof(why)) != 0)
-		say(j, ptah_json_get(options, PTAH_KEY_MESSAGES), false, why);
+		say(j, ptah_json_get(options, PTAH_KEY_MESSAGES), why);
 }
 
 /* Keys that no layer took. */
@@ -217,7 +260,7 @@ judge_unknown(struct judge *j, const char *name, const struct ptah_module *modul
 			continue;
 		ptah_options_say_unknown(module, j->wish->role, key, why, sizeof(why));
 		snprintf(text, sizeof(text), "%.64s: %s", name, why);
-		say(j, options->items[i], true, text);
+		tell(j, &(struct ptah_judge_fault){ .value = options->items[i], .how = PTAH_FAULT_OPTIONS | PTAH_FAULT_KEY, .text = text });
 	}
 }
 
@@ -233,7 +276,7 @@ judge_below(struct judge *j, const struct ptah_module *module, const struct ptah
 	int rc = ptah_merge_split(over, &name, &own);
 
 	if (rc == -EINVAL) {
-		say(j, over, false, "option \"over\": write \"NAME\" or {\"module\": \"NAME\", ...options}");
+		say(j, over, "option \"over\": write \"NAME\" or {\"module\": \"NAME\", ...options}");
 		return 0;
 	}
 	if (rc < 0)
@@ -314,10 +357,10 @@ try_whole(struct judge *j)
 	int rc = ptah_instance_try(j->registry, j->wish, &j->judged->tried, why, sizeof(why));
 
 	if (rc < 0 && rc != -ENOMEM) {
-		say(j, NULL, false, why);
+		say(j, NULL, why);
 		rc = 0;
 	} else if (rc == 0 && j->wish->alone && j->judged->tried.homeless) {
-		say(j, NULL, false, "no server to connect to: give \"" PTAH_KEY_SERVER "\": \"HOST:PORT\"");
+		say(j, NULL, "no server to connect to: give \"" PTAH_KEY_SERVER "\": \"HOST:PORT\"");
 	}
 	return rc;
 }

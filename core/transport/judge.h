@@ -16,11 +16,15 @@
 #include "transport/code.h"
 #include "transport/instance.h"
 
-/**
- * Hears of one fault.  'value': what of the options it is about, or a copy of that (base/json.h: it knows its place);
- * NULL: all of them.  'key': not the value is wrong, but that it is there.
- */
-typedef void ptah_judge_fn(const struct ptah_json *value, bool key, const char *text, void *arg);
+/** One fault; lent. */
+struct ptah_judge_fault {
+	const struct ptah_json *value; /* what of the options it is about, or a copy of that (base/json.h: it knows its place); NULL: all of them */
+	unsigned how;      /* PTAH_FAULT_... (config/faults.h); KEY: not the value is wrong, but that it is there */
+	const char *about; /* the file that it is about, as there; NULL: none */
+	const char *text;
+};
+
+typedef void ptah_judge_fn(const struct ptah_judge_fault *fault, void *arg);
 
 struct ptah_judged {
 	struct ptah_tried tried;   /* when nothing is wrong */

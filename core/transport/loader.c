@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,13 +18,30 @@
 #include "loop/worker.h"
 #include "transport/check.h"
 
+/* The C library has no other word for a library that it did not find, and begins with its name. */
+#define NOT_FOUND ": cannot open shared object file: "
+
+/* Is it for want of a library that 'path' cannot be loaded?  Then its name is put into 'library', unless that is NULL. */
+static bool
+lacks_library(const char *reason, const char *path, char *library)
+{
+	const char *end = strstr(reason, NOT_FOUND);
+	size_t len = end != NULL ? (size_t)(end - reason) : 0;
+
+	if (len == 0 || len >= PATH_MAX || (strlen(path) == len && strncmp(reason, path, len) == 0))
+		return false;
+	if (library != NULL)
+		snprintf(library, PATH_MAX, "%.*s", (int)len, reason);
+	return true;
+}
+
 /*
  * libltdl opens lazily and has one error for everything ("file not found").
  * So dlopen() goes first: it binds every symbol now, names the one that is
  * missing, and what libltdl then finds is already mapped.
  */
 static int
-map_code(struct ptah_loaded *loaded, const char *path, char *why, size_t why_room)
+map_code(struct ptah_loaded *loaded, const char *path, char *library, char *why, size_t why_room)
 {
 	lt_dladvise advise;
 	void *first = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -37,7 +55,7 @@ map_code(struct ptah_loaded *loaded, const char *path, char *why, size_t why_roo
 		if (reason != NULL && loaded->copy != -1 && strncmp(reason, path, len) == 0 && strncmp(reason + len, ": ", 2) == 0)
 			reason += len + 2;
 		snprintf(why, why_room, "cannot load: %s", reason != NULL ? reason : "no reason given");
-		return -ELIBBAD;
+		return reason != NULL && lacks_library(reason, path, library) ? -ELIBACC : -ELIBBAD;
 	}
 	if (lt_dladvise_init(&advise) != 0) {
 		rc = -ENOMEM;
@@ -139,7 +157,8 @@ see_that_it_is_new(const char *path, char *why, size_t why_room)
 
 /* From the file itself, or from a copy of it. */
 static int
-map_file(struct ptah_loaded *loaded, const struct ptah_code *code, const char *name, bool copy, char *why, size_t why_room)
+map_file(struct ptah_loaded *loaded, const struct ptah_code *code, const char *name, bool copy, char *library,
+    char *why, size_t why_room)
 {
 	char path[PTAH_CODE_PATH];
 	int rc;
@@ -148,7 +167,7 @@ map_file(struct ptah_loaded *loaded, const struct ptah_code *code, const char *n
 		rc = ptah_code_copy(code, name, path);
 		if (rc >= 0) {
 			loaded->copy = rc;
-			return map_code(loaded, path, why, why_room);
+			return map_code(loaded, path, library, why, why_room);
 		}
 		ptah_warn_rc(AREA_MODULE, rc, "%s runs from its file, not from a copy: do not write into %s while it runs",
 		    name, loaded->path);
@@ -156,7 +175,7 @@ map_file(struct ptah_loaded *loaded, const struct ptah_code *code, const char *n
 		if (rc < 0)
 			return rc;
 	}
-	return map_code(loaded, loaded->path, why, why_room);
+	return map_code(loaded, loaded->path, library, why, why_room);
 }
 
 static struct ptah_loaded *
@@ -178,7 +197,7 @@ loaded_new(const char *path)
 
 int
 ptah_loaded_open_code(const struct ptah_code *code, const char *path, const char *name, bool copy,
-    struct ptah_loaded **out, char *why, size_t why_room)
+    struct ptah_loaded **out, char *library, char *why, size_t why_room)
 {
 	struct ptah_loaded *loaded = loaded_new(path);
 	const struct ptah_module *module = NULL;
@@ -190,7 +209,7 @@ ptah_loaded_open_code(const struct ptah_code *code, const char *path, const char
 		ptah_loaded_free(loaded);
 		return -ENOMEM;
 	}
-	rc = map_file(loaded, code, name, copy, why, why_room);
+	rc = map_file(loaded, code, name, copy, library, why, why_room);
 	if (rc < 0) {
 		lt_dlexit();
 		ptah_loaded_free(loaded);
@@ -212,7 +231,7 @@ int
 ptah_loaded_open(const char *path, const char *name, struct ptah_loaded **out, char *why, size_t why_room)
 {
 	struct ptah_code code;
-	int rc = ptah_file_is_trusted(path, why, why_room);
+	int rc = ptah_file_is_trusted(path, NULL, why, why_room);
 
 	*out = NULL;
 	if (rc < 0)
@@ -220,7 +239,7 @@ ptah_loaded_open(const char *path, const char *name, struct ptah_loaded **out, c
 	rc = ptah_code_read(&code, path, why, why_room);
 	if (rc < 0)
 		return rc;
-	rc = ptah_loaded_open_code(&code, path, name, false, out, why, why_room);
+	rc = ptah_loaded_open_code(&code, path, name, false, out, NULL, why, why_room);
 	ptah_code_clear(&code);
 	return rc;
 }

@@ -52,9 +52,10 @@ int ptah_loaded_open(const char *path, const char *name, struct ptah_loaded **ou
 /**
  * The same from what was read of a file that is to be trusted.  'copy': let a private copy run, if this system can;
  * else a file that replaces one which still runs is refused.
+ * Fails: as that; -ELIBACC: a library that it needs is not there, and 'library' (room for PATH_MAX; or NULL) is its name.
  */
 int ptah_loaded_open_code(const struct ptah_code *code, const char *path, const char *name, bool copy,
-    struct ptah_loaded **out, char *why, size_t why_room);
+    struct ptah_loaded **out, char *library, char *why, size_t why_room);
 
 /** The same for a descriptor that is part of this program. */
 int ptah_loaded_link(const struct ptah_module *module, struct ptah_loaded **out, char *why, size_t why_room);

@@ -25,9 +25,10 @@ static const char *const host_keys[] = { PTAH_KEY_SERVER, PTAH_KEY_HALF_CLOSE, P
 struct reading {
 	struct ptah_filled *out;
 	const struct ptah_option *option;
-	char *why; /* 'said': what is wrong is in here, and else not yet */
+	char *why; /* 'file_rc': what is wrong is in here, and else not yet */
 	size_t why_room;
-	bool said;
+	int file_rc;      /* what is wrong with ... */
+	const char *file; /* ... a file that it names; lent by the value */
 };
 
 /* A value as text, or NULL for lists and objects. */
@@ -181,7 +182,8 @@ read_file(struct reading *reading, const char *path, void *at)
 	}
 	if (rc == -ENOMEM)
 		return rc;
-	reading->said = rc < 0;
+	reading->file_rc = rc;
+	reading->file = rc < 0 ? path : NULL;
 	if (rc == 0)
 		value->bytes = (struct ptah_span){ bytes, file.len };
 	return rc < 0 ? -EINVAL : 0;
@@ -306,40 +308,51 @@ say_bad(const struct ptah_option *option, const struct ptah_json *json, char *wh
 }
 
 static int
-read_option(struct ptah_filled *out, const struct ptah_option *option, const struct ptah_json *json,
-    char *why, size_t why_room)
+read_value(struct reading *reading, const struct ptah_json *json)
 {
-	struct reading reading = { .out = out, .option = option, .why = why, .why_room = why_room };
-	char *at = (char *)out->values + option->offset;
+	const struct ptah_option *option = reading->option;
+	char *at = (char *)reading->out->values + option->offset;
 	const struct ptah_json *bad = json;
 	int rc;
 
 	if ((option->flags & PTAH_LIST) != 0) {
-		rc = read_list(&reading, json, at, &bad);
+		rc = read_list(reading, json, at, &bad);
 	} else {
 		bad = option->type == PTAH_NESTED ? json : first_of(json);
-		rc = read_one(&reading, bad, at);
+		rc = read_one(reading, bad, at);
 	}
-	if (rc == -EINVAL && !reading.said)
-		say_bad(option, bad, why, why_room);
+	if (rc == -EINVAL && reading->file_rc == 0)
+		say_bad(option, bad, reading->why, reading->why_room);
 	else if (rc < 0 && rc != -EINVAL)
-		snprintf(why, why_room, "out of memory");
+		snprintf(reading->why, reading->why_room, "out of memory");
 	return rc;
 }
 
+static int
+read_option(struct ptah_filled *out, const struct ptah_option *option, const struct ptah_json *json,
+    char *why, size_t why_room)
+{
+	struct reading reading = { .out = out, .option = option, .why = why, .why_room = why_room };
+
+	return read_value(&reading, json);
+}
+
 int
-ptah_options_try(const struct ptah_option *option, const struct ptah_json *value, char *why, size_t why_room)
+ptah_options_try(const struct ptah_option *option, const struct ptah_json *value, const char **file,
+    char *why, size_t why_room)
 {
 	struct ptah_option alone = *option;
 	struct ptah_filled into = { 0 };
+	struct reading reading = { .out = &into, .option = &alone, .why = why, .why_room = why_room };
 	int rc = -ENOMEM;
 
 	alone.offset = 0;
 	into.values = ptah_chunk_add(&into.chunks, ptah_check_value_size(&alone));
 	if (into.values != NULL)
-		rc = read_option(&into, &alone, value, why, why_room);
+		rc = read_value(&reading, value);
 	ptah_filled_clear(&into);
-	return rc;
+	*file = reading.file;
+	return rc == -EINVAL && reading.file_rc < 0 ? reading.file_rc : rc;
 }
 
 bool

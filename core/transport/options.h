@@ -48,8 +48,13 @@ struct ptah_filled {
 int ptah_options_fill(struct ptah_filled *out, const struct ptah_module *module, uint32_t role, bool link,
     const struct ptah_json *options, const struct ptah_option **missing, char *why, size_t why_room);
 
-/** Would this be a value of the option?  -EINVAL and 'why', as above; -ENOMEM. */
-int ptah_options_try(const struct ptah_option *option, const struct ptah_json *value, char *why, size_t why_room);
+/**
+ * Would this be a value of the option?
+ * Fails: -EINVAL and 'why', as above; of a file what ptah_namedfile_open() says, and *file (lent by 'value') is its path,
+ * which else is NULL; -ENOMEM.
+ */
+int ptah_options_try(const struct ptah_option *option, const struct ptah_json *value, const char **file,
+    char *why, size_t why_room);
 
 /** What 'options' says of this one, by its name or an alias; NULL: nothing. */
 const struct ptah_json *ptah_options_said(const struct ptah_option *option, const struct ptah_json *options);

@@ -223,15 +223,15 @@ find_linked(const struct ptah_registry *registry, const char *name)
 /* NAME.so of one folder, from memory or from disk. */
 static int
 load_from(struct ptah_registry *registry, const char *folder, const char *name, struct ptah_loaded **out,
-    char *why, size_t why_room)
+    char *about, char *why, size_t why_room)
 {
 	char *path = ptah_folder_path(folder, name, "so"), *real = NULL;
-	int rc = path != NULL ? ptah_folder_real(folder, path, &real, why, why_room) : -ENOMEM;
+	int rc = path != NULL ? ptah_folder_real(folder, path, &real, about, why, why_room) : -ENOMEM;
 
 	free(path);
 	*out = NULL;
 	if (rc == 0)
-		rc = ptah_shelf_get(&registry->shelf, real, name, out, why, why_room);
+		rc = ptah_shelf_get(&registry->shelf, real, name, out, about, why, why_room);
 	free(real);
 	return rc;
 }
@@ -271,7 +271,7 @@ find_alias_in(struct ptah_registry *registry, size_t at, const char *alias, stru
 		    ptah_folder_has(registry->folders[at], names[i]) != PTAH_FOLDER_SO ||
 		    folder_of(registry, names[i], at) < at || find_linked(registry, names[i]) != NULL)
 			continue;
-		if (load_from(registry, registry->folders[at], names[i], &loaded, ignored, sizeof(ignored)) < 0 ||
+		if (load_from(registry, registry->folders[at], names[i], &loaded, NULL, ignored, sizeof(ignored)) < 0 ||
 		    !has_alias(&loaded->module, alias))
 			continue;
 		if (*out != NULL) {
@@ -313,10 +313,10 @@ follow_definition(struct ptah_registry *registry, const char *folder, const char
 	char *path = ptah_folder_path(folder, name, "json"), *real = NULL, *module = NULL;
 	struct ptah_json *options = NULL;
 	char reason[PTAH_WHY_TEXT] = "out of memory";
-	int rc = path != NULL ? ptah_folder_real(folder, path, &real, reason, sizeof(reason)) : -ENOMEM;
+	int rc = path != NULL ? ptah_folder_real(folder, path, &real, found->about, reason, sizeof(reason)) : -ENOMEM;
 
 	if (rc == 0)
-		rc = ptah_folder_definition(real, &module, &options, reason, sizeof(reason));
+		rc = ptah_folder_definition(real, &module, &options, found->about, reason, sizeof(reason));
 	if (rc == 0 && depth == DEFINITIONS_DEEP) {
 		snprintf(reason, sizeof(reason), "definitions that name definitions go too deep, or in a circle");
 		rc = -ELOOP;
@@ -363,7 +363,7 @@ find_deep(struct ptah_registry *registry, const char *name, const char *defining
 			return -EEXIST;
 		}
 		if (has == PTAH_FOLDER_SO)
-			return load_from(registry, folder, name, &found->loaded, why, why_room);
+			return load_from(registry, folder, name, &found->loaded, found->about, why, why_room);
 		if (has == PTAH_FOLDER_JSON && !only_so)
 			return follow_definition(registry, folder, name, depth, found, why, why_room);
 	}
@@ -383,7 +383,8 @@ ptah_registry_find(struct ptah_registry *registry, const char *name, struct ptah
 	rc = find_deep(registry, name, NULL, 0, found, why, why_room);
 	if (rc < 0) {
 		ptah_json_free(found->options);
-		memset(found, 0, sizeof(*found));
+		found->options = NULL;
+		found->loaded = NULL;
 	}
 	return rc;
 }

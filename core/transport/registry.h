@@ -12,6 +12,7 @@
 #ifndef PTAH_TRANSPORT_REGISTRY_H
 #define PTAH_TRANSPORT_REGISTRY_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,12 +49,14 @@ size_t ptah_registry_count_old(const struct ptah_registry *registry);
 struct ptah_found {
 	struct ptah_loaded *loaded; /* the registry's */
 	struct ptah_json *options;  /* what NAME.json sets, an object; or NULL */
+	char about[PATH_MAX];       /* of a failure: what is at fault, as below; else "" */
 };
 
 /**
  * Find and load what 'name' stands for.
  * Gives: found->options, for ptah_json_free().
- * Fails: -ENOENT when no folder has it; else -errno and 'why'.
+ * Fails: -ENOENT: no folder has it; -EPERM: somebody else can change the file or folder found->about; -ELIBACC: the
+ * library found->about is not there; or another -errno.  'why' says each in words.
  */
 int ptah_registry_find(struct ptah_registry *registry, const char *name, struct ptah_found *found,
     char *why, size_t why_room);

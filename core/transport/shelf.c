@@ -182,9 +182,9 @@ runs_old_code(const struct ptah_shelf *shelf, const char *real, const char *name
 
 static int
 load(struct ptah_shelf *shelf, const struct ptah_code *code, const char *real, const char *name,
-    struct ptah_loaded **out, char *why, size_t why_room)
+    struct ptah_loaded **out, char *about, char *why, size_t why_room)
 {
-	int rc = ptah_loaded_open_code(code, real, name, shelf->hot, out, why, why_room);
+	int rc = ptah_loaded_open_code(code, real, name, shelf->hot, out, about, why, why_room);
 
 	if (rc < 0)
 		return rc;
@@ -201,7 +201,7 @@ load(struct ptah_shelf *shelf, const struct ptah_code *code, const char *real, c
 
 int
 ptah_shelf_get(struct ptah_shelf *shelf, const char *real, const char *name, struct ptah_loaded **out,
-    char *why, size_t why_room)
+    char *about, char *why, size_t why_room)
 {
 	struct ptah_code code;
 	int rc;
@@ -209,14 +209,14 @@ ptah_shelf_get(struct ptah_shelf *shelf, const char *real, const char *name, str
 	*out = find_current(shelf, real, name);
 	if (*out != NULL)
 		return 0;
-	rc = ptah_file_is_trusted(real, why, why_room);
+	rc = ptah_file_is_trusted(real, about, why, why_room);
 	if (rc == 0)
 		rc = ptah_code_read(&code, real, why, why_room);
 	if (rc < 0)
 		return rc;
 	*out = revive(shelf, &code, real, name);
 	if (*out == NULL)
-		rc = load(shelf, &code, real, name, out, why, why_room);
+		rc = load(shelf, &code, real, name, out, about, why, why_room);
 	ptah_code_clear(&code);
 	return rc;
 }
@@ -237,7 +237,7 @@ says_the_same(struct ptah_loaded *loaded)
 	struct ptah_code code;
 	bool same;
 
-	if (ptah_file_is_trusted(loaded->path, why, sizeof(why)) < 0 ||
+	if (ptah_file_is_trusted(loaded->path, NULL, why, sizeof(why)) < 0 ||
 	    ptah_code_read(&code, loaded->path, why, sizeof(why)) < 0)
 		return false;
 	same = memcmp(loaded->hash, code.hash, sizeof(code.hash)) == 0;

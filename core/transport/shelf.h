@@ -40,10 +40,10 @@ void ptah_shelf_clear(struct ptah_shelf *shelf);
 
 /**
  * The module 'name' of the file 'real', from memory or from disk.
- * Fails: -errno and 'why'.
+ * Fails: -errno and 'why'; 'about' (room for PATH_MAX; or NULL) as struct ptah_found has it.
  */
 int ptah_shelf_get(struct ptah_shelf *shelf, const char *real, const char *name, struct ptah_loaded **out,
-    char *why, size_t why_room);
+    char *about, char *why, size_t why_room);
 
 /** Look at all files again: what has changed is not current any more.  Only a hot shelf does. */
 void ptah_shelf_look(struct ptah_shelf *shelf);

@@ -51,6 +51,7 @@ add_layer(struct ptah_stack *out, struct ptah_registry *registry, char **name, s
 	out->name[out->n] = *name;
 	*name = NULL;
 	rc = ptah_registry_find(registry, out->name[out->n], &found, why, why_room);
+	memcpy(out->about, found.about, sizeof(out->about));
 	if (rc < 0)
 		return rc;
 	out->module[out->n] = &found.loaded->module;
@@ -86,7 +87,7 @@ ptah_stack_find(struct ptah_stack *out, struct ptah_registry *registry, const ch
 	}
 	if (rc == 1) {
 		snprintf(why, why_room, "the stack is too high: %d transports at most", PTAH_LAYERS_MAX);
-		rc = -EINVAL;
+		rc = -E2BIG;
 	}
 	if (rc == -ENOMEM)
 		snprintf(why, why_room, "out of memory");

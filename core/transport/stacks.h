@@ -19,6 +19,7 @@ struct ptah_stack {
 	const struct ptah_module *module[PTAH_LAYERS_MAX]; /* the registry's */
 	char *name[PTAH_LAYERS_MAX];
 	struct ptah_json *options[PTAH_LAYERS_MAX]; /* of each, and of those below it what it passes down; maybe NULL on failure */
+	char about[PATH_MAX]; /* of a failure: as struct ptah_found has it */
 };
 
 /** Why one cannot be. */
@@ -45,7 +46,8 @@ struct ptah_stack_can {
 /**
  * Find the layers of "NAME" or "a+b", those that a NAME.json has among them, and those that 'options' (or NULL) name in "over".
  * Gives: *out for ptah_stack_clear(), also on failure.
- * Fails: -ENOENT, and *nobody (lent by 'out') is the name that no folder has; else -errno and 'why'.
+ * Fails: -ENOENT, and *nobody (lent by 'out') is the name that no folder has; -E2BIG: there are more layers than a link
+ * can have; or as ptah_registry_find().  'why' says each but the first in words.
  */
 int ptah_stack_find(struct ptah_stack *out, struct ptah_registry *registry, const char *names,
     const struct ptah_json *options, const char **nobody, char *why, size_t why_room);

@@ -12,6 +12,7 @@
 #include <ptah/module.h>
 
 #include "base/json.h"
+#include "config/faults.h"
 #include "target.h"
 #include "transport/judge.h"
 #include "transport/registry.h"
@@ -101,11 +102,13 @@ struct heard {
 };
 
 static void
-on_fault(const struct ptah_json *value, bool key, const char *text, void *arg)
+on_fault(const struct ptah_judge_fault *fault, void *arg)
 {
 	struct heard *heard = arg;
+	bool key = (fault->how & PTAH_FAULT_KEY) != 0;
 
-	expect(text[0] != '\0' && (value || !key));
+	expect(fault->text[0] != '\0' && (fault->value || !key));
+	expect(fault->about || (fault->how & (PTAH_FAULT_OPEN | PTAH_FAULT_CLOSED)) == 0);
 	*(key ? &heard->n_keys : &heard->n_values) += 1;
 }
 

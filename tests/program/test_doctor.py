@@ -24,7 +24,7 @@ import doctorsetup
 import harness
 from doctorsetup import COOKIE, HAS_IPV6, USER, compiled, has_namespaces, refuse_call
 from doctorsetup import fixture_setup, fixture_shim  # noqa: F401 pylint: disable=unused-import
-from harness import F3S, TEST_MODULES, Ptah
+from harness import F3S, MODULES, TEST_MODULES, Ptah
 
 pytestmark = doctorsetup.marks
 
@@ -288,7 +288,7 @@ def key_of_root(s):
 
 
 @seed("configuration", 'services.key.options.key: option "key": {s.folder}/web.key is a secret, and open to everybody',
-      "chmod 600 the file that {s.path} line 1 names, and give it to who runs ptah")
+      "^chmod 600 {s.folder}/web.key, and give it to who runs ptah$")
 def key_for_everybody(s):
     key_of(s, 0o644)
 
@@ -387,6 +387,21 @@ def module_of_everybody(s):
     s.only("web", "six", "handed")
 
 
+@seed("modules", "^nick: {s.modules}/nick.json: .* can be written to by everyone",
+      "^chown root {s.modules}/nick.json; chmod go-w {s.modules}/nick.json$")
+def definition_of_everybody(s):
+    s.write(s.modules + "/nick.json", '{"module": "dummy"}', 0o666)
+    s.services["from"]["transport"] = "nick"
+
+
+@seed("modules", "^nick: {s.modules}/nick.json: {s.modules}/obfs4.so can be written to by everyone",
+      "^chown root {s.modules}/obfs4.so; chmod go-w {s.modules}/obfs4.so$")
+def module_of_a_definition_of_everybody(s):
+    s.write(s.modules + "/nick.json", '{"module": "obfs4"}')
+    s.only("from")["transport"] = "nick"
+    os.chmod(s.modules + "/obfs4.so", 0o777)
+
+
 @seed("modules", 'there is no transport "nosuch"', "put nosuch.so into {s.modules}")
 def layer_missing(s):
     s.services["from"]["stack"] = [{"transport": "dummy"}, {"transport": "nosuch"}]
@@ -468,13 +483,21 @@ def client_lacks_cert(s):
     del s.services["app"]["options"]["cert"]
 
 
+@seed("configuration", '"transports" is empty', "{s.path} line 1, column .*ptah info TRANSPORT says")
+def nothing_to_choose_from(s):
+    shutil.copy(os.path.join(MODULES, "optimizer.so"), s.modules)
+    options = s.write(s.folder + "/options.json", '{"transports": []}', 0o600)
+    shutil.chown(options, USER)
+    s.services["from"].update(transport="optimizer", optionsFile=options)
+
+
 @seed("configuration", "services.key.options.password: this is a secret", "chmod o-r {s.path}", state="warning")
 def secret_for_everybody(s):
     s.services["key"] = {"role": "client", "transport": "shadow", "listen": "127.0.0.1:0",
                          "options": {"method": "aes-256-gcm", "password": "one"}}
 
 
-@seed("configuration", "services.from.optionsFile: others may read", "chmod 600 the file that {s.path} line 1", state="warning")
+@seed("configuration", "services.from.optionsFile: others may read", "^chmod 600 {s.folder}/options.json, and", state="warning")
 def options_for_everybody(s):
     s.services["from"]["optionsFile"] = s.write(s.folder + "/options.json", "{}")
 
@@ -716,6 +739,16 @@ def test_each_fault_is_found(setup, plant, check, text, cure, state, torrc):
         return
     shown = setup.look(torrc, json_too=False).stdout
     assert mine["text"] in shown and all(line in shown for line in mine["cure"])
+
+
+def test_no_cure_hangs_on_the_words_of_others():
+    """A fault says what it is by a number: its words may change, and the cure stays."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "core", "doctor")
+    texts = {name: open(os.path.join(folder, name), encoding="utf-8").read()  # pylint: disable=consider-using-with
+             for name in os.listdir(folder) if name.endswith(".c")}
+    assert "modules.c" in texts
+    looked_into = re.compile(r"\b(?:str(?:case)?str|strn?(?:case)?cmp|fnmatch|regexec|memmem)\s*\(.*(?:\bwhy\b|fault->text|->text, (?:about|path))")
+    assert [] == [(name, line) for name, text in texts.items() for line in text.splitlines() if looked_into.search(line)]
 
 
 def test_each_check_has_a_fault_here():

@@ -227,50 +227,53 @@ static void
 trusts_only_what_others_cannot_change(void **state)
 {
 	const char *file = in_folder("t/m.so");
-	char why[300] = "", want[300];
+	char at[PATH_MAX] = "", why[300] = "", want[300];
 
 	(void)state;
 	assert_int_equal(ptah_file_mkdirs(in_folder("t")), 0);
 	assert_int_equal(ptah_file_write_atomic(file, "x", 1), 0);
-	assert_int_equal(ptah_file_is_trusted(file, why, sizeof(why)), 0); /* though /tmp is all the world's: it is sticky */
+	assert_int_equal(ptah_file_is_trusted(file, at, why, sizeof(why)), 0); /* though /tmp is all the world's: it is sticky */
 
 	assert_int_equal(chmod(file, 0666), 0);
-	assert_int_equal(ptah_file_is_trusted(file, why, sizeof(why)), -EPERM);
+	assert_int_equal(ptah_file_is_trusted(file, at, why, sizeof(why)), -EPERM);
 	snprintf(want, sizeof(want), "%s/t/m.so can be written to by everyone: chmod o-w", folder);
 	assert_string_equal(why, want);
+	assert_string_equal(at, file);
+	assert_int_equal(ptah_file_is_trusted(file, NULL, why, sizeof(why)), -EPERM);
 	assert_int_equal(chmod(file, 0644), 0);
 
 	/* by a link, it is the real place that counts */
 	assert_int_equal(symlink(file, in_folder("link")), 0);
 	assert_int_equal(chmod(in_folder("t"), 0777), 0);
-	assert_int_equal(ptah_file_is_trusted(in_folder("link"), why, sizeof(why)), -EPERM);
+	assert_int_equal(ptah_file_is_trusted(in_folder("link"), at, why, sizeof(why)), -EPERM);
 	snprintf(want, sizeof(want), "%s/t can be written to by everyone: chmod o-w", folder);
 	assert_string_equal(why, want);
-	assert_int_equal(ptah_file_is_trusted(in_folder("t"), why, sizeof(why)), -EPERM);
+	assert_string_equal(at, in_folder("t"));
+	assert_int_equal(ptah_file_is_trusted(in_folder("t"), at, why, sizeof(why)), -EPERM);
 
 	/* sticky protects what is in a folder, but not from new names in it */
 	assert_int_equal(chmod(in_folder("t"), 01777), 0);
-	assert_int_equal(ptah_file_is_trusted(file, why, sizeof(why)), 0);
-	assert_int_equal(ptah_file_is_trusted(in_folder("t"), why, sizeof(why)), -EPERM);
+	assert_int_equal(ptah_file_is_trusted(file, at, why, sizeof(why)), 0);
+	assert_int_equal(ptah_file_is_trusted(in_folder("t"), at, why, sizeof(why)), -EPERM);
 	assert_int_equal(chmod(in_folder("t"), 0755), 0);
 
-	assert_int_equal(ptah_file_is_trusted(in_folder("none"), why, sizeof(why)), -ENOENT);
+	assert_int_equal(ptah_file_is_trusted(in_folder("none"), at, why, sizeof(why)), -ENOENT);
 	assert_non_null(strstr(why, "/none: No such file"));
 
 	if (geteuid() != 0)
 		return; /* the rest needs files of other people */
 	assert_int_equal(chown(file, 0, 4321), 0);
 	assert_int_equal(chmod(file, 0664), 0);
-	assert_int_equal(ptah_file_is_trusted(file, why, sizeof(why)), -EPERM);
+	assert_int_equal(ptah_file_is_trusted(file, at, why, sizeof(why)), -EPERM);
 	assert_non_null(strstr(why, "by its group: chmod g-w"));
 	assert_int_equal(chown(file, 0, 50), 0);
-	assert_int_equal(ptah_file_is_trusted(file, why, sizeof(why)), 0);
+	assert_int_equal(ptah_file_is_trusted(file, at, why, sizeof(why)), 0);
 	assert_int_equal(chown(file, 4321, 0), 0);
-	assert_int_equal(ptah_file_is_trusted(file, why, sizeof(why)), -EPERM);
+	assert_int_equal(ptah_file_is_trusted(file, at, why, sizeof(why)), -EPERM);
 	assert_non_null(strstr(why, "is owned by another user"));
 	assert_int_equal(chown(file, 0, 0), 0);
 	assert_int_equal(chown(in_folder("t"), 4321, 0), 0);
-	assert_int_equal(ptah_file_is_trusted(file, why, sizeof(why)), -EPERM);
+	assert_int_equal(ptah_file_is_trusted(file, at, why, sizeof(why)), -EPERM);
 }
 
 /* From 'path' it goes up to 'want', a name in our folder; 'file': that is none. */

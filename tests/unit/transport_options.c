@@ -496,6 +496,47 @@ remove_files(const char *folder)
 	assert_int_equal(system(line), 0);
 }
 
+/* What becomes of 'value', with the folder for its @; 'name': of the file that is at fault, NULL: of none. */
+static void
+tries(const struct ptah_option *option, const char *folder, const char *value, int rc, const char *name)
+{
+	char text[256], path[256], why[512];
+	const char *at = strchr(value, '@'), *file;
+	struct ptah_json *given;
+
+	if (at != NULL)
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - value), value, folder, at + 1);
+	else
+		snprintf(text, sizeof(text), "%s", value);
+	given = json(text);
+	assert_int_equal(ptah_options_try(option, given, &file, why, sizeof(why)), rc);
+	if (name == NULL) {
+		assert_null(file);
+	} else {
+		snprintf(path, sizeof(path), "%s/%s", folder, name);
+		assert_string_equal(file, path);
+	}
+	ptah_json_free(given);
+}
+
+static void
+says_what_is_wrong_with_a_file_by_a_number(void **state)
+{
+	char folder[] = "/tmp/ptah-files-XXXXXX";
+	const struct ptah_option *plain = &file_options[0], *key = &file_options[1], *list = &file_options[2];
+
+	(void)state;
+	make_files(folder);
+	tries(plain, folder, "\"@/one\"", 0, NULL);
+	tries(plain, folder, "\"one\"", -EINVAL, NULL); /* of which no file can be opened */
+	tries(plain, folder, "\"@/nowhere\"", -ENOENT, "nowhere");
+	tries(plain, folder, "\"@/folder\"", -EISDIR, "folder");
+	tries(plain, folder, "\"@/none\"", -EFBIG, "none");
+	tries(key, folder, "\"@/open\"", -EPERM, "open");
+	tries(list, folder, "[\"@/five5\"]", -EFBIG, "five5");
+	remove_files(folder);
+}
+
 static void
 reads_the_files_that_options_name(void **state)
 {
@@ -581,6 +622,7 @@ main(void)
 		cmocka_unit_test(keeps_the_layers_of_a_definition),
 		cmocka_unit_test(puts_names_of_a_stack_below),
 		cmocka_unit_test(wants_one_of_those_that_go_for_each_other),
+		cmocka_unit_test(says_what_is_wrong_with_a_file_by_a_number),
 		cmocka_unit_test(reads_the_files_that_options_name),
 		cmocka_unit_test(says_which_file_cannot_be_read_and_why),
 	};

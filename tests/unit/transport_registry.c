@@ -95,6 +95,18 @@ refusal(struct ptah_registry *registry, const char *name)
 	return why;
 }
 
+/* Others can change 'path', and so it is refused. */
+static void
+is_distrusted(struct ptah_registry *registry, const char *name, const char *path)
+{
+	char why[PTAH_WHY_TEXT];
+	struct ptah_found found;
+
+	assert_int_equal(find(registry, name, &found, why, sizeof(why)), -EPERM);
+	assert_string_equal(found.about, path);
+	assert_non_null(strstr(why, path));
+}
+
 static void
 finds_a_module_by_its_name(void **state)
 {
@@ -150,11 +162,14 @@ says_why_a_module_is_refused(void **state)
 
 	put_module("dummy", place.one, "dummy.so");
 	snprintf(path, sizeof(path), "%s/dummy.so", place.one);
+	put_text(place.one, "nick.json", "{\"module\": \"dummy\"}");
 	assert_int_equal(chmod(path, 0666), 0);
-	assert_non_null(strstr(refusal(registry, "dummy"), path));
+	is_distrusted(registry, "dummy", path);
+	is_distrusted(registry, "nick", path); /* the module, and not its definition */
 	assert_int_equal(chmod(path, 0600), 0);
 	assert_int_equal(chmod(place.one, 0777), 0);
-	assert_non_null(strstr(refusal(registry, "dummy"), place.one));
+	is_distrusted(registry, "dummy", place.one);
+	is_distrusted(registry, "nick", place.one);
 	ptah_registry_free(registry);
 	place_clear(&place);
 }

@@ -109,15 +109,20 @@ class Sender(threading.Thread):
 
     def stalled_at(self):
         """Wait until nothing has gone out for a while; say how much had."""
-        seen = [-1, 0.0]
-
-        def quiet():
-            if self.stream.n != seen[0]:
-                seen[:] = [self.stream.n, time.monotonic()]
-            return time.monotonic() - seen[1] > 0.5
-
-        harness.poll(quiet, 20, "the sender to stall")
+        rests(lambda: self.stream.n, 20, "the sender to stall")
         return self.stream.n
+
+
+def rests(number, timeout=10, what="a number to rest"):
+    """Wait until it has been the same for half a second, which one stop of the whole machine is not."""
+    seen = [None, 0]
+
+    def rested():
+        now = number()
+        seen[:] = [now, seen[1] + 1 if now == seen[0] else 0]
+        return now and seen[1] >= 50
+
+    harness.poll(rested, timeout, what)
 
 
 def receive(sock):
@@ -326,13 +331,16 @@ def hosts(tmp_path):
     return wrapper
 
 
-def link_in_time(p, listener, seconds):
-    """A PT client reaches the target by way of a server, soon."""
-    start = time.monotonic()
-    with lines.connect(*p.address("dummy")) as peer:
-        with lines.accept(listener) as f:
-            lines.echo_works(peer, f)
-    assert time.monotonic() - start < seconds * harness.SLOW
+def links_in_time(p, listener, seconds):
+    """A PT client reaches the target by way of a server, thrice, and soon but for what else the machine does."""
+    took = []
+    for _ in range(3):
+        start = time.monotonic()
+        with lines.connect(*p.address("dummy")) as peer:
+            with lines.accept(listener) as f:
+                lines.echo_works(peer, f)
+        took.append(time.monotonic() - start)
+    assert min(took) < seconds * harness.SLOW, took
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -341,8 +349,7 @@ def test_one_family_refuses(tmp_path, hosts, host):
     with lines.listen(host) as far:
         start = server_start(f"both.example:{port_of(far)}")
         with Ptah(start, wrapper=hosts) as p:
-            for _ in range(3):
-                link_in_time(p, far, 1)
+            links_in_time(p, far, 1)
         with Ptah(E1C(tmp_path), wrapper=hosts) as p, \
                 Client(p.address("dummy")) as c:
             c.open("both.example", port_of(far))
@@ -365,13 +372,13 @@ def test_one_family_does_not_answer(hosts, host, deaf):
                     raise
         start = server_start(f"both.example:{port_of(far)}")
         with Ptah(start, wrapper=hosts) as p:
-            link_in_time(p, far, 1.5)
+            links_in_time(p, far, 1.5)
 
 
 def test_localhost_as_the_target(far):
     """localhost is a target, whatever families this machine gives it."""
     with Ptah(server_start(f"localhost:{port_of(far)}")) as p:
-        link_in_time(p, far, 1)
+        links_in_time(p, far, 1)
 
 
 @pytest.fixture
@@ -431,11 +438,12 @@ def test_peers_do_not_fill_the_log():
 def test_target_that_does_not_answer():
     """A peer is closed when the target has not answered in time."""
     with lines.deaf_listener() as deaf, Ptah(server_start(
-            lines.address(deaf)).plus("-dialTimeout", "1")) as p, \
-            lines.connect(*p.address("dummy")) as peer:
+            lines.address(deaf)).plus("-dialTimeout", "1")) as p:
+        where = p.address("dummy")
         start = time.monotonic()
-        lines.expect_closed(peer)
-        assert 0.7 <= time.monotonic() - start <= 1 + 4 * harness.SLOW
+        with lines.connect(*where) as peer:
+            lines.expect_closed(peer)   # within 10 s; it would be 30 otherwise
+        assert time.monotonic() - start >= 0.9
 
 
 # Back-pressure
@@ -500,13 +508,16 @@ def test_stalled_links_delay_nobody(far):
         after = [lines.rss_kib(p.pid) for p in (c, s)]
         for i in range(2):
             assert after[i] - before[i] < lines.slack_kib(20 * 1024)
-        start = time.monotonic()
+        took = []
         with Client(c.where) as app:
             app.open()
             with lines.accept(far) as f:
                 for _ in range(200):
+                    start = time.monotonic()
                     lines.echo_works(app.sock, f)
-        assert time.monotonic() - start < 2 * harness.SLOW
+                    took.append(time.monotonic() - start)
+        # Others of this machine delay some, but not most of them.
+        assert sum(sorted(took)[:100]) < 1 * harness.SLOW, sorted(took)[::10]
 
 
 # Ends
@@ -680,15 +691,7 @@ def test_out_of_descriptors(echo, side):
             return served
 
         # as many as fit
-        seen = [0, time.monotonic()]
-
-        def quiet():
-            look()
-            if len(served) != seen[0]:
-                seen[:] = [len(served), time.monotonic()]
-            return served and time.monotonic() - seen[1] > 0.5
-
-        harness.poll(quiet, what="the descriptors to be used up")
+        rests(lambda: len(look()), what="the descriptors to be used up")
         assert 8 <= len(served) < 60
         assert len(waiting) > 40
         # nobody spins
@@ -721,7 +724,10 @@ def test_out_of_descriptors(echo, side):
 
 def test_drain_lets_links_end(far):
     """SIGINT closes the doors; what is inside goes on to its end."""
-    with chain(far) as (c, s), Client(c.where) as app:
+    ports = [harness.free_port() for _ in range(2)]    # nobody else's when they are closed
+    with Ptah(server_start(lines.address(far)).change(bindport=ports[0])) as s, \
+            Ptah(client_start(s.address("dummy"), "-proxylistenaddr", "127.0.0.1:%d" % ports[1])) as c, \
+            Client(c.address("dummy")) as app:
         app.open()
         with lines.accept(far) as f:
             lines.echo_works(app.sock, f)

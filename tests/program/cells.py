@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import zlib
 
 import pytest
 
@@ -38,7 +39,7 @@ def compiled():
     os.chmod(top, 0o755)
 
     def folder(deed, *flags):
-        path = os.path.join(top, "%s%x" % (deed, hash(flags) & 0xffff))
+        path = os.path.join(top, "%s-%x" % (deed, zlib.crc32(" ".join(flags).encode())))
         if not os.path.exists(path):
             os.mkdir(path, 0o755)
             subprocess.run(

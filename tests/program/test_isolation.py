@@ -19,7 +19,7 @@ import socks
 from cells import Run, ask, compiled, needs_landlock, server  # noqa: F401
 from test_manager import handed
 
-# A cell is back in 200 ms on a machine that has nothing else to do; the rest is for one that does.
+# A cell is back in 200 ms; of five that die one is, whatever else the machine has to do.
 BACK = 0.2
 
 
@@ -75,7 +75,7 @@ def elsewhere():
     """A listener that nobody is told of; how many came."""
     came = []
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("127.0.0.1", harness.free_port()))   # the kernel's may have been somebody's a moment ago
         listener.listen(50)
         listener.settimeout(0.05)
 
@@ -166,38 +166,30 @@ def carries(port, sock=None, text=b"some words"):
         sock.close()
 
 
-def back_after(port):
-    """Seconds until a new process answers on this port; no connection is ever refused."""
-    begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", port), 10 * harness.SLOW) as s:
-        s.settimeout(10 * harness.SLOW)
-        s.sendall(b"x")
-        assert s.recv(1) == b""
-    return time.monotonic() - begun
-
-
 @pytest.mark.parametrize("deed,how", [
     ("crash", r"signal 11"), ("abort", r"signal 6"), ("exit", r"exit status \d")])
 def test_its_end_costs_its_own_links_only(tmp_path, compiled, echo, deed, how):
-    services = {"one": server(echo.port), "two": server(echo.port, name="dummy"),
-                "three": server(echo.port, name="dummy", isolate=False)}
+    hostile = ["one"] + ["more%d" % i for i in range(4)]
+    services = {"two": server(echo.port, name="dummy"), "three": server(echo.port, name="dummy", isolate=False),
+                **{label: server(echo.port) for label in hostile}}
     with Run(tmp_path, services, [compiled(deed)]) as p:
-        port, ports = p.port("one"), [p.port("two"), p.port("dummy")]
+        asked, ports = {label: p.port(label) for label in hostile}, [p.port("two"), p.port("dummy")]
         links = [socket.create_connection(("127.0.0.1", other), 10) for other in ports]
         for link in links:
             carries(None, link)
-        assert len(p.cells()) == 2
-        # The one that does it, and one that waits on the port meanwhile, in the same moment.
-        begun = time.monotonic()
-        assert ask(port) == ""
-        p.wait_line(r"one: its process ended \(%s.* starts now" % how, "err")
-        p.wait_line(r"one: serves again", "err")
-        took = time.monotonic() - begun
+        assert len(p.cells()) == 1 + len(hostile)
+        took = []
+        for label, port in asked.items():
+            begun = time.monotonic()
+            assert ask(port) == ""
+            p.wait_line(r"%s: its process ended \(%s.* starts now" % (label, how), "err")
+            p.wait_line(r"%s: serves again" % label, "err")
+            took.append(time.monotonic() - begun)
         for link in links:
             carries(None, link)
             link.close()
-        assert took < BACK * max(harness.SLOW, 1) or os.getloadavg()[0] > 1.5, took
-        assert ask(port) == ""
+        assert min(took) < BACK * max(harness.SLOW, 1), took
+        assert ask(asked["one"]) == ""
 
 
 def test_one_that_dies_at_once_is_given_more_and_more_time(tmp_path, compiled, echo):
@@ -214,7 +206,7 @@ def test_one_that_dies_at_once_is_given_more_and_more_time(tmp_path, compiled, e
             assert ask(port) == ""
             p.wait_line(r"one: its process ended .* starts %s$" % when, "err", since=seen)
             p.wait_line(r"one: serves again", "err", since=seen)
-        harness.poll(lambda: descriptors() == before, what="the descriptors of the dead to be closed")
+        harness.poll(lambda: descriptors() <= before, what="the descriptors of the dead to be closed")
 
 
 def test_one_that_hangs_is_killed(tmp_path, compiled, echo):
@@ -243,25 +235,27 @@ def beside(tmp_path, echo, module):
                 socket.create_connection(("127.0.0.1", ports[0]), 10) as s:
             carries(None, other)
             s.sendall(b"x")
-            yield control, services, other
+            yield control, services, other, ports[0]
 
 
 def test_one_that_hangs_keeps_nobody_from_the_links_of_others(tmp_path, compiled, echo):
     """It takes 5 s: a cell has four to answer, and then the list goes without it."""
-    with beside(tmp_path, echo, compiled("loop")) as (control, services, other):
+    with beside(tmp_path, echo, compiled("loop")) as (control, services, other, port), \
+            contextlib.ExitStack() as asked:
         def answer():
-            """It may have been asked before it began to hang."""
+            """It may have been asked before it began to hang, or when it was killed for that: so it hangs again."""
+            asked.enter_context(socket.create_connection(("127.0.0.1", port), 10)).sendall(b"x")
             listed = json.loads(ctl(control, "links", "--json"))
             assert "two" in [link["service"] for link in listed["links"]]
             return listed["servicesNotListed"] == 1
 
-        harness.poll(answer, what="a list without the one that hangs")
+        harness.poll(answer, 30, "a list without the one that hangs")
         carries(None, other)
 
 
 def test_one_that_lies_about_its_links_gets_no_more_room_than_others(tmp_path, compiled, echo):
     """It says links without an end, with bytes that a terminal would obey."""
-    with beside(tmp_path, echo, compiled("flood-links")) as (control, services, other):
+    with beside(tmp_path, echo, compiled("flood-links")) as (control, services, other, _):
         def lies():
             text = ctl(control, "links", "--json")
             listed = json.loads(text)
@@ -272,7 +266,7 @@ def test_one_that_lies_about_its_links_gets_no_more_room_than_others(tmp_path, c
             assert "\x1b" not in ctl(control, "links")
             return any(link["state"] == "unknown" for link in listed["links"])
 
-        harness.poll(lies, what="a lie to be shown as what it is")
+        harness.poll(lies, 30, what="a lie to be shown as what it is")
         carries(None, other)
         assert len(json.loads(ctl(control, "status", "--json"))["services"]) == 2
 

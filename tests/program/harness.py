@@ -68,15 +68,37 @@ def environment(env=None):
     return out
 
 
+class Patience:
+    """So many seconds in which all could run: of a pause in which nobody did, 'STEP' counts.
+
+    Where a machine stops for seconds, a limit by the clock is over before
+    anybody could do a thing.  To be asked often.
+    """
+
+    STEP = 0.1
+
+    def __init__(self, seconds):
+        self.left = seconds * SLOW
+        self.at = time.monotonic()
+
+    def is_over(self):
+        now = time.monotonic()
+        self.left -= min(now - self.at, self.STEP)
+        self.at = now
+        return self.left <= 0
+
+
 def poll(check, timeout=10, what="the condition"):
-    """Ask until 'check' gives something true; fail at the deadline."""
-    end = time.monotonic() + timeout * SLOW
+    """Ask until 'check' gives something true; fail when patience is over."""
+    patience = Patience(timeout)
+    over = False
     while True:
         got = check()
         if got:
             return got
-        if time.monotonic() > end:
+        if over:
             raise AssertionError("waited %g s for %s" % (timeout, what))
+        over = patience.is_over()
         time.sleep(0.01)
 
 
@@ -336,18 +358,18 @@ class Ptah:
         """The first line from number 'since' on that has 'regex' in it."""
         of = self._out if stream == "out" else self._err
         pattern = re.compile(regex)
-        end = time.monotonic() + timeout * SLOW
+        patience = Patience(timeout)
         with self._news:
             while True:
                 for line in of.lines[since:]:
                     if pattern.search(line):
                         return line
-                left = end - time.monotonic()
-                if of.eof or left <= 0:
+                since = max(since, len(of.lines))
+                if of.eof or patience.is_over():
                     raise AssertionError("no line %r on %s %s\n%s" % (
                         regex, stream, "before its end" if of.eof
                         else "within %g s" % timeout, self._said()))
-                self._news.wait(left)
+                self._news.wait(Patience.STEP / 2)
 
     def wait_done(self, timeout=10):
         """Wait for the end of start-up; gives the messages on stdout."""
@@ -391,15 +413,24 @@ class Ptah:
 
     def exit(self, timeout=10):
         """Wait for the end and for all that was said; gives the status."""
-        try:
-            rc = self.process.wait(timeout * SLOW)
-        except subprocess.TimeoutExpired:
+        rc = self._wait(timeout)
+        if rc is None:
             raise AssertionError("still running after %g s\n%s" % (
-                timeout, self._said())) from None
+                timeout, self._said()))
         if not self._paused:
-            self._reader.join(5)
+            self._reader.join(20 * SLOW)
             assert not self._reader.is_alive(), "a pipe is still held open"
         return rc
+
+    def _wait(self, timeout):
+        """Its status, or None if it lives on."""
+        patience = Patience(timeout)
+        while not patience.is_over():
+            try:
+                return self.process.wait(0.01)
+            except subprocess.TimeoutExpired:
+                pass
+        return self.process.poll()
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -412,12 +443,12 @@ class Ptah:
         if not self.alive():
             return None
         self.signal(signals.SIGTERM)
-        try:
-            return self.process.wait(timeout * SLOW)
-        except subprocess.TimeoutExpired:
+        rc = self._wait(timeout)
+        if rc is None:
             self.process.kill()
             self.process.wait()
             return -signals.SIGKILL
+        return rc
 
     def finish(self):
         """End it with SIGTERM and read to the end; gives the status."""
@@ -446,7 +477,7 @@ class Ptah:
     def __exit__(self, kind, value, trace):
         self.resume_out()
         rc = self.stop()
-        self._reader.join(5)
+        self._reader.join(20 * SLOW)
         for pipe in (self.process.stdin, self.process.stdout,
                      self.process.stderr):
             if pipe is not None and not pipe.closed:

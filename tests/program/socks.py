@@ -8,6 +8,7 @@ With bytewise=True every byte is sent as a segment of its own.
 import json
 import socket
 import struct
+import time
 
 import harness
 import lines
@@ -65,6 +66,7 @@ class Client:
 
     def __init__(self, where, bytewise=False, **buffers):
         self.bytewise = bytewise
+        self.spoke_at = time.monotonic()
         self.sock = lines.connect(where[0], where[1], **buffers)
 
     def __enter__(self):
@@ -75,7 +77,27 @@ class Client:
 
     def send(self, data):
         """Send, whole or byte by byte."""
-        lines.send(self.sock, data, self.bytewise)
+        self.spoke_at = time.monotonic()
+        try:
+            lines.send(self.sock, data, self.bytewise)
+        except (BrokenPipeError, ConnectionResetError):
+            if not self.is_late():
+                raise
+
+    def is_late(self):
+        """Is whom we speak to byte by byte gone meanwhile?
+
+        Who is refused is listened to for a second more; who is kept from the
+        processor so long in the middle of its words hears a reset.
+        """
+        return self.bytewise and time.monotonic() - self.spoke_at > 0.9
+
+    def expect_end(self):
+        """The end comes next, and in order."""
+        if self.is_late():
+            lines.expect_closed(self.sock)
+        else:
+            lines.expect_eof(self.sock)
 
     def expect(self, data):
         """These bytes come next."""
@@ -89,7 +111,7 @@ class Client:
     def expect_refusal(self, rep):
         """A reply with this code, then the end, readable to its last byte."""
         self.expect_reply(rep)
-        lines.expect_eof(self.sock)
+        self.expect_end()
 
     def greet(self, methods, chosen):
         """Offer methods; this one is chosen."""

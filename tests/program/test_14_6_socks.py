@@ -121,7 +121,7 @@ def test_ipc_165_unknown_methods_get_ff(tmp_path, far):
         for where in (p.where, q.where):
             with Client(where) as c:
                 c.greet(b"\x01", 0xff)
-                lines.expect_eof(c.sock)
+                c.expect_end()
 
 
 def test_ipc_166_no_methods_get_ff(tmp_path, far):
@@ -130,14 +130,14 @@ def test_ipc_166_no_methods_get_ff(tmp_path, far):
         for where in (p.where, q.where):
             with Client(where) as c:
                 c.greet(b"", 0xff)
-                lines.expect_eof(c.sock)
+                c.expect_end()
 
 
 def test_ipc_167_private_method_behind_its_switch(far):
     """Method 80 is refused, unless -legacySocks80 is given."""
     with v3(far) as p, Client(p.where) as c:
         c.greet(b"\x80", 0xff)
-        lines.expect_eof(c.sock)
+        c.expect_end()
     with v3(far, "-legacySocks80") as p:
         for methods, chosen in ((b"\x80", 0x80), (b"\x00\x80", 0x80),
                                 (b"\x80\x09", 9)):
@@ -229,7 +229,7 @@ def test_ipc_175_bad_arguments_are_refused(tmp_path, far, bytewise):
                     c.greet(b"\x02", 2)
                     c.send(userpass(text))
                     c.expect(b"\x01\x01")
-                    lines.expect_eof(c.sock)
+                    c.expect_end()
 
 
 @paces
@@ -242,7 +242,7 @@ def test_ipc_176_bad_login_messages_are_refused(tmp_path, bytewise):
                 c.greet(b"\x02", 2)
                 c.send(message)
                 c.expect(b"\x01\x01")
-                lines.expect_eof(c.sock)
+                c.expect_end()
 
 
 def test_ipc_177_empty_value(far):
@@ -342,7 +342,8 @@ def test_ipc_185_huge_block_takes_no_memory(far):
             c.send(b"\xff\xff\xff\xff" + b"{" * 30000)
             c.expect_refusal(0x10)
 
-    with v3(far) as p:
+    # One worker, so that the first connection has made all that the others use.
+    with v3(far, "-workers", "1") as p:
         huge()
         before = lines.rss_kib(p.pid)
         for _ in range(50):
@@ -393,7 +394,7 @@ def test_ipc_188_refused_block_without_a_request(far):
         start = time.monotonic()
         block_refused(p, socks.block(b"}{"))
         took = time.monotonic() - start
-        assert 0.5 <= took <= 1 + 2 * harness.SLOW
+        assert 0.5 <= took <= 1 + 3.5 * harness.SLOW # not the five of a handshake
 
 
 def test_ipc_189_not_an_object(far):
@@ -639,7 +640,7 @@ def test_ipc_209_silent_client(far):
     with v3(far) as p:
         start = time.monotonic()
         with Client(p.where) as c:
-            lines.expect_eof(c.sock)
+            c.expect_end()
         assert 4 <= time.monotonic() - start <= 5 + 4 * harness.SLOW
 
 
@@ -652,7 +653,7 @@ def test_ipc_210_not_socks(far, tmp_path):
                     start = time.monotonic()
                     c.send(first)
                     lines.expect_closed(c.sock)
-                    assert time.monotonic() - start < 3 * harness.SLOW
+                    assert time.monotonic() - start < 4.5 * harness.SLOW
 
 
 def early_data(p, far, hello, answer):
@@ -719,7 +720,7 @@ def test_ipc_214_socks4_refusals(tmp_path, far, bytewise):
             with Client(p.where, bytewise) as c:
                 c.send(message)
                 c.expect(bytes.fromhex("005b000000000000"))
-                lines.expect_eof(c.sock)
+                c.expect_end()
         lines.expect_nobody(far)
 
 
@@ -736,7 +737,7 @@ def test_ipc_214_socks4_limits(tmp_path, far):
             with Client(p.where) as c:
                 c.send(bad)
                 c.expect(reply4(0x5b))
-                lines.expect_eof(c.sock)
+                c.expect_end()
 
 
 def test_ipc_215_no_socks4_in_dialect_3(far):
@@ -785,7 +786,7 @@ def test_ipc_217_thousand_half_handshakes(far):
             c.open()
             with lines.accept(far) as f:
                 lines.echo_works(c.sock, f)
-        assert time.monotonic() - last < 2 * harness.SLOW
+        assert time.monotonic() - last < 4.5 * harness.SLOW
         waiting = select.epoll()
         stack.callback(waiting.close)
         by_fd = {s.fileno(): s for s in half}
@@ -793,7 +794,7 @@ def test_ipc_217_thousand_half_handshakes(far):
             waiting.register(fd, select.EPOLLIN)
         ends = {}
         while len(ends) < 1000:
-            events = waiting.poll(timeout=8 * harness.SLOW)
+            events = waiting.poll(timeout=10 * harness.SLOW)
             assert events, f"only {len(ends)} of 1000 were dropped"
             for fd, _ in events:
                 try:
@@ -804,7 +805,7 @@ def test_ipc_217_thousand_half_handshakes(far):
                     waiting.unregister(fd)
                     ends[fd] = time.monotonic()
         assert min(ends.values()) - start >= 4
-        assert max(ends.values()) - last <= 5 + 2 * harness.SLOW
+        assert max(ends.values()) - last <= 5 + 4 * harness.SLOW
         harness.poll(lambda: lines.descriptors(p.pid) <= before + 2,
                      what="the descriptors to be given back")
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 import lines
-from harness import F3C, F3S, SLOW, Ptah
+from harness import F3C, F3S, SLOW, Patience, Ptah, free_port
 
 HELLO = b"\x00\x05hello"
 COOKIE = bytes.fromhex("2112a442")
@@ -65,22 +65,28 @@ class Client:
         app.send(first)
         wire = self.accept()
         # Connected is known to us a moment before ptah hears of it: ask until one comes through.
-        end = time.monotonic() + lines.PATIENCE
-        probe = BINDING if self.mode == "STUN" else b"probe"
+        n, patience = 0, Patience(10)
         while not select.select([wire], [], [], 0.02)[0]:
-            assert time.monotonic() < end, "the link was never Connected"
-            app.send(probe)
-        frame = probe if self.mode == "STUN" else struct.pack(">H", 5) + probe
-        if "-udpFraming" in self.words:
-            frame = struct.pack("<H", 5) + probe
-        wire.settimeout(0.2)
-        got = b""
-        with contextlib.suppress(socket.timeout):
-            while True:
-                got += wire.recv(4096)
-        assert got and got == frame * (len(got) // len(frame)), got
-        wire.settimeout(lines.PATIENCE)
+            assert not patience.is_over(), "the link was never Connected"
+            n += 1
+            app.send(self.probe(n))
+        # From the first that came through on all did, so the last is the last that comes.
+        got, last = b"", self.frame(self.probe(n))
+        while not got.endswith(last):
+            got += lines.read(wire, len(last))
+        come = len(got) // len(last)
+        assert got == b"".join(self.frame(self.probe(i)) for i in range(n - come + 1, n + 1)), got
         return app, wire
+
+    def probe(self, n):
+        """A datagram with a number, of the same length as all others."""
+        return BINDING[:8] + b"%012d" % n if self.mode == "STUN" else b"%05d" % n
+
+    def frame(self, datagram):
+        """As it stands in the stream."""
+        if self.mode == "STUN":
+            return datagram
+        return struct.pack("<H" if "-udpFraming" in self.words else ">H", len(datagram)) + datagram
 
 
 class Server:
@@ -92,7 +98,7 @@ class Server:
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()
-        self.target = self.stack.enter_context(udp())
+        self.target = self.stack.enter_context(udp(free_port()))
         self.p = self.stack.enter_context(Ptah(F3S(
             self.target.getsockname()[1]).plus("-mode", self.mode, *self.words)))
         self.p.wait_done()
@@ -236,23 +242,23 @@ def test_ipc_300_dial_fails():
 
 def test_ipc_301_idle():
     """After -udpTimeout without traffic the connection is closed."""
-    with Client("-udpTimeout", "1") as c:
+    with Client("-udpTimeout", "3") as c:
         app, wire = c.up()
+        start = time.monotonic()
         app.send(b"hello")
         lines.expect(wire, HELLO)
-        start = time.monotonic()
         lines.expect_closed(wire)
-        assert 0.9 <= time.monotonic() - start <= 1.5 + 4 * SLOW
+        assert 2.9 <= time.monotonic() - start <= 3.5 + 4 * SLOW
         app.send(b"again")
         c.accept()
 
 
 def test_ipc_302_replies_count():
     """Traffic in one direction alone keeps the connection."""
-    with Client("-udpTimeout", "1") as c:
+    with Client("-udpTimeout", "4") as c:
         app, wire = c.up()
-        for i in range(8):
-            time.sleep(0.3)
+        for i in range(6):
+            time.sleep(1)
             wire.sendall(b"\x00\x01" + b"%d" % i)
             assert app.recv(10) == b"%d" % i
         app.send(b"hello")
@@ -359,7 +365,10 @@ def test_ipc_306_target_closed():
             time.sleep(0.05)
         with udp(port=port) as back:
             wire.sendall(b"\x00\x04back")
-            assert back.recv(100) == b"back"
+            heard = [back.recv(100)]
+            while heard[-1] == b"hello": # one that ptah sends late
+                heard.append(back.recv(100))
+            assert heard[-1] == b"back" and len(heard) <= 4
 
 
 def test_ipc_307_binding_request():

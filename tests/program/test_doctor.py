@@ -24,7 +24,7 @@ import doctorsetup
 import harness
 from doctorsetup import COOKIE, HAS_IPV6, USER, compiled, has_namespaces, refuse_call
 from doctorsetup import fixture_setup, fixture_shim  # noqa: F401 pylint: disable=unused-import
-from harness import F3S, MODULES, TEST_MODULES, Ptah
+from harness import F3S, MODULES, TEST_MODULES, Ptah, free_port
 
 pytestmark = doctorsetup.marks
 
@@ -53,7 +53,7 @@ def test_a_healthy_machine_is_told_so(setup):
 
 def test_two_servers_may_have_one_port(setup):
     """One over TCP, one over UDP: each client is held against its own."""
-    address = "127.0.0.1:%d" % closed_port()
+    address = "127.0.0.1:%d" % free_port()
     far = {"role": "server", "transport": "dummy", "listen": address, "target": "127.0.0.1:%d" % setup.target}
     near = {"role": "client", "transport": "dummy", "listen": "127.0.0.1:0"}
     setup.services.update({
@@ -165,15 +165,9 @@ def socket_not_enabled(s):
 
 # Who is to answer.
 
-def closed_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 @seed("target", "the target 127.0.0.1:{port} does not answer: nothing listens", '"target" in services.web')
 def target_refuses(s):
-    port = closed_port()
+    port = free_port()
     s.services["web"]["target"] = "127.0.0.1:%d" % port
     return {"port": port}
 
@@ -193,21 +187,21 @@ def target_is_silent(s):
 
 @seed("target", "the Extended ORPort 127.0.0.1:{port} does not answer", '"extorport" in services.tor')
 def extorport_refuses(s):
-    port = closed_port()
+    port = free_port()
     s.services["tor"]["extorport"] = "127.0.0.1:%d" % port
     return {"port": port}
 
 
 @seed("target", "Tor does not answer on 127.0.0.1:{port}", "systemctl start tor", state="warning", torrc=True)
 def tor_does_not_run(s):
-    port = closed_port()
+    port = free_port()
     s.line("ExtORPort", "ExtORPort %d" % port)
     return {"port": port}
 
 
 @seed("proxy", "the proxy 127.0.0.1:{port} does not answer: nothing listens", '"proxy" in services.via')
 def proxy_refuses(s):
-    port = closed_port()
+    port = free_port()
     s.services["via"]["proxy"] = "socks5://127.0.0.1:%d" % port
     return {"port": port}
 
@@ -516,7 +510,7 @@ def cert_of_another_server(s):
 @seed("identity", 'its "password" is not that of "srv"', 'the same "password" into services.cli of .* and services.srv')
 def passwords_differ(s):
     how = {"method": "aes-256-gcm"}
-    s.services["srv"] = {"role": "server", "transport": "shadow", "listen": "0.0.0.0:%d" % closed_port(),
+    s.services["srv"] = {"role": "server", "transport": "shadow", "listen": "0.0.0.0:%d" % free_port(),
                          "target": "127.0.0.1:%d" % s.target, "options": {**how, "password": "one"}}
     s.services["cli"] = {"role": "client", "transport": "shadow", "listen": "127.0.0.1:0", "mode": "transparent-TCP",
                          "options": {**how, "password": "two",
@@ -538,7 +532,7 @@ def stacks_differ(s):
     how = {"method": "aes-256-gcm", "password": "one"}
     secret = s.write(s.folder + "/options.json", json.dumps(how), 0o600)
     shutil.chown(secret, USER)
-    address = "127.0.0.1:%d" % closed_port()
+    address = "127.0.0.1:%d" % free_port()
     s.services["srv"] = {"role": "server", "transport": "shadow", "listen": address,
                          "target": "127.0.0.1:%d" % s.target, "optionsFile": secret}
     s.services["cli"] = {"role": "client", "listen": "127.0.0.1:0", "mode": "transparent-TCP", "transport": "dummy+shadow",
@@ -548,7 +542,7 @@ def stacks_differ(s):
 @seed("identity", 'its mode is transparent-TCP, and that of "srv", the server that it connects to, transparent-UDP',
       'the same "mode" into services.cli of .* and services.srv')
 def modes_differ(s):
-    address = "127.0.0.1:%d" % closed_port()
+    address = "127.0.0.1:%d" % free_port()
     s.services["srv"] = {"role": "server", "transport": "dummy", "mode": "transparent-UDP", "listen": address,
                          "target": "127.0.0.1:%d" % s.target}
     s.services["cli"] = {"role": "client", "transport": "dummy", "mode": "transparent-TCP", "listen": "127.0.0.1:0",
@@ -558,7 +552,7 @@ def modes_differ(s):
 @seed("identity", 'its "cert" is not that of "srv"', "take cert from {s.state}/srv/obfs4_bridgeline.txt")
 def certs_differ_below(s):
     """In the layer below, whose options stand inside those of the one above."""
-    port = closed_port()
+    port = free_port()
     s.invite(os.path.join(s.state, "srv"), port)
     s.services["srv"] = {"role": "server", "transport": "dummy+obfs4", "listen": "127.0.0.1:%d" % port,
                          "target": "127.0.0.1:%d" % s.target}

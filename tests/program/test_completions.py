@@ -7,7 +7,6 @@ import select
 import shlex
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -224,13 +223,13 @@ def typed(scripts, keys, until):
         os.environ.update(harness.environment(), TERM="dumb", PS1="$ ")
         os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
     seen = b""
-    end = time.monotonic() + 10 * harness.SLOW
+    patience = harness.Patience(30)
     try:
         os.write(fd, b"source %s; PATH=%s:$PATH\n" % (
             shlex.quote(str(scripts / "bash")).encode(),
             shlex.quote(str(scripts / "bin")).encode()))
         os.write(fd, keys)
-        while until not in seen and time.monotonic() < end:
+        while until not in seen and not patience.is_over():
             if select.select([fd], [], [], 0.1)[0]:
                 seen += os.read(fd, 4096)
     finally:

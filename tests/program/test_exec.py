@@ -379,7 +379,7 @@ def test_web_138_who_ignores_all_is_killed(tmp_path):
     with odd.run() as p:
         p.wait_done()
         child = odd.wait_noted("pid")[0]["pid"]
-        assert p.stop() == 0
+        assert p.stop(10) == 0 # two seconds are the program's
         poll(lambda: gone(child), what="the program's end")
 
 

@@ -59,7 +59,7 @@ def connect_to(where, holds):
         sock.close()
         return None
 
-    return poll(attempt, what="a link that knows %r" % holds)
+    return poll(attempt, timeout=30, what="a link that knows %r" % holds)
 
 
 def asked(where):
@@ -270,12 +270,12 @@ def test_a_change_is_noticed(tmp_path, echo, files):
             new = files.path / ".live"
             new.symlink_to("v2")
             new.replace(live)
-            run.wait_line("files that options name have changed on disk", "err")
+            run.wait_line("files that options name have changed on disk", "err", timeout=30)
             connect_to(far, b"two").close()
             connect_to(near, b"v2").close()
             since = len(run.err_lines)
             os.unlink(files.main)
-            run.wait_line(r'services.far.options.file: .*main.pem cannot be read: No such file', "err", since=since)
+            run.wait_line(r'services.far.options.file: .*main.pem cannot be read: No such file', "err", since=since, timeout=30)
             run.wait_line(NOTHING, "err", since=since)
             assert asked(far) == b"two" and asked(near) == b"v2"
             files.put("main.pem", b"three")

@@ -11,6 +11,8 @@ import os
 import secrets
 import time
 
+from obfs4model import stay_in_the_hour
+
 P = int("FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74"
         "020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437"
         "4FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
@@ -28,6 +30,9 @@ def mac128(key, *parts):
 
 
 def hour(skew=0):
+    """Of a clock that is off it is not one that ends before this is read."""
+    if skew:
+        stay_in_the_hour()
     return b"%d" % (int(time.time()) // 3600 + skew)
 
 

@@ -160,14 +160,19 @@ def test_drain_says_how_long_it_may_take(tmp_path, echo):
 def test_watchdog(tmp_path, echo):
     """It says that it lives, several times in each period."""
     path = write(tmp_path, services={"one": server(echo)})
+    begin = time.monotonic()
     with Manager(str(tmp_path / "notify")) as manager, Ptah(
             ["run", path], env={"NOTIFY_SOCKET": tmp_path / "notify",
                                 "WATCHDOG_USEC": "300000"}):
         manager.hear_of("READY")
-        begin = time.monotonic()
+        heard = []
         for _ in range(10):
             assert manager.hear_of("WATCHDOG")["WATCHDOG"] == "1"
-        assert 0.5 < time.monotonic() - begin < 3 * harness.SLOW
+            heard.append(time.monotonic())
+        assert heard[-1] - begin > 0.5
+        # As a rule; the machine may stop for longer than a period.
+        pauses = sorted(after - before for before, after in zip(heard, heard[1:]))
+        assert pauses[len(pauses) // 2] < 0.3 * harness.SLOW, pauses
 
 
 def test_watchdog_of_another_process(tmp_path, echo):

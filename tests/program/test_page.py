@@ -85,7 +85,8 @@ def test_page_can_be_read(page, tmp_path, echo, scheme, width):
 
 
 def test_page_says_when_nobody_answers(page, tmp_path, echo):
-    with Run(tmp_path, {"far": server(echo.port)}, metrics="127.0.0.1:0") as run:
+    # At a port that nobody else has when it is closed.
+    with Run(tmp_path, {"far": server(echo.port)}, metrics="127.0.0.1:%d" % harness.free_port()) as run:
         run.wait_ready()
         show(page, run)
         assert page.eval("document.getElementById('note').hidden") is True

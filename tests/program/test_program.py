@@ -613,7 +613,7 @@ def test_out_of_descriptors(echo, state):
                          echo.port.to_bytes(2, "big"))
             held.append(sock)
         poll(lambda: len(os.listdir("/proc/%d/fd" % p.pid)) >= 38,
-             5, "it to run out")
+             10, "it to run out")
 
         def cpu():
             with open("/proc/%d/stat" % p.pid) as f:

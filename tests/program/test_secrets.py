@@ -163,7 +163,7 @@ def assert_gone(pid, needles, what):
         return not seen
 
     try:
-        poll(gone, timeout=3, what="the keys of a link to go")
+        poll(gone, what="the keys of a link to go")
     except AssertionError:
         raise AssertionError("%s: %s" % (what, seen)) from None
 

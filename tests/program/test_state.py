@@ -120,8 +120,8 @@ def test_a_full_disk(tmp_path, pages, fits):
     # The disk is gone with the process: a copy is taken when it has ended.
     script = ('mkdir "$3" && cp "$1"/obfs4_* "$3" && '
               'mount -t tmpfs -o size=$2,mode=700 none "$1" && '
-              'cp "$3"/* "$1" && trap : TERM && state=$1 out=$3 && shift 3 && '
-              '{ "$@" & p=$!; trap "kill -TERM $p" TERM; wait $p; wait $p; '
+              'cp "$3"/* "$1" && trap \'kill -TERM $!\' TERM && state=$1 out=$3 && shift 3 && '
+              '{ "$@" & p=$!; wait $p; wait $p; '
               'rc=$?; cp "$state"/* "$out"; exit $rc; }')
     wrapper = ["unshare", "-m", "sh", "-c", script, "sh", str(state),
                str(pages * size), str(out)]

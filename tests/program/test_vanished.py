@@ -65,8 +65,8 @@ def test_idle_link_ends_when_the_wire_is_cut():
     with two_hosts() as (a, b), link_between(a, b, "-peerTimeout", "2") as (app, there):
         assert not ends(app, 3) # the peer answers: idle it may be
         b.ip("link", "del", "w0")
-        assert ends(app, 8)
-        assert ends(there, 8)
+        assert ends(app, 20)
+        assert ends(there, 20)
 
 
 def test_idle_link_is_kept_when_nobody_asks():
@@ -83,7 +83,7 @@ def test_half_closed_link_ends_when_the_wire_is_cut():
         assert there.recv(1) == b""
         assert not ends(app, 3)
         b.ip("link", "del", "w0")
-        assert ends(app, 8)
+        assert ends(app, 20)
         harness.poll(lambda: is_broken(there), what="the server's end of it")
 
 
@@ -112,7 +112,7 @@ def half_closed(far, *more, options):
 def test_half_closed_and_nobody_reads(far, options):
     """It ends although both sides are there and nobody is short of memory."""
     with half_closed(far, "-peerTimeout", "2", options=options) as (app, sender):
-        sender.join(10 * harness.SLOW)
+        sender.join(20 * harness.SLOW)
         assert isinstance(sender.error, ConnectionError)
         with pytest.raises(ConnectionError):
             while app.recv(1 << 20):
@@ -121,13 +121,13 @@ def test_half_closed_and_nobody_reads(far, options):
 
 @steps
 def test_half_closed_and_a_slow_reader(far, options):
-    """Who takes a little now and then is left alone, far beyond the limit."""
-    with half_closed(far, "-peerTimeout", "2", options=options) as (app, sender):
-        end = time.monotonic() + 6
+    """Who takes a little now and then is left alone, far beyond the limit; takes 9 s, for no stop of the machine is that limit."""
+    with half_closed(far, "-peerTimeout", "4", options=options) as (app, sender):
+        end = time.monotonic() + 9
         got = 0
         while time.monotonic() < end:
             got += len(app.recv(65536))
-            time.sleep(0.01)
+            time.sleep(0.02)
         assert got > 0 and sender.error is None and sender.is_alive()
 
 

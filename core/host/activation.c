@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "config/source.h"
+#include "wire/place.h"
 
 #define FIRST_FD 3
 
@@ -102,6 +104,17 @@ ptah_activation_take(struct ptah_activation *activation, char *const envp[], cha
 		}
 	}
 	return 0;
+}
+
+int
+ptah_activation_place(struct ptah_places *places, const char *name, int fd)
+{
+	int rc = ptah_places_adopt(places, name, fd);
+
+	if (rc == -EEXIST)
+		ptah_error(AREA_HOST, "two inherited sockets have the name \"%s\": one of them must go "
+		    "(for IPv4 and IPv6, one with BindIPv6Only=both is enough)", name);
+	return rc;
 }
 
 void

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct ptah_places;
+
 /** More are an error. */
 #define PTAH_INHERITED_MOST 64
 
@@ -35,6 +37,13 @@ struct ptah_activation {
  * Fails: -EINVAL and 'why'.
  */
 int ptah_activation_take(struct ptah_activation *activation, char *const envp[], char *why, size_t why_room);
+
+/**
+ * One of them, whether it came to us or through our keeper, is from now on the place of this name.
+ * Takes: fd.
+ * Fails: -EEXIST, which has been logged: another one has the name; -errno.
+ */
+int ptah_activation_place(struct ptah_places *places, const char *name, int fd);
 
 /** Close what nobody has taken. */
 void ptah_activation_close(struct ptah_activation *activation);

@@ -237,15 +237,14 @@ ptah_change_hear(struct ptah_keeper *keeper, struct ptah_program *program)
 {
 	struct ptah_keeper_word word;
 	int fds[PTAH_PASS_MOST];
-	unsigned n = PTAH_PASS_MOST;
+	unsigned n;
 	struct pollfd wait = { .fd = program->fd, .events = POLLIN };
 	ssize_t len;
 
 	if (program->fd == -1 || poll(&wait, 1, 0) < 1)
 		return false;
-	len = ptah_pass_receive(program->fd, &word, sizeof(word) - 1, fds, &n);
-	if (len >= (ssize_t)PTAH_KEEPER_HEAD) {
-		((char *)&word)[len] = '\0';
+	len = ptah_keeper_hear(program->fd, &word, fds, &n);
+	if (len > 0) {
 		if (word.what >= PTAH_KEEPER_PASSED && word.what <= PTAH_KEEPER_PASSED_LAST)
 			pass_on(keeper, program, &word, (size_t)len, fds, n);
 		else

@@ -16,7 +16,6 @@
 
 #include "base/file.h"
 #include "config/source.h"
-#include "wire/pass.h"
 
 /* The descriptor that a program has to us. */
 #define CHANNEL 3
@@ -155,11 +154,7 @@ ptah_program_signal(const struct ptah_program *program, int number)
 int
 ptah_program_tell(struct ptah_program *program, uint32_t what, uint64_t value, const char *text, const int *fds, unsigned n)
 {
-	struct ptah_keeper_word word = { .what = what, .value = value };
-	size_t len = strnlen(text, sizeof(word.text) - 1);
-
-	memcpy(word.text, text, len);
-	return program->fd != -1 ? ptah_pass_send(program->fd, &word, PTAH_KEEPER_HEAD + len, fds, n) : -EPIPE;
+	return program->fd != -1 ? ptah_keeper_tell(program->fd, what, value, text, fds, n) : -EPIPE;
 }
 
 void

@@ -28,6 +28,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /** The variable that says which descriptor leads to the keeper. */
 #define PTAH_KEEPER_VARIABLE "PTAH_KEEPER"
@@ -68,5 +69,15 @@ struct ptah_keeper_word {
 };
 
 #define PTAH_KEEPER_HEAD offsetof(struct ptah_keeper_word, text)
+
+/** Say one; of the text what there is room for.  Lends: fds.  -errno; -EAGAIN: it was not taken in time. */
+int ptah_keeper_tell(int fd, uint32_t what, uint64_t value, const char *text, const int *fds, unsigned n);
+
+/**
+ * The next one, its text ended by a NUL.
+ * Gives: its length as it came; and descriptors, for which there is room for PTAH_PASS_MOST (wire/pass.h), on failure none.
+ * Fails: -EPIPE: there will be no more.
+ */
+ssize_t ptah_keeper_hear(int fd, struct ptah_keeper_word *word, int *fds, unsigned *n);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "host/activation.h"
 #include "host/crew.h"
 #include "transport/registry.h"
 #include "transport/replay.h"
@@ -37,7 +38,7 @@ ptah_legacy_tell_replay(struct ptah_upgrade *upgrade)
 	if (rc == 0 && (ptah_write_full(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) == -1))
 		rc = -EIO;
 	if (rc == 0)
-		rc = ptah_upgrade_tell(upgrade, PTAH_KEEPER_REPLAY, 0, "", &fd, 1);
+		rc = ptah_keeper_tell(upgrade->fd, PTAH_KEEPER_REPLAY, 0, "", &fd, 1);
 	if (fd != -1)
 		close(fd);
 	free(text);
@@ -81,7 +82,7 @@ tell_place(const struct ptah_place_want *want, const int *fds, unsigned n, void 
 
 	snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%d", want->udp ? "udp" : "tcp", ptah_addr_format(want->addr, addr), want->name,
 	    want->bounds->interface, want->bounds->family);
-	return ptah_upgrade_tell(upgrade, PTAH_KEEPER_PLACE, 0, text, fds, n);
+	return ptah_keeper_tell(upgrade->fd, PTAH_KEEPER_PLACE, 0, text, fds, n);
 }
 
 int
@@ -111,16 +112,10 @@ take_place(struct ptah_upgrade *upgrade, struct ptah_handed *handed)
 static int
 take_adopted(struct ptah_upgrade *upgrade, struct ptah_handed *handed)
 {
-	int rc;
-
 	if (handed->n != 1)
 		return -EINVAL;
 	handed->n = 0;
-	rc = ptah_places_adopt(upgrade->crew->places, handed->word.text, handed->fds[0]);
-	if (rc == -EEXIST)
-		ptah_error(AREA_HOST, "two inherited sockets have the name \"%s\": one of them must go "
-		    "(for IPv4 and IPv6, one with BindIPv6Only=both is enough)", handed->word.text);
-	return rc;
+	return ptah_activation_place(upgrade->crew->places, handed->word.text, handed->fds[0]);
 }
 
 int

@@ -22,7 +22,6 @@
 #include "host/office.h"
 #include "host/tenant.h"
 #include "transport/watch.h"
-#include "wire/place.h"
 
 /* What still lives when it is to end may take this long. */
 #define END_MS 3000
@@ -98,10 +97,7 @@ adopt(struct ptah_run *run)
 	for (size_t i = 0; rc == 0 && i < inherited.n; i++) {
 		struct ptah_inherited *one = &inherited.at[i];
 
-		rc = ptah_places_adopt(run->crew->places, one->name, one->fd);
-		if (rc == -EEXIST)
-			ptah_error(AREA_HOST, "two inherited sockets have the name \"%s\": one of them must go "
-			    "(for IPv4 and IPv6, one with BindIPv6Only=both is enough)", one->name);
+		rc = ptah_activation_place(run->crew->places, one->name, one->fd);
 		one->fd = -1;
 	}
 	ptah_activation_close(&inherited);

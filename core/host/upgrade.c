@@ -27,34 +27,10 @@
 /* Descriptors that are handed over; there are a few for each address. */
 #define HANDED_MOST 4096u
 
-int
-ptah_upgrade_tell(const struct ptah_upgrade *upgrade, uint32_t what, uint64_t value, const char *text, const int *fds, unsigned n)
-{
-	struct ptah_keeper_word word = { .what = what, .value = value };
-	size_t len = strnlen(text, sizeof(word.text) - 1);
-
-	memcpy(word.text, text, len);
-	return ptah_pass_send(upgrade->fd, &word, PTAH_KEEPER_HEAD + len, fds, n);
-}
-
 static int
 tell(const struct ptah_upgrade *upgrade, uint32_t what)
 {
-	return ptah_upgrade_tell(upgrade, what, 0, "", NULL, 0);
-}
-
-/* The next word.  Gives: fds.  -EPIPE: there will be none. */
-static int
-receive(const struct ptah_upgrade *upgrade, struct ptah_keeper_word *word, int *fds, unsigned *n)
-{
-	ssize_t len;
-
-	*n = PTAH_PASS_MOST;
-	len = ptah_pass_receive(upgrade->fd, word, sizeof(*word) - 1, fds, n);
-	if (len < (ssize_t)PTAH_KEEPER_HEAD)
-		return -EPIPE;
-	((char *)word)[len] = '\0';
-	return 0;
+	return ptah_keeper_tell(upgrade->fd, what, 0, "", NULL, 0);
 }
 
 static void
@@ -145,7 +121,7 @@ hear_last(struct ptah_upgrade *upgrade)
 	int fds[PTAH_PASS_MOST];
 	unsigned n;
 
-	while (upgrade->leaving && poll(&wait, 1, 0) > 0 && receive(upgrade, &word, fds, &n) == 0) {
+	while (upgrade->leaving && poll(&wait, 1, 0) > 0 && ptah_keeper_hear(upgrade->fd, &word, fds, &n) > 0) {
 		upgrade->leaving = word.what != PTAH_KEEPER_STAY;
 		close_all(fds, &n);
 	}
@@ -185,7 +161,8 @@ ptah_upgrade_meet(struct ptah_upgrade *upgrade)
 
 		if (!handed)
 			return -ENOMEM;
-		rc = receive(upgrade, &handed->word, handed->fds, &handed->n);
+		if (ptah_keeper_hear(upgrade->fd, &handed->word, handed->fds, &handed->n) < 0)
+			rc = -EPIPE;
 		upgrade->n_handed += handed->n;
 		*end = handed;
 		end = &handed->next;
@@ -226,7 +203,7 @@ void
 ptah_upgrade_fail(struct ptah_upgrade *upgrade, const char *why)
 {
 	if (upgrade)
-		(void)ptah_upgrade_tell(upgrade, PTAH_KEEPER_FAILED, 0, why, NULL, 0);
+		(void)ptah_keeper_tell(upgrade->fd, PTAH_KEEPER_FAILED, 0, why, NULL, 0);
 }
 
 /* ---- at work --------------------------------------------------------------------------------------- */
@@ -237,7 +214,7 @@ on_hold(struct ptah_upgrade *upgrade)
 	int rc = hold_state(upgrade);
 
 	if (rc == 0)
-		rc = ptah_upgrade_tell(upgrade, PTAH_KEEPER_WORKERS, upgrade->crew->n_workers, "", NULL, 0);
+		rc = ptah_keeper_tell(upgrade->fd, PTAH_KEEPER_WORKERS, upgrade->crew->n_workers, "", NULL, 0);
 	if (rc == 0)
 		rc = ptah_legacy_tell_places(upgrade);
 	if (rc == 0)
@@ -329,7 +306,7 @@ on_word(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (receive(upgrade, &word, fds, &n) == 0) {
+	if (ptah_keeper_hear(upgrade->fd, &word, fds, &n) > 0) {
 		hear(upgrade, &word, fds, n);
 		close_all(fds, &n);
 		return;
@@ -370,5 +347,5 @@ void
 ptah_upgrade_serves(struct ptah_upgrade *upgrade, const char *label)
 {
 	if (upgrade->rc == 0)
-		upgrade->rc = ptah_upgrade_tell(upgrade, PTAH_KEEPER_SERVES, 0, label, NULL, 0);
+		upgrade->rc = ptah_keeper_tell(upgrade->fd, PTAH_KEEPER_SERVES, 0, label, NULL, 0);
 }

@@ -45,9 +45,6 @@ struct ptah_upgrade {
 	int rc;          /* of what was handed over */
 };
 
-/** Say something to the keeper.  Lends: fds.  -errno. */
-int ptah_upgrade_tell(const struct ptah_upgrade *upgrade, uint32_t what, uint64_t value, const char *text, const int *fds, unsigned n);
-
 /** Hand over what is known of the sockets; and what the replay filter remembers.  -errno. */
 int ptah_legacy_tell_places(const struct ptah_upgrade *upgrade);
 int ptah_legacy_tell_replay(struct ptah_upgrade *upgrade);

@@ -153,12 +153,13 @@ on_ready(struct ptah_keeper *keeper)
 		let_begin(keeper);
 }
 
+/* The old one; and one that did not take the word at an upgrade before this one. */
 static void
 let_drain(struct ptah_keeper *keeper)
 {
 	for (struct ptah_program *program = keeper->programs; program; program = program->next)
-		if (program->state == PTAH_PROGRAM_LEAVES)
-			(void)ptah_program_tell(program, PTAH_KEEPER_DONE, 0, "", NULL, 0);
+		if (program->state == PTAH_PROGRAM_LEAVES && !program->told)
+			program->told = ptah_program_tell(program, PTAH_KEEPER_DONE, 0, "", NULL, 0) == 0;
 }
 
 /* It serves. */

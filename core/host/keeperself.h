@@ -38,6 +38,7 @@ struct ptah_program {
 	bool ended;  /* what it says was said before */
 	bool deaf;   /* it does not take our words: most likely it ends, and how it does says more */
 	bool failed; /* it is to end, or we make it */
+	bool told;   /* to drain */
 	char why[PTAH_KEEPER_TEXT]; /* of that */
 };
 

@@ -142,6 +142,18 @@ def test_live_links_go_on(tmp_path, echo):
         poll(lambda: len(run.programs()) == 1, what="old programs to end")
 
 
+def test_each_old_program_is_told_once(tmp_path, echo):
+    """Those that leave already hear nothing of the upgrades that follow."""
+    with pair(tmp_path, echo) as (run, _):
+        with connect(run.where("near")) as live:
+            assert echoes(live)
+            for _ in range(3):
+                run.upgrade()
+        poll(lambda: len(run.programs()) == 1, what="old programs to end")
+        assert run.finish() == 0
+    assert sum("another process serves now" in line for line in run.err_lines) == 3
+
+
 def test_bytes_are_under_way(tmp_path, echo):
     """Something is being carried at the very moment."""
     with pair(tmp_path, echo) as (run, _), connect(run.where("near")) as sock:

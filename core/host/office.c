@@ -11,13 +11,12 @@
 #include "base/log.h"
 #include "control/desk.h"
 #include "control/order.h"
-#include "control/path.h"
 #include "control/web.h"
 #include "host/gather.h"
 #include "host/roll.h"
 #include "host/run.h"
+#include "host/seat.h"
 #include "loop/worker.h"
-#include "wire/listen.h"
 
 #define VISITORS_MOST 16
 #define ASK_MS 10000
@@ -34,7 +33,7 @@ struct ptah_office {
 	struct ptah_run_watcher watcher;
 	struct ptah_desk *desk;
 	struct ptah_web *web;
-	struct ptah_path control, metrics; /* of the sockets of the file system */
+	struct ptah_seat seat;
 	struct ptah_roll *roll;            /* under way, or NULL */
 	struct ptah_visitor *lister;       /* who waits for that; NULL: nobody any more */
 	struct ptah_visitor *reloader;     /* who waits for the end of a reload; NULL: nobody */
@@ -374,7 +373,7 @@ tell_not_upgraded(struct ptah_office *office)
 }
 
 /* The next program opens all of this anew; and we again, if it does not. */
-static int open_all(struct ptah_office *office);
+static void open_again(struct ptah_office *office);
 
 static void
 leave(struct ptah_office *office)
@@ -382,8 +381,7 @@ leave(struct ptah_office *office)
 	ptah_desk_shut(office->desk);
 	ptah_web_close(office->web);
 	office->web = NULL;
-	ptah_path_clear(&office->control);
-	ptah_path_clear(&office->metrics);
+	ptah_seat_leave(&office->seat);
 }
 
 static void
@@ -483,7 +481,7 @@ on_run_event(struct ptah_run *run, int event, void *arg)
 	else if (event == PTAH_RUN_EV_LEAVING)
 		leave(office);
 	else if (event == PTAH_RUN_EV_RETURNED)
-		(void)open_all(office); /* that is told */
+		open_again(office);
 	else if (event == PTAH_RUN_EV_DRAINING)
 		office->links_cut = 0; /* of plans that a reload replaced */
 	else if (event == PTAH_RUN_EV_CUT_OFF)
@@ -499,19 +497,19 @@ on_run_event(struct ptah_run *run, int event, void *arg)
 /* --- birth and death ------------------------------------------------------------------ */
 
 static int
-open_control(struct ptah_office *office, const char *path)
+open_control(struct ptah_office *office)
 {
 	const struct ptah_desk_how how = {
 		.name = "control", .most = VISITORS_MOST, .ask_most = PTAH_ORDER_MAX, .ask_ms = ASK_MS, .say_ms = SAY_MS,
 		.on_bytes = on_bytes, .on_gone = on_gone, .arg = office,
 	};
-	char why[200];
-	int fd = ptah_path_listen(&office->control, path, why, sizeof(why));
+	int fd;
 
-	if (fd < 0) {
-		ptah_error(AREA_HOST, "the control socket cannot be opened: %s", why);
+	if (!ptah_seat_has_control(&office->seat))
+		return 0;
+	fd = ptah_seat_open_control(&office->seat);
+	if (fd < 0)
 		return fd;
-	}
 	if (office->desk)
 		return ptah_desk_resume(office->desk, fd);
 	office->desk = ptah_desk_open(office->loop, fd, &how);
@@ -519,42 +517,25 @@ open_control(struct ptah_office *office, const char *path)
 }
 
 static int
-open_metrics(struct ptah_office *office, const struct ptah_runfile *file)
+open_metrics(struct ptah_office *office)
 {
-	struct ptah_addr bound;
-	char why[200], text[PTAH_ADDR_TEXT];
-	int fd, rc;
+	int fd;
 
-	if (file->metrics_path) {
-		fd = ptah_path_listen(&office->metrics, file->metrics_path, why, sizeof(why));
-		if (fd < 0) {
-			ptah_error(AREA_HOST, "the socket for metrics cannot be opened: %s", why);
-			return fd;
-		}
-	} else {
-		rc = ptah_listen_open(&file->metrics, &fd, 1, &bound);
-		if (rc < 0) {
-			ptah_error_rc(AREA_HOST, rc, "cannot listen for metrics on %s", ptah_addr_format(&file->metrics, text));
-			return rc;
-		}
-		ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "metrics", NULL, "metrics and the status page are on port %u of this machine",
-		    ptah_addr_port(&bound));
-	}
-	office->web = ptah_web_open(office->loop, fd, !file->metrics_path, take_figures, office);
+	if (!ptah_seat_has_metrics(&office->seat))
+		return 0;
+	fd = ptah_seat_open_metrics(&office->seat);
+	if (fd < 0)
+		return fd;
+	office->web = ptah_web_open(office->loop, fd, !office->seat.metrics_path, take_figures, office);
 	return office->web ? 0 : -errno;
 }
 
-static int
-open_all(struct ptah_office *office)
+/* What cannot be opened has been logged, and is no reason to do without the other. */
+static void
+open_again(struct ptah_office *office)
 {
-	const struct ptah_runfile *file = ptah_run_file(office->run);
-	int rc = 0;
-
-	if (file->control)
-		rc = open_control(office, file->control);
-	if (rc == 0 && (file->metrics_path || file->metrics.sa.sa_family != AF_UNSPEC))
-		rc = open_metrics(office, file);
-	return rc;
+	(void)open_control(office);
+	(void)open_metrics(office);
 }
 
 int
@@ -567,11 +548,15 @@ ptah_office_begin(struct ptah_office **out, struct ptah_run *run, struct ptah_wo
 		return -ENOMEM;
 	*office = (struct ptah_office){ .run = run, .loop = loop };
 	ptah_pulse_open(&office->pulse);
-	rc = ptah_deadline_reserve(loop, TELL_MS);
+	rc = ptah_seat_take(&office->seat, ptah_run_file(run));
+	if (rc == 0)
+		rc = ptah_deadline_reserve(loop, TELL_MS);
 	if (rc == 0)
 		rc = ptah_deadline_reserve(loop, UPGRADE_TELL_MS);
 	if (rc == 0)
-		rc = open_all(office);
+		rc = open_control(office);
+	if (rc == 0)
+		rc = open_metrics(office);
 	office->watcher = (struct ptah_run_watcher){ .on_event = on_run_event, .arg = office };
 	ptah_run_watch(run, &office->watcher);
 	return rc;
@@ -590,8 +575,7 @@ ptah_office_close(struct ptah_office *office)
 	ptah_web_close(office->web);
 	office->desk = NULL;
 	office->web = NULL;
-	ptah_path_clear(&office->control);
-	ptah_path_clear(&office->metrics);
+	ptah_seat_leave(&office->seat);
 }
 
 void
@@ -601,6 +585,7 @@ ptah_office_free(struct ptah_office *office)
 		return;
 	ptah_office_close(office);
 	ptah_buf_clear(&office->words);
+	ptah_seat_clear(&office->seat);
 	ptah_pulse_close(&office->pulse);
 	free(office);
 }

@@ -16,6 +16,7 @@ import harness
 from harness import connect, echoes, poll
 from runner import server
 from test_manager import Manager
+from test_metrics import get, port_of
 from test_obfs4_replay import are_refused, record
 from test_run import refused
 from test_upgrade import Knocking, Upgradable, bridge, ctl, needs_obfs4, pair, program, replace  # pylint: disable=unused-import
@@ -122,6 +123,35 @@ def test_no_port_is_closed_when_it_fails(tmp_path, echo, program):
                 n = near.n
                 poll(lambda: near.n > n + 5 or near.wrong, what="links on the old program")
         assert near.wrong == [] and far.wrong == []
+
+
+@pytest.mark.parametrize("reloads", [False, True])
+def test_control_and_metrics_are_where_they_were(tmp_path, echo, program, reloads):
+    """Whatever the file says of them by now, read or not: it is the port and the path that they had."""
+    with pair(tmp_path, echo, executable=program, metrics="127.0.0.1:0") as (run, services):
+        port = port_of(run)
+        play(program, tmp_path, "check", "ready", "yours", "die")
+        before = {key: value for key, value in run.more.items() if key not in ("control", "metrics")}
+        elsewhere = {"control": str(tmp_path / "other"), "metrics": str(tmp_path / "figures")}
+        for more in ({"control": str(run.control), "metrics": "127.0.0.1:0"}, elsewhere, {}):
+            run.more = {**before, **more}
+            run.write(services)
+            if reloads:
+                run.reload()
+            run.is_not_upgraded("ended by signal 9")
+            assert run.ctl("status").returncode == 0
+            assert get(port, "/metrics")[0] == 200
+            assert not (tmp_path / "other").exists() and not (tmp_path / "figures").exists()
+
+
+def test_no_metrics_stay_none(tmp_path, echo, program):
+    """What the file names only since a reload is not opened by an upgrade that fails."""
+    with pair(tmp_path, echo, executable=program) as (run, services):
+        run.more["metrics"] = str(tmp_path / "figures")
+        run.reload(services)
+        play(program, tmp_path, "check", "ready", "yours", "die")
+        run.is_not_upgraded("ended by signal 9")
+        assert run.ctl("status").returncode == 0 and not (tmp_path / "figures").exists()
 
 
 def baseline(*pids):

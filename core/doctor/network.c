@@ -80,7 +80,7 @@ say_privileged(struct ptah_exam *exam, const struct ptah_case *one, const char *
 	if (one->line) {
 		ptah_exam_cure(exam, "setcap cap_net_bind_service=+ep %s", one->program);
 		ptah_exam_cure(exam, "and, if systemd starts Tor: systemctl edit tor@default, [Service], NoNewPrivileges=no");
-	} else if (exam->unit.path) {
+	} else if (exam->unit.path && one->service) { /* of no use to the metrics, which take no socket of the manager's */
 		ptah_exam_cure(exam, "\"listen\": \"fd:web\" in %s", one->where);
 		ptah_exam_cure(exam, "and ptah.socket with FileDescriptorName=web and ListenStream=%u: systemctl enable --now ptah.socket", port);
 	} else {

@@ -113,6 +113,13 @@ def privileged_port(s):
     s.services["web"]["listen"] = "127.0.0.1:443"
 
 
+@seed("bind", "^nobody may not listen on 127.0.0.1:443: ", '^listen on a port of 1024 or above in "metrics" of {s.path}, or: sysctl [^\n]*=443$')
+def privileged_port_of_metrics(s):
+    privileged_port(s)
+    s.services["web"]["listen"] = "127.0.0.1:%d" % s.port
+    s.conf["metrics"] = "127.0.0.1:443"
+
+
 @seed("bind", "nobody may not listen on 0.0.0.0:443", "setcap cap_net_bind_service=.ep {s.program}\n.*NoNewPrivileges=no", torrc=True)
 def privileged_port_of_a_bridge(s):
     privileged_port(s)

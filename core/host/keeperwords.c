@@ -22,8 +22,11 @@ ptah_keeper_hear(int fd, struct ptah_keeper_word *word, int *fds, unsigned *n)
 {
 	ssize_t len;
 
-	*n = PTAH_PASS_MOST;
-	len = ptah_pass_receive(fd, word, sizeof(*word) - 1, fds, n);
+	/* Who ended with words of ours unread resets the way, once; what it said before that is still there. */
+	do {
+		*n = PTAH_PASS_MOST;
+		len = ptah_pass_receive(fd, word, sizeof(*word) - 1, fds, n);
+	} while (len == -ECONNRESET);
 	if (len < (ssize_t)PTAH_KEEPER_HEAD) {
 		while (*n > 0)
 			close(fds[--*n]);

@@ -54,6 +54,7 @@ const struct ptah_command ptah_commands[] = {
 	    "In the UDP modes the next datagram of a source makes a new link, and the target hears it from a new port.\n"
 	    "A server that makes its listener itself (exec, a carrier) has its port to itself: with one of these an upgrade is\n"
 	    "refused (Address already in use), and one that a reload changes, and not its port, goes on as it was before.\n"
+	    "At most 4096 sockets are handed over, one for each address and worker: with more an upgrade is refused, too.\n"
 	    "The exit status is 0 when it was done, 1 when it was refused, 69 when nobody answers.",
 	    .operand = { .value = "ORDER", .type = PTAH_VALUE_WORD, .words = ptah_order_words, .help = "what" } },
 	{ .name = "modules", .flags = module_flags, .run = run_modules,

@@ -206,7 +206,8 @@ pass_on(struct ptah_keeper *keeper, const struct ptah_program *from, const struc
 {
 	const struct ptah_program *to = from->state == PTAH_PROGRAM_LEAVES ? keeper->old : from == keeper->old ? keeper->new : NULL;
 
-	if (to && to->fd != -1 && ptah_pass_send(to->fd, word, len, fds, n) != 0 && to == keeper->new && !to->failed)
+	/* One that has failed does not take it, and would let us wait. */
+	if (to && to->fd != -1 && !to->failed && ptah_pass_send(to->fd, word, len, fds, n) != 0 && to == keeper->new)
 		on_deaf(keeper);
 }
 

@@ -139,6 +139,17 @@ refuse(struct ptah_run *run, int rc, const struct ptah_buf *words)
 	return rc == -EINVAL ? EX_CONFIG : EX_SOFTWARE;
 }
 
+/* It has been logged; a program before us is to say so, too. */
+static int
+give_up(struct ptah_run *run, int rc)
+{
+	char why[200];
+
+	snprintf(why, sizeof(why), "the new program cannot start: %s", strerror(-rc));
+	ptah_upgrade_fail(run->upgrade, why);
+	return EX_SOFTWARE;
+}
+
 /* An exit status; EX_OK: it runs. */
 static int
 start(struct ptah_run *run)
@@ -164,10 +175,10 @@ start(struct ptah_run *run)
 	}
 	ptah_event(PTAH_LOG_NOTICE, AREA_HOST, "begin", NULL, "ptah %s begins", PACKAGE_VERSION);
 	if (run->upgrade && ptah_upgrade_meet(run->upgrade) != 0)
-		return EX_SOFTWARE; /* there is no keeper any more */
+		return EX_SOFTWARE; /* there is no keeper any more, or the program before us says why */
 	rc = ptah_harden(&run->hardened, &run->file, run->path, run->envp, run->spawns);
 	if (rc < 0)
-		return EX_SOFTWARE;
+		return give_up(run, rc);
 	run->loop = ptah_worker_new(0);
 	rc = run->loop ? watch_signals(run) : -ENOMEM;
 	if (rc == 0)
@@ -180,7 +191,7 @@ start(struct ptah_run *run)
 		rc = ptah_run_open_outside(run);
 	if (rc < 0) {
 		ptah_error_rc(AREA_HOST, rc, "cannot start");
-		return EX_SOFTWARE;
+		return give_up(run, rc);
 	}
 	ptah_run_watch_disk(run);
 	ptah_run_change(run, &run->file, &how);

@@ -150,6 +150,47 @@ ptah_upgrade_close(struct ptah_upgrade *upgrade)
 	free(upgrade);
 }
 
+/* Where we may have no more descriptors the kernel leaves out those that came along. */
+static bool
+has_lost(const struct ptah_upgrade *upgrade, const struct ptah_handed *handed)
+{
+	return (handed->word.what == PTAH_KEEPER_PLACE && handed->n < upgrade->n_workers) ||
+	    ((handed->word.what == PTAH_KEEPER_ADOPTED || handed->word.what == PTAH_KEEPER_REPLAY) && handed->n == 0);
+}
+
+/* Gives: *out, also on failure. */
+static int
+take_next(struct ptah_upgrade *upgrade, struct ptah_handed **out)
+{
+	struct ptah_handed *handed = *out = calloc(1, sizeof(*handed));
+
+	if (!handed)
+		return -ENOMEM;
+	if (ptah_keeper_hear(upgrade->fd, &handed->word, handed->fds, &handed->n) < 0)
+		return -EPIPE;
+	upgrade->n_handed += handed->n;
+	if (upgrade->n_handed > HANDED_MOST)
+		return -E2BIG;
+	return has_lost(upgrade, handed) ? -EMFILE : 0;
+}
+
+/* The program before us is to hear why; it logs that. */
+static void
+refuse(struct ptah_upgrade *upgrade, int rc)
+{
+	char why[200];
+
+	if (rc == -E2BIG)
+		snprintf(why, sizeof(why), "more than %u sockets are to be handed over: let services have fewer addresses, or start "
+		    "ptah anew with fewer workers", HANDED_MOST);
+	else if (rc == -EMFILE)
+		snprintf(why, sizeof(why), "there may be fewer descriptors than are handed over: raise their limit (ulimit -n, or "
+		    "LimitNOFILE= of its unit), and start ptah anew");
+	else
+		snprintf(why, sizeof(why), "what is handed over cannot be taken: %s", strerror(-rc));
+	ptah_upgrade_fail(upgrade, why);
+}
+
 int
 ptah_upgrade_meet(struct ptah_upgrade *upgrade)
 {
@@ -157,24 +198,24 @@ ptah_upgrade_meet(struct ptah_upgrade *upgrade)
 	int rc = tell(upgrade, PTAH_KEEPER_CHECKED);
 
 	while (rc == 0) {
-		struct ptah_handed *handed = calloc(1, sizeof(*handed));
+		struct ptah_handed *handed;
 
-		if (!handed)
-			return -ENOMEM;
-		if (ptah_keeper_hear(upgrade->fd, &handed->word, handed->fds, &handed->n) < 0)
-			rc = -EPIPE;
-		upgrade->n_handed += handed->n;
-		*end = handed;
-		end = &handed->next;
-		if (rc != 0 || upgrade->n_handed > HANDED_MOST)
-			return -EPIPE;
+		rc = take_next(upgrade, &handed);
+		if (handed) {
+			*end = handed;
+			end = &handed->next;
+		}
+		if (rc != 0)
+			break;
 		if (handed->word.what == PTAH_KEEPER_WORKERS)
 			upgrade->n_workers = (unsigned)handed->word.value;
 		if (handed->word.what == PTAH_KEEPER_GO) {
 			upgrade->heir = handed->word.value == 1;
-			break;
+			return 0;
 		}
 	}
+	if (rc != -EPIPE)
+		refuse(upgrade, rc);
 	return rc;
 }
 

@@ -38,7 +38,10 @@ int ptah_upgrade_open(struct ptah_upgrade **out, char *const envp[]);
 /** NULL is fine. */
 void ptah_upgrade_close(struct ptah_upgrade *upgrade);
 
-/** Our file is good: wait until we may begin, and know what is handed over.  -EPIPE: the keeper has gone. */
+/**
+ * Our file is good: wait until we may begin, and know what is handed over.
+ * Fails: -EPIPE: the keeper has gone; or it has been told why not: -E2BIG, -EMFILE: that is more than we can take; -ENOMEM.
+ */
 int ptah_upgrade_meet(struct ptah_upgrade *upgrade);
 /** Is there a program before us?  NULL: no. */
 bool ptah_upgrade_is_heir(const struct ptah_upgrade *upgrade);

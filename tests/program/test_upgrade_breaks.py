@@ -5,6 +5,7 @@ The new program is played here: a script that says the words of core/host/keeper
 """
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -190,6 +191,39 @@ def test_more_sockets_than_descriptors_at_first(tmp_path, echo):
         assert run.where("s39", since) == where
         with connect(where) as sock:
             assert echoes(sock)
+
+
+DESCRIPTORS = 12000
+
+
+@pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_NOFILE)[1] < DESCRIPTORS, reason="too few descriptors")
+def test_more_sockets_than_are_handed_over(tmp_path, echo):
+    """The new program takes 4096; more are refused in so many words, and the old one serves on."""
+    with Upgradable(tmp_path, {"s%d" % i: server(echo.port) for i in range(65)}, workers=64) as run:
+        run.wait_ready()
+        programs, n, before = run.programs(), len(run.err_lines), baseline(run.pid)
+        run.is_not_upgraded("more than 4096 sockets")
+        with connect(run.where("s64")) as sock:
+            assert echoes(sock)
+        assert run.programs() == programs and baseline(run.pid) == before
+        said = run.err_lines[n:]
+        assert sum("4096" in line for line in said) == 1, said
+
+
+@pytest.mark.parametrize("limit, why", [
+    (64, "there may be fewer descriptors than are handed over"),
+    (96, r"(can|does) ?not start.*: Too many open files"),
+])
+def test_fewer_descriptors_than_sockets(tmp_path, echo, limit, why):
+    """The new program may not have as many as it is handed, or as it needs: it says so, and the old one serves on."""
+    with Upgradable(tmp_path, {"s%d" % i: server(echo.port) for i in range(40)}) as run:
+        run.wait_ready()
+        resource.prlimit(run.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        programs = run.programs()
+        run.is_not_upgraded(why)
+        with connect(run.where("s39")) as sock:
+            assert echoes(sock)
+        assert run.programs() == programs
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import select
 import socket
 import time
 
-from harness import (E1C, E1S, MODULES, Ptah, Server, connect, poll,
+from harness import (E1C, E1S, MODULES, Patience, Ptah, Server, connect, poll,
                      recv_exact)
 
 PASSWORD = b"the word that the target waits for"
@@ -164,11 +164,11 @@ class Probers:
             if not self.kind.hello:
                 sock.sendall(PASSWORD)
             poll(lambda: conn.data, what="the client's first bytes")
-            while True:
-                n = len(conn.data)
-                if not select.select([conn.sock], [], [], 0.1)[0] and \
-                        n == len(conn.data):
-                    break
+            n, quiet = 0, Patience(0.5)
+            while not quiet.is_over():
+                if n != len(conn.data):
+                    n, quiet = len(conn.data), Patience(0.5)
+                time.sleep(0.01)
             sock.close()
             return conn.data
 

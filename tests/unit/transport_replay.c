@@ -20,6 +20,20 @@ check(struct ptah_replay *replay, const char *scope, const char *token, uint32_t
 	    (struct ptah_span){ (const uint8_t *)token, strlen(token) }, ttl_s, now_s);
 }
 
+/*
+ * Marks have 39 bits, so what is fresh may seem known; of which tokens that is true the key decides, which is drawn.  With
+ * keys that are always the same, another for each set, it is true of none below, or of those that were there before.
+ */
+void __wrap_ptah_random_bytes(void *out, size_t len);
+
+void
+__wrap_ptah_random_bytes(void *out, size_t len)
+{
+	static uint8_t n_drawn;
+
+	memset(out, ++n_drawn, len);
+}
+
 static int
 check_number(struct ptah_replay *replay, uint32_t number, uint32_t ttl_s, uint64_t now_s)
 {

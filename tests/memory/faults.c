@@ -64,6 +64,12 @@ faults_disarm(void)
 	return atomic_load(&did_fail);
 }
 
+bool
+faults_refused(void)
+{
+	return atomic_load(&did_fail);
+}
+
 /* ---- live memory: a table of addresses, open addressing ------------------- */
 
 #define SLOTS (1u << 16)

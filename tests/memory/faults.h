@@ -40,6 +40,8 @@ void faults_begin(void);
 void faults_arm(enum faults_kind kind, long n, bool many);
 /** Refuse nothing more.  Was anything refused? */
 bool faults_disarm(void);
+/** Was anything refused since it was armed? */
+bool faults_refused(void);
 
 /** Bytes that are live, and pieces. */
 size_t faults_live(void);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -217,6 +218,16 @@ has_ended(int fd)
 	return n == 0;
 }
 
+/* The loop's clock stands between two ticks of the kernel, so a wait may seem to end that much early. */
+static double
+tick_s(void)
+{
+	struct timespec tick;
+
+	assert_int_equal(clock_getres(CLOCK_MONOTONIC_COARSE, &tick), 0);
+	return (double)tick.tv_sec + (double)tick.tv_nsec / 1e9;
+}
+
 /* OBFS-107, OBFS-130: when depends neither on what came nor on how much. */
 static void
 probes_of_every_shape_are_hung_up_on_alike(void **state)
@@ -261,7 +272,7 @@ probes_of_every_shape_are_hung_up_on_alike(void **state)
 	for (int a = 0; a < SHAPES; a++) {
 		assert_int_equal(n[a], EACH);
 		for (size_t i = 0; i < EACH; i++)
-			assert_true(ends[a][i] >= 60 * SCALE);
+			assert_true(ends[a][i] >= 60 * SCALE - tick_s());
 		for (int b = 0; b < a; b++)
 			assert_true(distance(ends[a], EACH, ends[b], EACH) < far_off(EACH, EACH));
 	}

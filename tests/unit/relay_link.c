@@ -290,12 +290,14 @@ static const struct ptah_module page_module = {
 	.event = page_event,
 };
 
-/* turns everybody away, and says when he has to be gone: after a second */
+/* turns everybody away, and says when he has to be gone */
+static uint32_t strict_close_s;
+
 static int
 strict_unwrap(void *link, struct ptah_io *io)
 {
 	(void)link;
-	io->close_s = 1;
+	io->close_s = strict_close_s;
 	return PTAH_REJECT;
 }
 
@@ -482,7 +484,7 @@ expect_bytes(struct pair *pair, int *fd, const char *text)
 {
 	char got[16] = "";
 	size_t have = 0;
-	uint64_t until = ptah_clock_now_ns() + 5 * PTAH_NS_PER_S;
+	uint64_t until = ptah_clock_now_ns() + 20 * PTAH_NS_PER_S;
 
 	while (have < strlen(text)) {
 		turn(pair);
@@ -636,7 +638,7 @@ static void
 tells_the_client_that_nobody_answers(void **state)
 {
 	struct pair pair;
-	uint64_t until = ptah_clock_now_ns() + 5 * PTAH_NS_PER_S;
+	uint64_t until = ptah_clock_now_ns() + 20 * PTAH_NS_PER_S;
 
 	(void)state;
 	memset(&pair, 0, sizeof(pair));
@@ -654,7 +656,7 @@ static void
 ends_the_link_of_a_module_that(const struct ptah_module *const *modules)
 {
 	struct pair pair;
-	uint64_t until = ptah_clock_now_ns() + 5 * PTAH_NS_PER_S;
+	uint64_t until = ptah_clock_now_ns() + 20 * PTAH_NS_PER_S;
 
 	pair_open(&pair, modules, just_pass, PTAH_HALF_CLOSE_AUTO);
 	while (!pair.client_over) {
@@ -708,7 +710,7 @@ wait_for_eof(struct pair *pair, int fd)
 
 	while ((n = recv(fd, &byte, 1, 0)) == -1 && errno == EAGAIN) {
 		turn(pair);
-		assert_true(ptah_clock_now_ns() < begin + 5 * PTAH_NS_PER_S);
+		assert_true(ptah_clock_now_ns() < begin + 20 * PTAH_NS_PER_S);
 	}
 	assert_int_equal(n, 0);
 	return (ptah_clock_now_ns() - begin) / PTAH_NS_PER_MS;
@@ -747,14 +749,16 @@ closes_a_rejected_peer_when_the_codec_says(void **state)
 	struct pair pair;
 
 	(void)state;
+	strict_close_s = 1;
 	pair_open(&pair, just_pass, strict, PTAH_HALF_CLOSE_AUTO);
 	int fd = knock(&pair, "HELP!");
 	assert_true(wait_for_eof(&pair, fd) >= 900);
 	close(fd);
-	/* One that goes first is not kept. */
+	/* One that goes first is not kept, and this waits for no minute. */
+	strict_close_s = 60;
 	fd = knock(&pair, "HELP!");
 	shutdown(fd, SHUT_WR);
-	assert_true(wait_for_eof(&pair, fd) < 900);
+	(void)wait_for_eof(&pair, fd);
 	close(fd);
 	pair_close(&pair);
 }
@@ -764,13 +768,18 @@ static void
 hangs_up_late_on_a_peer_whose_words_turn_bad(void **state)
 {
 	struct pair pair;
-	uint64_t until = ptah_clock_now_ns() + 5 * PTAH_NS_PER_S;
+	uint64_t until = ptah_clock_now_ns() + 20 * PTAH_NS_PER_S;
 	char hello[HELLO];
 
 	(void)state;
 	pair_open(&pair, just_pass, just_frames, PTAH_HALF_CLOSE_AUTO);
 	ptah_links_hurry_rejected(pair.worker, 0.05);
 	expect_bytes(&pair, &pair.app, "OK");
+	/* The pair's own link says no hello. */
+	while (!pair.server_over) {
+		turn(&pair);
+		assert_true(ptah_clock_now_ns() < until);
+	}
 	pair.server_over = false;
 	int fd = knock(&pair, "hello");
 	while (recv(fd, hello, HELLO, MSG_PEEK) != HELLO) {
@@ -780,19 +789,21 @@ hangs_up_late_on_a_peer_whose_words_turn_bad(void **state)
 	assert_int_equal(recv(fd, hello, HELLO, 0), HELLO);
 	assert_int_equal(send(fd, "\0\1\x22", 3, 0), 3);
 	expect_bytes(&pair, &pair.far, "x");
+	assert_false(pair.server_over);
+	uint64_t begin = ptah_clock_now_ns();
 	assert_int_equal(send(fd, "\xff\xff", 2, 0), 2);
 	while (!pair.server_over) {
 		turn(&pair);
 		assert_true(ptah_clock_now_ns() < until);
 	}
 	assert_int_equal(pair.server_rc, -EACCES);
-	uint64_t begin = ptah_clock_now_ns();
 	while (recv(fd, hello, 1, 0) != 0) {
 		assert_int_equal(errno, EAGAIN);
 		turn(&pair);
 		assert_true(ptah_clock_now_ns() < begin + 15 * PTAH_NS_PER_S);
 	}
-	assert_true(ptah_clock_now_ns() >= begin + PTAH_NS_PER_S / 20);
+	/* From before it was rejected, and the loop's clock may be one tick of the kernel behind. */
+	assert_true(ptah_clock_now_ns() >= begin + PTAH_NS_PER_S / 25);
 	close(fd);
 	pair_close(&pair);
 }
@@ -801,7 +812,7 @@ static void
 keeps_a_rejected_peer_in_the_dark(void **state)
 {
 	struct pair pair;
-	uint64_t until = ptah_clock_now_ns() + 5 * PTAH_NS_PER_S;
+	uint64_t until = ptah_clock_now_ns() + 20 * PTAH_NS_PER_S;
 	char byte;
 
 	(void)state;
@@ -821,6 +832,22 @@ keeps_a_rejected_peer_in_the_dark(void **state)
 	assert_int_equal(errno, EAGAIN); /* neither a byte nor an EOF */
 	close(fd);
 	pair_close(&pair);
+}
+
+/* Of which neither an EOF nor a reset came; and not one of them hears a byte. */
+static int
+n_still_open(const int *fds, int n)
+{
+	int n_open = 0;
+
+	for (int i = 0; i < n; i++) {
+		char byte;
+		ssize_t got = recv(fds[i], &byte, 1, MSG_DONTWAIT);
+
+		assert_true(got <= 0);
+		n_open += got == -1 && errno == EAGAIN;
+	}
+	return n_open;
 }
 
 /* However many are rejected, only so many are kept, and it is never a matter of bytes which of them go. */
@@ -846,15 +873,17 @@ keeps_no_more_rejected_peers_than_it_may(void **state)
 			assert_true(ptah_clock_now_ns() < until);
 		}
 	}
-	for (int i = 0; i < 64; i++) {
-		char byte;
-		ssize_t n = recv(fds[i], &byte, 1, MSG_DONTWAIT);
-
-		assert_true(n <= 0); /* not one of them hears a byte */
-		n_open += n == -1 && errno == EAGAIN;
-		close(fds[i]);
-	}
+	/* The last that went may be on their way here still; then they are so many, and stay. */
+	until = ptah_clock_now_ns() + 20 * PTAH_NS_PER_S;
+	do {
+		for (int i = 0; i < 50; i++)
+			turn(&pair);
+		n_open = n_still_open(fds, 64);
+		assert_true(ptah_clock_now_ns() < until);
+	} while (n_open > 8);
 	assert_int_equal(n_open, 8);
+	for (int i = 0; i < 64; i++)
+		close(fds[i]);
 	pair_close(&pair);
 }
 

@@ -103,7 +103,7 @@ obfs4_identity_new(struct obfs4_identity *out, const struct ptah_chance *chance)
 	ptah_chance_bytes(chance, out->private_key, sizeof(out->private_key));
 	do {
 		ptah_chance_bytes(chance, out->seed, sizeof(out->seed));
-	} while (obfs4_seed_has_zero(out->seed));
+	} while (!obfs4_seed_is_fit(out->seed));
 	obfs4_identity_finish(out);
 }
 

@@ -9,6 +9,12 @@
 #define PADDING_MOST ((size_t)3 * PTAH_FRAME_MAX)
 /* A bridge may send a seed that gives nothing but lengths of 0. */
 #define ZEROS_MOST 64u
+/*
+ * Where 1 to 21 bytes are missing to the length that was drawn, padding adds a
+ * whole frame, and there is another rest.  With some tables, {26} is one, that
+ * goes on for ever: so often, and no more, which others hardly come to.
+ */
+#define OVERSHOT_MOST 4u
 
 int
 obfs4_pieces_fill(struct obfs4_pieces *pieces, const struct obfs4_tools *tools, unsigned mode,
@@ -22,6 +28,7 @@ obfs4_pieces_fill(struct obfs4_pieces *pieces, const struct obfs4_tools *tools, 
 		pieces->room += PTAH_FRAME_MAX;
 	pieces->at = malloc(pieces->room);
 	pieces->from = pieces->len = 0;
+	pieces->overshot = 0;
 	if (pieces->at == NULL)
 		return -ENOMEM;
 	n = ptah_sealer_burst(tools->sealer, tools->boxer, plain, 0, target,
@@ -65,11 +72,14 @@ draw(struct obfs4_pieces *pieces, const struct obfs4_tools *tools)
 			target = PTAH_FRAME_MAX;
 		if (obfs4_pieces_left(pieces) >= target)
 			return (ssize_t)target;
+		if (pieces->overshot == OVERSHOT_MOST)
+			return (ssize_t)obfs4_pieces_left(pieces);
 		rc = pad(pieces, tools, target);
 		if (rc < 0)
 			return rc;
 		if (obfs4_pieces_left(pieces) == target)
 			return (ssize_t)target;
+		pieces->overshot++;
 	}
 }
 

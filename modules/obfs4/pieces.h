@@ -5,7 +5,8 @@
  *
  *     mode 1    the padded burst, cut every 1448 bytes
  *     mode 2    the burst without padding, cut at lengths drawn one by one;
- *               what is left is padded to the length that is drawn for it
+ *               what is left is padded to the length that is drawn for it;
+ *               where that adds a frame too much again and again, it ends short
  *
  * It says what to write and how long to rest then; it knows no timer.
  */
@@ -27,6 +28,7 @@
 struct obfs4_pieces {
 	uint8_t *at; /* heap; NULL while nothing waits */
 	size_t from, len, room;
+	unsigned overshot; /* how often padding has added a frame too much */
 };
 
 /** What the tools for a burst are. */

@@ -4,17 +4,18 @@
 #include "drbg.h"
 
 #define LENGTH_MOST 1448u
+#define LENGTHS_LEAST 3u
 #define CLOSE_MOST_S 60u
 
 const struct ptah_tables_shape obfs4_shape = { .length_min = 0, .length_max = LENGTH_MOST, .biased = false };
 
 int
-obfs4_seed_has_zero(const uint8_t seed[static OBFS4_SEED_LEN])
+obfs4_seed_is_fit(const uint8_t seed[static OBFS4_SEED_LEN])
 {
 	struct ptah_probdist lengths;
 
 	ptah_tables_lengths(&lengths, &obfs4_shape, seed);
-	return ptah_probdist_has(&lengths, 0);
+	return lengths.n >= LENGTHS_LEAST && !ptah_probdist_has(&lengths, 0);
 }
 
 unsigned

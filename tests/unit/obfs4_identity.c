@@ -257,23 +257,28 @@ a_server_wants_all_of_its_keys_or_none(void **state)
 
 /* OBFS-116; the last of 10,000 takes as long as the first. */
 static void
-a_new_seed_gives_no_length_of_0(void **state)
+a_new_seed_gives_no_length_of_0_and_some_to_choose_from(void **state)
 {
 	struct obfs4_identity identity;
-	unsigned with_zero = 0;
+	struct ptah_probdist lengths;
+	unsigned with_zero = 0, with_few = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < 10000; i++) {
 		uint8_t seed[OBFS4_SEED_LEN] = { (uint8_t)i, (uint8_t)(i >> 8) };
 
-		with_zero += obfs4_seed_has_zero(seed) != 0;
+		ptah_tables_lengths(&lengths, &obfs4_shape, seed);
+		with_zero += ptah_probdist_has(&lengths, 0);
+		with_few += lengths.n < 3;
+		assert_int_equal(obfs4_seed_is_fit(seed), lengths.n >= 3 && !ptah_probdist_has(&lengths, 0));
 		if (i % 10 == 0) {
 			obfs4_identity_new(&identity, &any);
-			assert_false(obfs4_seed_has_zero(identity.seed));
+			assert_true(obfs4_seed_is_fit(identity.seed));
 		}
 	}
 	/* about 3.5 of 100 of any seeds do */
 	assert_in_range(with_zero, 250, 450);
+	assert_in_range(with_few, 100, 300);
 }
 
 static void
@@ -317,7 +322,7 @@ main(void)
 		cmocka_unit_test(an_iat_mode_is_0_1_or_2),
 		cmocka_unit_test(link_options_say_what_is_wrong),
 		cmocka_unit_test(a_server_wants_all_of_its_keys_or_none),
-		cmocka_unit_test(a_new_seed_gives_no_length_of_0),
+		cmocka_unit_test(a_new_seed_gives_no_length_of_0_and_some_to_choose_from),
 		cmocka_unit_test(generated_options_are_a_pair),
 	};
 

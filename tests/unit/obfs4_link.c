@@ -695,39 +695,52 @@ mode_2_cuts_at_lengths_of_the_table(void **state)
 	part();
 }
 
-/* OBFS-115: {0} alone is the worst that a bridge can send. */
+/* Let the client have a table of this length alone, and say so many bytes. */
 static void
-mode_2_survives_a_table_of_zeros(void **state)
+mode_2_with_one_length(uint16_t length, size_t size)
 {
 	struct bytes sent = { NULL, 0, 0 };
 	uint8_t seed[OBFS4_SEED_LEN] = { 0 };
-	struct ptah_probdist lengths;
 
-	(void)state;
-	for (uint64_t i = 0;; i++) {
-		memcpy(seed, &i, sizeof(i));
-		ptah_tables_lengths(&lengths, &obfs4_shape, seed);
-		if (ptah_probdist_has(&lengths, 0))
-			break;
-	}
 	home.args.iat_mode = "2";
 	meet(0);
-	struct ptah_tables *only_zero = ptah_tables_get(&home.bench.cache, seed);
-	only_zero->lengths.n = 1;
-	only_zero->lengths.value[0] = 0;
-	only_zero->lengths.cut[0] = UINT64_C(1) << 53;
-	only_zero->lengths.alias[0] = 0;
+	struct ptah_tables *only = ptah_tables_get(&home.bench.cache, seed);
+	only->lengths.n = 1;
+	only->lengths.value[0] = length;
+	only->lengths.cut[0] = UINT64_C(1) << 53;
+	only->lengths.alias[0] = 0;
 	ptah_tables_unref(client.link->tables);
-	client.link->tables = only_zero;
-	fill(&sent, 10000);
+	client.link->tables = only;
+	fill(&sent, size);
 	bytes_add(&client.plain_in, sent.at, sent.len);
 	run(&client);
-	while (tick(&client))
+	while (tick(&client)) /* fewer than WRITES times */
 		;
 	carry(&client, &server, 0);
 	all_came(&server, &sent);
 	free(sent.at);
 	part();
+}
+
+/* OBFS-115: {0} alone is the worst that a bridge can send. */
+static void
+mode_2_survives_a_table_of_zeros(void **state)
+{
+	(void)state;
+	mode_2_with_one_length(0, 10000);
+}
+
+/* Where padding to a length adds a frame, after which there is as much too little as before. */
+static void
+mode_2_comes_to_an_end_with_every_length(void **state)
+{
+	static const uint16_t never[] = { 4, 26, 30, 49, 297, 739 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		mode_2_with_one_length(never[i], 1500);
+	for (uint16_t length = 1; length <= 1448; length = (uint16_t)(length + 1 + length / 8))
+		mode_2_with_one_length(length, 1500);
 }
 
 static void
@@ -1196,6 +1209,7 @@ main(void)
 		TEST(mode_1_writes_1448_bytes_and_rests),
 		TEST(mode_2_cuts_at_lengths_of_the_table),
 		TEST(mode_2_survives_a_table_of_zeros),
+		TEST(mode_2_comes_to_an_end_with_every_length),
 		TEST(a_full_wire_stops_the_pieces_and_they_go_on_later),
 		TEST(a_hello_is_good_once),
 		TEST(bytes_that_come_while_the_filter_thinks_spoil_a_hello),

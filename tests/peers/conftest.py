@@ -2,10 +2,12 @@
 """What the cases share: the pair under test, and a household for each."""
 
 import os
+import shutil
 
 import pytest
 
 from household import Household
+from netns import move_to_own
 from pair import program_path
 
 
@@ -45,6 +47,8 @@ def pytest_configure(config):
     which says nothing, and is no AssertionError to who catches these."""
     if not hasattr(config.option, "verbose"):
         config.option.verbose = 0
+    if shutil.which("ip"):
+        move_to_own()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -22,6 +22,16 @@ HELLO_S, CLIENT_S, LEAST_S = 30, 60, 60
 WATCHED_S = 61
 # A busy machine is late; no probe is to differ from another by more.
 LATE_S = 1.5
+# What is further apart than that was not ours: the machine stood still.
+STILL_S = 0.2
+HOUR_S = 3600
+
+
+def wait_for_an_hour_that_lasts():
+    """A hello for the hour after the next is one for the next when the hour turns before it is read."""
+    left = HOUR_S - time.time() % HOUR_S
+    if left < 20:
+        time.sleep(left)
 
 
 def close_delay(seed):
@@ -51,12 +61,14 @@ def test_obfs_107_the_model_knows_the_delays():
 
 
 def probes(cert):
+    wait_for_an_hour_that_lasts()
     wrong_mac = bytearray(model.Hello(cert).bytes)
     wrong_mac[-1] ^= 1
     return {
         "nothing": b"", "50 bytes": os.urandom(50),
         "8191 bytes": os.urandom(8191), "8192 bytes": os.urandom(8192),
         "100 kB": os.urandom(100000), "a wrong MAC": bytes(wrong_mac),
+        "two hours ago": model.Hello(cert, skew=-2).bytes,
         "two hours ahead": model.Hello(cert, skew=2).bytes,
         "one byte too many": model.Hello(cert).bytes + b"x",
         "a key of zeros": model.Hello(cert, zero=0).bytes,
@@ -69,8 +81,8 @@ class Probe:
 
     def __init__(self, address, name, data):
         self.name, self.ended, self.how = name, None, "open"
-        self.sock = socket.create_connection(address)
         self.born = time.monotonic()
+        self.sock = socket.create_connection(address)
         self.sock.setblocking(False)
         self.rest = data
 
@@ -177,17 +189,25 @@ def test_obfs_107_119_130_when_it_gives_up(house):
         for one in stalled]
     all_of_them = sum(seen.values(), []) + dials
     end = time.monotonic() + WATCHED_S + LATE_S
-    while time.monotonic() < end:
+    last, late = time.monotonic(), LATE_S
+    while last < end:
         for one in all_of_them:
             one.turn()
         time.sleep(0.02)
+        now = time.monotonic()
+        if now - last > STILL_S:
+            late += now - last
+            end += now - last
+        last = now
 
     # Like obfs4proxy where that is wished for: at one moment, whatever came.
     due = HELLO_S + close_delay(seed)
     for name in ("obfs4proxy", "compat"):
         for probe in seen[name]:
-            assert probe.how == "FIN", (name, probe.name, probe.how)
-            assert due - 0.1 < probe.ended < due + LATE_S, (name, probe.name,
+            # obfs4proxy closes at its time, and so resets where just then something came.
+            assert probe.how == "FIN" or (name, probe.name) == ("obfs4proxy",
+                "an endless stream"), (name, probe.name, probe.how)
+            assert due - 0.1 < probe.ended < due + late, (name, probe.name,
                 probe.ended)
     # By default none before the least, and then each at a moment of its own.
     for probe in seen["ptah"]:
@@ -196,4 +216,4 @@ def test_obfs_107_119_130_when_it_gives_up(house):
             probe.name, probe.ended)
     for dial in dials:
         assert dial.code in (b"\1", b"\6")  # ptah says that it took too long
-        assert CLIENT_S - 0.1 < dial.ended < CLIENT_S + LATE_S, dial.ended
+        assert CLIENT_S - 0.1 < dial.ended < CLIENT_S + late, dial.ended

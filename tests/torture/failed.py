@@ -22,7 +22,7 @@ SLACK = 8 << 20     # allocators, tables, links that are only being read
 PENDING_PART = 200  # one of so many has said too little to fail
 KEPT_MOST = 4096    # by each worker
 GOOD_EVERY = 1000
-GOOD_MOST_S = 5
+GOOD_MOST_S = 20
 
 
 class Shapes:
@@ -58,7 +58,8 @@ class Shapes:
             lambda: bytes(8192 + at % 3000),
             lambda: b"GET /%d HTTP/1.1\r\n" % i + self.noise[:9000],
             lambda: self.hello(spoil=bytes([1 << i % 8])),
-            lambda: self.hello(epoch=model.hour(2 + i % 5)),
+            # Of hours gone by: of those to come one may be the next before it is read.
+            lambda: self.hello(epoch=model.hour(-2 - i % 5)),
             lambda: self.replayed,
             self.zero,
             lambda: self.hello() + b"x" * 8192,

@@ -214,11 +214,11 @@ def test_half_close_send_says_an_eof_at_once(house, transport):
 
 # --- the lengths of paddings, beside those of the real program -----------------
 
-N_DRAWS = 200
+N_DRAWS = 280
 MOST_PAD = {"obfs3": 4097, "obfs2": 8192}
 LEAST_HELLO = {"obfs3": 192, "obfs2": 24}
-# Kolmogorov and Smirnov: one sample in a million exceeds it.
-KS_MOST = 2.7
+# Kolmogorov and Smirnov: one sample in four hundred million exceeds it.
+KS_MOST = 3.2
 
 
 def cumulated(values, x):
@@ -310,7 +310,9 @@ def both_paddings_of_server(house, program):
                 b"Responder magic", "sha256").digest()
             said = b""
             while magic not in said:
-                said += s.recv(65536)
+                part = s.recv(65536)
+                assert part, "it ended before its magic"
+                said += part
             lengths.append(said.index(magic))
     return lengths
 
@@ -346,5 +348,6 @@ def test_both_paddings_of_obfs3_are_as_long_as_those_of_obfs4proxy(house):
     # as likely in each half, and more often in the middle than at the ends
     outer = sum(abs(n - MOST_PAD["obfs3"]) > MOST_PAD["obfs3"] // 2
         for n in ours)
-    assert 15 < outer < 88  # a quarter of them; uniform sums would have half
+    # a quarter of them, seven deviations at most from that; uniform sums would have half
+    assert 20 < outer < 121
     assert_alike(ours, theirs)

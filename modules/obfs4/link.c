@@ -35,9 +35,12 @@
  * before more comes.  Where the server speaks first that is never: then it
  * gets some padding, so long after the first burst; also one that has said
  * something by then, for that may be no answer: in obfs3, standing on this,
- * both speak first, and wait.
+ * both speak first, and wait.  A network that halts may bring it together with
+ * the rest, too: as long as nothing comes it is said again, each time later.
  */
 #define NUDGE_AFTER_NS UINT64_C(200000000)
+#define NUDGE_LATER 4u
+#define NUDGES_MOST 3u
 
 /* As much as it reads at once before that: of more it hears a second time anyway. */
 #define HELD_MOST OBFS4_SHAKE_MAX
@@ -186,7 +189,22 @@ think_of_nudge(struct obfs4_link *link)
 static bool
 wants_nudge(const struct obfs4_link *link)
 {
-	return link->said <= HELD_MOST && !link->resting && link->pieces.at == NULL;
+	return link->said <= HELD_MOST && !link->resting && link->pieces.at == NULL && (link->n_nudges == 0 || link->quiet);
+}
+
+static int
+nudge(struct obfs4_link *link, struct ptah_io *io)
+{
+	uint64_t after_ns = NUDGE_AFTER_NS;
+
+	if (!wants_nudge(link) || io->wire.out.len < OBFS4_UNIT)
+		return PTAH_GO;
+	link->quiet = 1;
+	for (unsigned i = 0; i <= link->n_nudges; i++)
+		after_ns *= NUDGE_LATER;
+	if (++link->n_nudges < NUDGES_MOST)
+		(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, after_ns);
+	return send_word(link, io, NULL);
 }
 
 static int
@@ -284,7 +302,10 @@ unwrap(struct obfs4_link *link, struct ptah_io *io)
 	size_t left;
 	int rc;
 
-	link->heard = link->heard || io->wire.in.len > 0;
+	if (io->wire.in.len > 0) {
+		link->heard = 1;
+		link->quiet = 0;
+	}
 	if (link->heard_eof) {
 		io->wire.eaten = io->wire.in.len; /* nothing that counts */
 		return PTAH_GO;
@@ -340,8 +361,8 @@ obfs4_link_event(void *link, const struct ptah_event *event, struct ptah_io *io)
 		return obfs4_shake_event(mine, event, io);
 	if (event->what != PTAH_EV_TIMER)
 		return PTAH_GO;
-	if (event->val == OBFS4_TIMER_NUDGE && wants_nudge(mine) && io->wire.out.len >= OBFS4_UNIT)
-		return send_word(mine, io, NULL);
+	if (event->val == OBFS4_TIMER_NUDGE)
+		return nudge(mine, io);
 	if (event->val == OBFS4_TIMER_ACK)
 		mine->ack_due = mine->owes_ack;
 	else if (event->val == OBFS4_TIMER_REST)

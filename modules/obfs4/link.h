@@ -34,6 +34,8 @@ struct obfs4_link {
 	uint8_t acked;    /* the peer has heard ours */
 	/* A server that speaks first. */
 	uint8_t heard; /* bytes came since the handshake */
+	uint8_t n_nudges;
+	uint8_t quiet; /* nothing came since the last of these */
 	uint16_t said; /* bytes that went since, counted until they are more than a client holds */
 };
 

@@ -22,9 +22,13 @@
 /*
  * obfs4proxy's client does not look at what came together with the answer
  * before more comes.  Where the server speaks first that may be never: then it
- * gets some padding, so long after the first burst.
+ * gets some padding, so long after the first burst; and again, each time
+ * later, as long as it says nothing: where the network halts it may come
+ * together with the rest.
  */
 #define NUDGE_AFTER_NS UINT64_C(200000000)
+#define NUDGE_LATER 4u
+#define NUDGES_MOST 3u
 
 static struct ptah_chance
 chance_of(const struct scramble_link *link)
@@ -256,8 +260,14 @@ scramble_link_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 static int
 nudge(struct scramble_link *link, struct ptah_io *io)
 {
+	uint64_t after_ns = NUDGE_AFTER_NS;
+
 	if (link->heard || link->resting || io->wire.out.len < SCRAMBLE_UNIT)
 		return PTAH_GO;
+	for (unsigned i = 0; i <= link->n_nudges; i++)
+		after_ns *= NUDGE_LATER;
+	if (++link->n_nudges < NUDGES_MOST)
+		(void)link->host->timer(link->self, SCRAMBLE_TIMER_NUDGE, after_ns);
 	return add_burst(link, io, SCRAMBLE_PAYLOAD, (struct ptah_span){ NULL, 0 });
 }
 

@@ -28,6 +28,7 @@ struct scramble_link {
 	uint8_t resting;      /* ... now */
 	uint8_t owes_gifts;   /* a server: the next ticket, and the seed */
 	uint8_t heard, spoke; /* bytes came, went, since the handshake */
+	uint8_t n_nudges;
 };
 
 /** Room that a step may count on: a whole burst with its padding, or an answer. */

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -13,6 +14,7 @@ from curling import download, login, ten_by_ten, upload
 from household import free_ports
 from pair import Client, Server, module_env, program_path, socks_args
 from servers import HttpServer, Target, digest, payload, receive
+from test_exec import Gathering
 from tor_network import BOOTSTRAP_S, NEEDS, TorNetwork
 
 PAIRS = [("ptah", "obfs4proxy"), ("obfs4proxy", "ptah"), ("ptah", "ptah")]
@@ -90,6 +92,19 @@ def test_obfs_009_010_iat_modes(house, client, server, iat):
     pair.up(100000)
 
 
+def dial(client, port, args):
+    """An application's socket, connected by SOCKS to that port of loopback."""
+    args = socks_args(args.items()).encode()
+    s = socket.create_connection((client.host, client.port), 30)
+    for said, heard in ((b"\5\1\2", b"\5\2"),
+            (b"\1" + bytes([len(args)]) + args + b"\1\0", b"\1\0"),
+            (b"\5\1\0\1\x7f\0\0\1" + port.to_bytes(2, "big"),
+            b"\5\0\0\1" + bytes(6))):
+        s.sendall(said)
+        assert receive(s, len(heard)) == heard
+    return s
+
+
 def speak_by_the_servers_table(house, server, iat):
     """obfs4proxy's client has a table of its own draw for what it says before
     it has heard the server's, and may draw one that it dies of.  So it says
@@ -112,14 +127,7 @@ def speak_by_the_servers_table(house, server, iat):
     there = Server(house, program_path(server), "obfs4", "127.0.0.1:%d" % target.port,
         options="iat-mode=%d" % iat[1])
     here = Client(house, program_path("obfs4proxy"), "obfs4")
-    args = socks_args(dict(there.args, **{"iat-mode": str(iat[0])}).items()).encode()
-    with socket.create_connection((here.host, here.port), 30) as s:
-        for said, heard in ((b"\5\1\2", b"\5\2"),
-                (b"\1" + bytes([len(args)]) + args + b"\1\0", b"\1\0"),
-                (b"\5\1\0\1" + socket.inet_aton(there.host)
-                + there.port.to_bytes(2, "big"), b"\5\0\0\1" + bytes(6))):
-            s.sendall(said)
-            assert receive(s, len(heard)) == heard
+    with dial(here, there.port, dict(there.args, **{"iat-mode": str(iat[0])})) as s:
         assert receive(s, 1) == b"."
         s.sendall(payload(100000, 1))
         while (word := receive(s, 1)) == b".":
@@ -128,6 +136,48 @@ def speak_by_the_servers_table(house, server, iat):
         assert digest(receive(s, 100000)) == digest(payload(100000, 2))
     assert target.ended.wait(30)
     assert digest(target.got) == digest(payload(100000, 1))
+
+
+class Halting(Gathering):
+    """So does the first padding, of 0.2 s later, but not the next, of a second."""
+
+    moment_s = 0.5
+
+
+def test_obfs_014_a_target_that_speaks_first_where_the_network_halts(house):
+    """obfs4proxy's client leaves alone what came in one read with the reply,
+    and a read takes 8192 bytes: of ten replies some are short enough."""
+    need("obfs4proxy")
+    server = Server(house, program_path("ptah"), "obfs4", "127.0.0.1:%d"
+        % house.add(Greeter(10)).port)
+    client = Client(house, program_path("obfs4proxy"), "obfs4")
+    relay = house.add(Halting((server.host, server.port), "127.0.0.1"))
+    links = [house.add(dial(client, relay.port, dict(server.args)))
+        for _ in range(10)]
+    for s in links:
+        assert receive(s, 5) == b"hello"
+
+
+class Greeter:
+    """Says hello to so many, and then waits."""
+
+    def __init__(self, n):
+        self.ear, self.n, self.socks = socket.create_server(("127.0.0.1", 0)), n, []
+        self.port = self.ear.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        for _ in range(self.n):
+            try:
+                self.socks.append(self.ear.accept()[0])
+            except OSError:
+                return
+            self.socks[-1].sendall(b"hello")
+
+    def close(self):
+        self.ear.close()
+        for sock in self.socks:
+            sock.close()
 
 
 def test_obfs_115_a_seed_that_gives_lengths_of_0(house):

@@ -1087,9 +1087,28 @@ who_speaks_first_nudges_the_client(void **state)
 	assert_true(tick(&server));
 	assert_int_equal(server.n_writes, 2);
 	assert_int_equal(server.write_ns[1] - server.write_ns[0], 200 * MS);
-	assert_false(tick(&server));
 	carry(&server, &client, 0);
 	assert_int_equal(client.plain_out.len, 9);
+	/* two more, where nothing comes back: even that one may have come together with the rest */
+	assert_true(tick(&server));
+	assert_int_equal(server.write_ns[2] - server.write_ns[1], 800 * MS);
+	assert_true(tick(&server));
+	assert_int_equal(server.write_ns[3] - server.write_ns[2], 3200 * MS);
+	assert_int_equal(server.n_writes, 4);
+	assert_false(tick(&server));
+	part();
+	/* none after an answer */
+	meet(0);
+	bytes_add(&server.plain_in, (const uint8_t *)"220 hello", 9);
+	run(&server);
+	assert_true(tick(&server));
+	carry(&server, &client, 0);
+	bytes_add(&client.plain_in, (const uint8_t *)"HELO", 4);
+	run(&client);
+	carry(&client, &server, 0);
+	while (tick(&server))
+		;
+	assert_int_equal(server.n_writes, 2);
 	part();
 	/* what one says after that may be no answer */
 	meet(0);

@@ -698,6 +698,11 @@ obfs_014_a_server_that_speaks_first_nudges(void **state)
 	size_t before = pair.server.wire_out.len;
 	codec_ring(&pair.server, SCRAMBLE_TIMER_NUDGE);
 	assert_true(pair.server.wire_out.len > before);
+	assert_int_equal(pair.server.timer_ns[SCRAMBLE_TIMER_NUDGE], 800 * MS);
+	before = pair.server.wire_out.len;
+	codec_ring(&pair.server, SCRAMBLE_TIMER_NUDGE);
+	assert_true(pair.server.wire_out.len > before);
+	assert_int_equal(pair.server.timer_ns[SCRAMBLE_TIMER_NUDGE], 3200 * MS);
 	pair_talk(&pair, 0);
 	assert_int_equal(pair.client.plain_out.len, 100);
 	pair.client.plain_out.len = 0;

@@ -12,7 +12,7 @@
 #include "loop/end.h"
 #include "loop/worker.h"
 #include "plain/linger.h"
-#include "plain/pass.h"
+#include "plain/permit.h"
 #include "plain/socks.h"
 #include "relay/flock.h"
 #include "relay/link.h"
@@ -34,7 +34,7 @@ struct ptah_client {
 struct guest {
 	struct guest *prev, *next;
 	struct ptah_client *client;
-	struct ptah_pass pass;
+	struct ptah_permit permit;
 	struct ptah_end end;
 	struct ptah_deadline deadline;
 	struct ptah_socks socks;
@@ -62,7 +62,7 @@ guest_free(struct guest *guest)
 {
 	ptah_end_close(&guest->end);
 	ptah_socks_clear(&guest->socks);
-	ptah_pass_return(&guest->pass);
+	ptah_permit_return(&guest->permit);
 	free(guest);
 }
 
@@ -71,7 +71,7 @@ static void
 guest_part(struct guest *guest, int fd, struct ptah_span words)
 {
 	struct ptah_worker *worker = guest->client->worker;
-	struct ptah_issuer *issuer = ptah_pass_stand_up(&guest->pass);
+	struct ptah_issuer *issuer = ptah_permit_stand_up(&guest->permit);
 
 	guest_free(guest);
 	ptah_linger_begin(worker, fd, words, ptah_issuer_take_back, issuer);
@@ -87,7 +87,7 @@ on_link_open(struct ptah_link *link, void *arg)
 	static _Thread_local uint8_t reply[PTAH_SOCKS_REPLY_MAX];
 	size_t len = client->how.socks ? ptah_socks_reply(client->how.dialect, guest->socks.method, PTAH_REP_OK, reply) : 0;
 
-	ptah_pass_to_link(&guest->pass, link);
+	ptah_permit_to_link(&guest->permit, link);
 	guest_free(guest);
 	return (struct ptah_span){ reply, len };
 }
@@ -293,8 +293,8 @@ static void
 on_accept(int fd, const struct ptah_addr *peer, void *arg)
 {
 	struct ptah_client *client = arg;
-	struct ptah_pass pass;
-	int rc = ptah_pass_accepted(&pass, &client->issuer, peer);
+	struct ptah_permit permit;
+	int rc = ptah_permit_accepted(&permit, &client->issuer, peer);
 	struct guest *guest = rc == 0 ? calloc(1, sizeof(*guest)) : NULL;
 
 	if (rc == -EUSERS) {
@@ -305,11 +305,11 @@ on_accept(int fd, const struct ptah_addr *peer, void *arg)
 		say_no_memory(client);
 		free(guest);
 		close(fd);
-		ptah_pass_return(&pass);
+		ptah_permit_return(&permit);
 		return;
 	}
 	guest->client = client;
-	guest->pass = pass;
+	guest->permit = permit;
 	guest->next = client->guests;
 	if (guest->next != NULL)
 		guest->next->prev = guest;

@@ -12,8 +12,8 @@
 #include "loop/worker.h"
 #include "plain/datagram.h"
 #include "plain/lineage.h"
-#include "plain/pass.h"
 #include "plain/peers.h"
+#include "plain/permit.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
 #include "wire/post.h"
@@ -39,7 +39,7 @@ struct ptah_msgclient {
 struct source {
 	struct ptah_peer peer; /* first */
 	struct ptah_msgclient *client;
-	struct ptah_pass pass;
+	struct ptah_permit permit;
 	struct ptah_courier *courier; /* NULL: it is over */
 	struct ptah_lane app;  /* back to the source */
 	struct ptah_lane wire; /* fd -1: not there yet */
@@ -69,7 +69,7 @@ source_free(struct source *source)
 		event_free(source->event);
 	if (source->wire.fd != -1)
 		close(source->wire.fd);
-	ptah_pass_return(&source->pass);
+	ptah_permit_return(&source->permit);
 	free(source);
 }
 
@@ -228,18 +228,18 @@ courier_new(struct source *source, struct ptah_dest *server)
 static struct source *
 source_new(struct ptah_msgclient *client, const struct ptah_udp_got *got, const struct ptah_peer_key *key, struct ptah_dest *server)
 {
-	struct ptah_pass pass;
+	struct ptah_permit permit;
 	struct source *source;
 
-	if (ptah_pass_take(&pass, &client->issuer, &got->from) != 0)
+	if (ptah_permit_take(&permit, &client->issuer, &got->from) != 0)
 		return NULL;
 	source = calloc(1, sizeof(*source));
 	if (source == NULL) {
-		ptah_pass_return(&pass);
+		ptah_permit_return(&permit);
 		return NULL;
 	}
 	source->client = client;
-	source->pass = pass;
+	source->permit = permit;
 	source->app = (struct ptah_lane){
 		.fd = client->fd, .plain = true, .addr = got->from, .local = got->local, .most = ptah_lane_most_of(&got->from),
 	};

@@ -13,8 +13,8 @@
 #include "plain/datagram.h"
 #include "plain/lineage.h"
 #include "plain/outlet.h"
-#include "plain/pass.h"
 #include "plain/peers.h"
+#include "plain/permit.h"
 #include "plain/roster.h"
 #include "relay/courier.h"
 #include "stats/stats.h"
@@ -42,7 +42,7 @@ struct ptah_msgserver {
 struct flow {
 	struct ptah_peer peer; /* first */
 	struct ptah_msgserver *server;
-	struct ptah_pass pass; /* a stranger's, until it is admitted */
+	struct ptah_permit permit; /* a stranger's, until it is admitted */
 	struct ptah_courier *courier;
 	struct ptah_roster_entry entry;
 	struct ptah_lane wire; /* back to the peer */
@@ -76,7 +76,7 @@ flow_free(struct flow *flow)
 		ptah_roster_remove(server->how.roster, &flow->entry);
 	ptah_outlet_clear(&flow->outlet);
 	ptah_peers_remove(&flow->peer);
-	ptah_pass_return(&flow->pass);
+	ptah_permit_return(&flow->permit);
 	free(flow);
 }
 
@@ -191,7 +191,7 @@ on_admit(struct ptah_courier *courier, void *arg)
 	struct flow *flow = arg;
 	struct ptah_msgserver *server = flow->server;
 	const struct ptah_peer_key key = flow->peer.key;
-	int rc = ptah_pass_admit(&flow->pass, &flow->wire.addr);
+	int rc = ptah_permit_admit(&flow->permit, &flow->wire.addr);
 
 	if (rc != 0) {
 		(void)ptah_courier_plain_opened(courier, rc);
@@ -235,7 +235,7 @@ flow_new(struct ptah_msgserver *server, const struct ptah_udp_got *got, const st
 	const struct ptah_courier_how how = {
 		.instance = server->how.instance, .role = PTAH_SERVER, .peer = ptah_addr_format_peer(&got->from, flow->peer_text),
 	};
-	ptah_pass_stranger(&flow->pass, &server->issuer);
+	ptah_permit_stranger(&flow->permit, &server->issuer);
 	flow->courier = ptah_courier_new(server->worker, &how, &courier_ops, flow);
 	if (flow->courier == NULL) {
 		flow_free(flow);

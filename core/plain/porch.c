@@ -72,7 +72,7 @@ static void
 call(struct ptah_porch *porch, struct ptah_caller *caller)
 {
 	char text[PTAH_ADDR_TEXT];
-	int rc = ptah_pass_accepted(&caller->pass, &porch->issuer, &caller->from);
+	int rc = ptah_permit_accepted(&caller->permit, &porch->issuer, &caller->from);
 
 	caller->peer = ptah_addr_format_peer(&caller->from, text);
 	if (rc == 0)
@@ -244,7 +244,7 @@ ptah_porch_arrive(struct ptah_porch *porch, const struct ptah_arrival *arrival)
 	};
 
 	(void)ptah_addr_parse(&caller.from, caller.peer); /* else nobody knows */
-	int rc = ptah_pass_take(&caller.pass, &porch->issuer, &caller.from);
+	int rc = ptah_permit_take(&caller.permit, &porch->issuer, &caller.from);
 	if (rc == 0)
 		rc = porch->how.on_caller(&caller, porch->how.arg);
 	else

@@ -19,7 +19,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/prefix.h"
-#include "plain/pass.h"
+#include "plain/permit.h"
 
 struct ptah_arrival;
 struct ptah_caller_waits;
@@ -38,7 +38,7 @@ struct ptah_worker;
 /** A peer's connection, and whose it is. */
 struct ptah_caller {
 	int fd;
-	struct ptah_pass pass;
+	struct ptah_permit permit;
 	struct ptah_addr from;  /* the client; AF_UNSPEC: nobody knows */
 	struct ptah_addr local; /* where it connected to; AF_UNSPEC: ask the socket */
 	bool named;             /* by a proxy: 'from' is not who is connected */
@@ -56,7 +56,7 @@ struct ptah_porch_how {
 	struct ptah_gate *gate;         /* NULL: nothing is bounded */
 	const struct ptah_prefix *from; /* who is trusted */
 	size_t n_from;
-	/** Here is one.  Takes: descriptor and pass, also on failure.  Fails: -ENOMEM. */
+	/** Here is one.  Takes: descriptor and permit, also on failure.  Fails: -ENOMEM. */
 	int (*on_caller)(struct ptah_caller *caller, void *arg);
 	void *arg;
 };

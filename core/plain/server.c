@@ -35,7 +35,7 @@ struct exchange {
 /* A peer until it relays. */
 struct peer {
 	struct ptah_server *server;
-	struct ptah_pass pass;
+	struct ptah_permit permit;
 	struct ptah_link *link;
 	struct ptah_dial *dial;
 	struct exchange *exchange;
@@ -62,7 +62,7 @@ peer_free(struct peer *peer)
 	ptah_deadline_clear(&peer->deadline);
 	ptah_dial_cancel(peer->dial);
 	exchange_free(peer->exchange);
-	ptah_pass_return(&peer->pass);
+	ptah_permit_return(&peer->permit);
 	free(peer);
 }
 
@@ -74,7 +74,7 @@ hand_over(struct peer *peer, int fd, struct ptah_span early)
 {
 	struct ptah_link *link = peer->link;
 
-	ptah_pass_to_link(&peer->pass, peer->link);
+	ptah_permit_to_link(&peer->permit, peer->link);
 	ptah_link_plain_opened(link, fd, early);
 	peer_free(peer);
 }
@@ -85,7 +85,7 @@ give_up(struct peer *peer, int rc)
 {
 	struct ptah_link *link = peer->link;
 
-	ptah_pass_to_link(&peer->pass, peer->link);
+	ptah_permit_to_link(&peer->permit, peer->link);
 	ptah_link_plain_failed(link, rc);
 	peer_free(peer);
 }
@@ -309,11 +309,11 @@ on_caller(struct ptah_caller *caller, void *arg)
 
 	if (peer == NULL) {
 		close(caller->fd);
-		ptah_pass_return(&caller->pass);
+		ptah_permit_return(&caller->permit);
 		return -ENOMEM;
 	}
 	peer->server = server;
-	peer->pass = caller->pass;
+	peer->permit = caller->permit;
 	if (arrival != NULL && arrival->dest != NULL)
 		(void)ptah_text_copy(peer->dest, sizeof(peer->dest), arrival->dest);
 	peer->local = caller->local;

@@ -11,8 +11,8 @@
 #include "loop/deadline.h"
 #include "loop/worker.h"
 #include "plain/lineage.h"
-#include "plain/pass.h"
 #include "plain/peers.h"
+#include "plain/permit.h"
 #include "plain/unframer.h"
 #include "relay/link.h"
 #include "stats/stats.h"
@@ -31,7 +31,7 @@ struct held {
 struct source {
 	struct ptah_peer peer; /* first */
 	struct ptah_udpclient *client;
-	struct ptah_pass pass;
+	struct ptah_permit permit;
 	struct ptah_addr addr;
 	struct ptah_udp_local local; /* where it asked */
 	struct ptah_link *link; /* NULL while it is being made or buried */
@@ -85,7 +85,7 @@ source_free(struct source *source)
 		source->held = next;
 	}
 	ptah_unframer_clear(&source->unframer);
-	ptah_pass_return(&source->pass);
+	ptah_permit_return(&source->permit);
 	free(source);
 }
 
@@ -262,18 +262,18 @@ static struct source *
 source_new(struct ptah_udpclient *client, const struct ptah_addr *addr)
 {
 	const struct ptah_peer_key key = ptah_peer_key_of(addr);
-	struct ptah_pass pass;
+	struct ptah_permit permit;
 	struct source *source;
 
-	if (ptah_pass_take(&pass, &client->issuer, addr) != 0)
+	if (ptah_permit_take(&permit, &client->issuer, addr) != 0)
 		return NULL;
 	source = calloc(1, sizeof(*source));
 	if (source == NULL) {
-		ptah_pass_return(&pass);
+		ptah_permit_return(&permit);
 		return NULL;
 	}
 	source->client = client;
-	source->pass = pass;
+	source->permit = permit;
 	source->addr = *addr;
 	ptah_peers_add(&client->peers, &source->peer, &key);
 	source->link = link_new(source);

@@ -40,7 +40,7 @@ struct ptah_udpserver {
 /* A link and its socket. */
 struct flow {
 	struct ptah_udpserver *server;
-	struct ptah_pass pass;
+	struct ptah_permit permit;
 	struct ptah_link *link;
 	struct ptah_outlet outlet;
 	struct ptah_deadline idle;
@@ -60,7 +60,7 @@ flow_free(struct flow *flow)
 	ptah_outlet_clear(&flow->outlet);
 	ptah_unframer_clear(&flow->unframer);
 	flow->server->n_flows--;
-	ptah_pass_return(&flow->pass);
+	ptah_permit_return(&flow->permit);
 	free(flow);
 }
 
@@ -238,11 +238,11 @@ on_caller(struct ptah_caller *caller, void *arg)
 
 	if (flow == NULL) {
 		close(caller->fd);
-		ptah_pass_return(&caller->pass);
+		ptah_permit_return(&caller->permit);
 		return -ENOMEM;
 	}
 	flow->server = server;
-	flow->pass = caller->pass;
+	flow->permit = caller->permit;
 	ptah_outlet_init(&flow->outlet, &server->outlet_how);
 	server->n_flows++;
 	flow->link = ptah_caller_link(caller, server->worker, server->how.instance, &link_ops, flow);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* plain/pass.h: what a link has taken goes back, all of it and once. */
+/* plain/permit.h: what a link has taken goes back, all of it and once. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
-#include "plain/pass.h"
+#include "plain/permit.h"
 #include "stats/stats.h"
 #include "wire/gate.h"
 #include "wire/listen.h"
@@ -76,25 +76,25 @@ gives_back_all_that_an_accepted_one_took(void **state)
 {
 	struct ptah_issuer *issuer = *state;
 	struct ptah_addr here = address("192.0.2.1:1");
-	struct ptah_pass first, second;
+	struct ptah_permit first, second;
 
 	count_one(issuer);
-	assert_int_equal(ptah_pass_accepted(&first, issuer, &here), 0);
+	assert_int_equal(ptah_permit_accepted(&first, issuer, &here), 0);
 	has_room_for(issuer, 1);
 
 	/* There is room, but none for its prefix: what the listener took goes back at once. */
 	count_one(issuer);
-	assert_int_equal(ptah_pass_accepted(&second, issuer, &here), -EUSERS);
+	assert_int_equal(ptah_permit_accepted(&second, issuer, &here), -EUSERS);
 	assert_int_equal(quota.used, 1);
 	has_room_for(issuer, 1);
 
-	ptah_pass_return(&second); /* it is none */
-	ptah_pass_return(&first);
-	ptah_pass_return(&first);
+	ptah_permit_return(&second); /* it is none */
+	ptah_permit_return(&first);
+	ptah_permit_return(&first);
 	assert_int_equal(quota.used, 0);
 	has_room_for(issuer, 2);
-	assert_int_equal(ptah_pass_take(&first, issuer, &here), 0);
-	ptah_pass_return(&first);
+	assert_int_equal(ptah_permit_take(&first, issuer, &here), 0);
+	ptah_permit_return(&first);
 }
 
 static void
@@ -102,16 +102,16 @@ takes_nothing_for_who_is_turned_away(void **state)
 {
 	struct ptah_issuer *issuer = *state;
 	struct ptah_addr here = address("192.0.2.1:1"), there = address("192.0.2.2:1"), beyond = address("192.0.2.3:1");
-	struct ptah_pass first, second, third;
+	struct ptah_permit first, second, third;
 
-	assert_int_equal(ptah_pass_take(&first, issuer, &here), 0);
-	assert_int_equal(ptah_pass_take(&second, issuer, &here), -EUSERS);
-	assert_int_equal(ptah_pass_take(&second, issuer, &there), 0);
-	assert_int_equal(ptah_pass_take(&third, issuer, &beyond), -EUSERS);
+	assert_int_equal(ptah_permit_take(&first, issuer, &here), 0);
+	assert_int_equal(ptah_permit_take(&second, issuer, &here), -EUSERS);
+	assert_int_equal(ptah_permit_take(&second, issuer, &there), 0);
+	assert_int_equal(ptah_permit_take(&third, issuer, &beyond), -EUSERS);
 	assert_int_equal(quota.used, 2);
-	ptah_pass_return(&third);
-	ptah_pass_return(&second);
-	ptah_pass_return(&first);
+	ptah_permit_return(&third);
+	ptah_permit_return(&second);
+	ptah_permit_return(&first);
 	assert_int_equal(quota.used, 0);
 	has_room_for(issuer, 2);
 }
@@ -121,18 +121,18 @@ lets_a_stranger_take_no_place_of_others(void **state)
 {
 	struct ptah_issuer *issuer = *state;
 	struct ptah_addr here = address("192.0.2.1:1");
-	struct ptah_pass stranger, liar;
+	struct ptah_permit stranger, liar;
 
-	ptah_pass_stranger(&stranger, issuer);
-	ptah_pass_stranger(&liar, issuer);
+	ptah_permit_stranger(&stranger, issuer);
+	ptah_permit_stranger(&liar, issuer);
 	assert_int_equal(quota.used, 2);
 	has_room_for(issuer, 2);
-	assert_int_equal(ptah_pass_admit(&stranger, &here), 0);
-	assert_int_equal(ptah_pass_admit(&liar, &here), -EUSERS);
+	assert_int_equal(ptah_permit_admit(&stranger, &here), 0);
+	assert_int_equal(ptah_permit_admit(&liar, &here), -EUSERS);
 	assert_int_equal(quota.used, 2); /* it has a socket all the same */
 	has_room_for(issuer, 1);
-	ptah_pass_return(&liar);
-	ptah_pass_return(&stranger);
+	ptah_permit_return(&liar);
+	ptah_permit_return(&stranger);
 	assert_int_equal(quota.used, 0);
 	has_room_for(issuer, 2);
 }
@@ -142,17 +142,17 @@ frees_the_seat_of_one_that_only_lingers(void **state)
 {
 	struct ptah_issuer *issuer = *state;
 	struct ptah_addr here = address("192.0.2.1:1");
-	struct ptah_pass first, second;
+	struct ptah_permit first, second;
 
-	assert_int_equal(ptah_pass_take(&first, issuer, &here), 0);
-	assert_ptr_equal(ptah_pass_stand_up(&first), issuer);
-	ptah_pass_return(&first); /* it is none */
+	assert_int_equal(ptah_permit_take(&first, issuer, &here), 0);
+	assert_ptr_equal(ptah_permit_stand_up(&first), issuer);
+	ptah_permit_return(&first); /* it is none */
 	assert_int_equal(quota.used, 1);
 	has_room_for(issuer, 1);
-	assert_int_equal(ptah_pass_take(&second, issuer, &here), 0);
+	assert_int_equal(ptah_permit_take(&second, issuer, &here), 0);
 	ptah_issuer_take_back(issuer);
 	assert_int_equal(quota.used, 1);
-	ptah_pass_return(&second);
+	ptah_permit_return(&second);
 	has_room_for(issuer, 2);
 }
 

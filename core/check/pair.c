@@ -129,8 +129,10 @@ carry(struct ptah_pair *pair, int who)
 		n = pair->cut(pair, who, pair->carried[who], n);
 	if (n > 0) {
 		if (pair->flip != 0 && who == pair->flip_who && pair->flip_at >= pair->carried[who] &&
-		    pair->flip_at < pair->carried[who] + n)
+		    pair->flip_at < pair->carried[who] + n) {
 			from->out.at[pair->flip_at - pair->carried[who]] ^= pair->flip;
+			pair->flipped_late = to->phase >= PTAH_PHASE_OPEN;
+		}
 		if (pair->record)
 			ptah_buf_add(&pair->log[who], from->out.at, n);
 		ptah_party_feed(to, PTAH_WIRE, from->out.at, n);

@@ -35,6 +35,7 @@ struct ptah_pair {
 	uint64_t flip_at;            /* with 'flip': this wire byte of flip_who is changed on its way */
 	uint8_t flip;                /* by these bits; 0: none */
 	int flip_who;
+	bool flipped_late;           /* whom it reached was open by then */
 	bool record;
 	struct ptah_buf log[2];      /* wire bytes, with 'record' */
 	bool loose;                  /* a mismatch of bytes is not the row's end, but 'wrong' */

@@ -119,7 +119,7 @@ client_goes(struct ptah_worker *worker, const struct ptah_addr *server, struct p
 
 /* ---- time goes by -------------------------------------------------------------- */
 
-#define LIMIT_S 10
+#define LIMIT_S 30
 
 /* Once; '*peer', if it is -1, is who came to the listener. */
 static inline void

@@ -24,7 +24,7 @@
 #include "plain/outlet.h"
 #include "stats/stats.h"
 
-#define LIMIT_NS (10 * PTAH_NS_PER_S)
+#define LIMIT_NS (30 * PTAH_NS_PER_S)
 
 static struct ptah_worker *worker;
 static struct ptah_outlet outlet;

@@ -81,12 +81,14 @@ static const struct ptah_module restless = {
 	.event = restless_event,
 };
 
-/* While a carrier asks, its turn does not end by itself. */
+/* While a carrier asks, its turn does not end by itself; on a machine that stood still it may not have begun yet. */
 static void
 on_other(struct ptah_deadline *deadline, void *arg)
 {
-	(void)deadline;
-	ptah_worker_break(arg);
+	if (carrying->n_calls > 1)
+		ptah_worker_break(arg);
+	else
+		assert_int_equal(ptah_deadline_set(arg, deadline, 50, on_other, arg), 0);
 }
 
 static void
@@ -100,7 +102,6 @@ a_carrier_that_asks_for_ever_leaves_the_worker_to_others(void **state)
 	client_begin(&one, modules);
 	assert_int_equal(ptah_deadline_set(one.worker, &other, 50, on_other, one.worker), 0);
 	assert_int_equal(ptah_worker_run(one.worker), 0);
-	assert_true(carrying->n_calls > 1);
 	one_close(&one);
 }
 

@@ -119,12 +119,12 @@ on_dialed(int fd, int rc, const char *reason, void *arg)
 	heard->secret_rc = ptah_broker_secret(stage.broker, stage.worker, heard->secret, sizeof(heard->secret));
 }
 
-/* Turn the loop until so many were heard, or for 5 s. */
+/* Turn the loop until so many were heard, or for 30 s. */
 static void
 turn_until(const unsigned *n, unsigned wanted)
 {
 	static const struct timeval soon = { 0, 10000 };
-	uint64_t until = ptah_clock_now_ns() + 5000 * PTAH_NS_PER_MS;
+	uint64_t until = ptah_clock_now_ns() + 30 * PTAH_NS_PER_S;
 
 	while (*n < wanted && ptah_clock_now_ns() < until) {
 		event_base_loopexit(stage.worker->base, &soon);

@@ -13,12 +13,13 @@
 #define SHA1_LEN 20
 
 static const struct shadow_cipher ciphers[] = {
-	{ "chacha20-ietf-poly1305", "AEAD_CHACHA20_POLY1305", "ChaCha20-Poly1305", 32, 0x3fff, false },
-	{ "aes-256-gcm", "AEAD_AES_256_GCM", "AES-256-GCM", 32, 0x3fff, false },
-	{ "aes-192-gcm", "AEAD_AES_192_GCM", "AES-192-GCM", 24, 0x3fff, false },
-	{ "aes-128-gcm", "AEAD_AES_128_GCM", "AES-128-GCM", 16, 0x3fff, false },
-	{ "2022-blake3-aes-128-gcm", NULL, "AES-128-GCM", 16, 0xffff, true },
-	{ "2022-blake3-aes-256-gcm", NULL, "AES-256-GCM", 32, 0xffff, true },
+	{ "chacha20-ietf-poly1305", "AEAD_CHACHA20_POLY1305", "ChaCha20-Poly1305", 32, 0x3fff, false, false, SHADOW_PACKING_SALT },
+	{ "aes-256-gcm", "AEAD_AES_256_GCM", "AES-256-GCM", 32, 0x3fff, false, false, SHADOW_PACKING_SALT },
+	{ "aes-192-gcm", "AEAD_AES_192_GCM", "AES-192-GCM", 24, 0x3fff, false, false, SHADOW_PACKING_SALT },
+	{ "aes-128-gcm", "AEAD_AES_128_GCM", "AES-128-GCM", 16, 0x3fff, false, false, SHADOW_PACKING_SALT },
+	{ "2022-blake3-aes-128-gcm", NULL, "AES-128-GCM", 16, 0xffff, true, true, SHADOW_PACKING_BLOCK },
+	{ "2022-blake3-aes-256-gcm", NULL, "AES-256-GCM", 32, 0xffff, true, true, SHADOW_PACKING_BLOCK },
+	{ "2022-blake3-chacha20-poly1305", NULL, "ChaCha20-Poly1305", 32, 0xffff, true, false, SHADOW_PACKING_NONCE },
 };
 
 const struct shadow_cipher *
@@ -52,7 +53,7 @@ const char *
 shadow_cipher_names(void)
 {
 	return "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM, AES-128-GCM, 2022-BLAKE3-AES-256-GCM, "
-	    "2022-BLAKE3-AES-128-GCM";
+	    "2022-BLAKE3-AES-128-GCM, 2022-BLAKE3-CHACHA20-POLY1305";
 }
 
 /* D1 = MD5(password), Dn = MD5(Dn-1, password); the key is D1 D2 ... */

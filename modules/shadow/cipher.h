@@ -25,12 +25,19 @@
 #define SHADOW_TAG 16
 #define SHADOW_NONCE 12
 
+/* How its packets over UDP are made (packet.h). */
+#define SHADOW_PACKING_SALT 0u
+#define SHADOW_PACKING_BLOCK 1u
+#define SHADOW_PACKING_NONCE 2u
+
 struct shadow_cipher {
 	const char *name, *alias;
 	const char *evp;    /* OpenSSL's name of it */
 	uint8_t key_len;    /* and of the salt */
 	uint16_t chunk_max; /* what a length may say */
 	bool modern;        /* of Shadowsocks 2022 */
+	bool identities;    /* a server that has it may stand behind others (keys.h) */
+	uint8_t packing;    /* SHADOW_PACKING_ */
 };
 
 /** The one of this name, in any case, or NULL. */

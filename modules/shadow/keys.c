@@ -31,6 +31,9 @@ decode(const char *text, size_t len, uint8_t out[SHADOW_KEY_MAX])
 static int
 read_hops(struct shadow_keys *keys, const struct shadow_cipher *cipher, const char *text, char *why, size_t room)
 {
+	if (!cipher->identities && strchr(text, ':') != NULL)
+		return ptah_refuse(why, room, "option \"password\": %s takes one key, and these are several: it cannot stand "
+		    "behind other servers, as the AES methods of 2022 can", cipher->name);
 	for (unsigned n = 0; n <= SHADOW_HOPS_MAX; n++) {
 		size_t len = strcspn(text, ":");
 		int got = decode(text, len, keys->hop[n]);

@@ -5,7 +5,8 @@
  * Shadowsocks 2022 takes keys, as base64, and a server may stand behind others
  * (SIP023): the key of each hop and at last the user's, with colons.  For each
  * hop an identity header stands behind the salt, which says to who has that
- * hop's key whose is the next.
+ * hop's key whose is the next.  These headers are blocks of AES: who has no
+ * AES has none.
  *
  * Threads: no state; call from any.
  */

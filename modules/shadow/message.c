@@ -230,24 +230,24 @@ wrap_modern(struct shadow_link *link, const struct ptah_msg *msg, struct ptah_sp
 		.padding = draw_padding(link, address, msg->body.len),
 	};
 	uint8_t block[SHADOW_BLOCK], *at;
-	size_t blocks = shadow_blocks_len(mine->packets, link->role), head;
+	size_t front = shadow_front_len(mine->packets, link->role), head;
 	int rc;
 
 	head = shadow_preamble_len(&preamble) + preamble.padding;
 	if (preamble.padding > 0) {
 		at = link->worker->desk->padded;
 		if (msg->body.len > 0)
-			memcpy(at + blocks + head, msg->body.at, msg->body.len);
+			memcpy(at + front + head, msg->body.at, msg->body.len);
 	} else {
-		at = writable(msg) - head - blocks;
+		at = writable(msg) - head - front;
 	}
 	memcpy(block, mine->out.name, SHADOW_SESSION);
 	ptah_bytes_put64be(block + SHADOW_SESSION, mine->number++);
-	shadow_preamble_write(&preamble, at + blocks);
-	rc = shadow_blocks_seal(mine->packets, block, at);
-	if (rc == 0)
-		rc = shadow_session_seal(&mine->out, block, at + blocks, head + msg->body.len);
-	*packet = (struct ptah_span){ at, blocks + head + msg->body.len + SHADOW_TAG };
+	if (shadow_front_random(mine->packets) > 0)
+		link->host->random(link->self, at, shadow_front_random(mine->packets));
+	shadow_preamble_write(&preamble, at + front);
+	rc = shadow_numbered_seal(mine->packets, &mine->out, block, at, head + msg->body.len);
+	*packet = (struct ptah_span){ at, front + head + msg->body.len + SHADOW_TAG };
 	return rc;
 }
 
@@ -259,11 +259,11 @@ find_hearing(struct shadow_link *link, const uint8_t name[SHADOW_SESSION], struc
 	struct shadow_hearing *const both[] = { &mine->in, &mine->before };
 
 	for (size_t i = 0; i < 2; i++)
-		if (both[i]->session.ctx != NULL && memcmp(both[i]->session.name, name, SHADOW_SESSION) == 0)
+		if (both[i]->session.live && memcmp(both[i]->session.name, name, SHADOW_SESSION) == 0)
 			return both[i];
 	/* A client's session is its link; a server may begin anew, but not all the time. */
 	*rc = -EBADMSG;
-	if ((link->role == PTAH_SERVER && mine->in.session.ctx != NULL) || (mine->before.session.ctx != NULL &&
+	if ((link->role == PTAH_SERVER && mine->in.session.live) || (mine->before.session.live &&
 	    link->host->now_ns(link->self) - mine->before.heard_ns < SHADOW_SESSION_TTL_NS))
 		return NULL;
 	*rc = shadow_session_init(&fresh->session, mine->packets, name, false);
@@ -274,11 +274,12 @@ find_hearing(struct shadow_link *link, const uint8_t name[SHADOW_SESSION], struc
 	return fresh;
 }
 
-/* Open what 'hearing' has sent.  0, or an answer. */
+/* Open the packet at 'at' that 'hearing' has sent.  0, or an answer. */
 static int
 hear(struct shadow_link *link, struct shadow_hearing *hearing, const uint8_t block[SHADOW_BLOCK], uint8_t *at, size_t len,
     struct opened *opened)
 {
+	const uint32_t peer = link->role == PTAH_CLIENT ? PTAH_SERVER : PTAH_CLIENT;
 	const uint64_t number = ptah_bytes_get64be(block + SHADOW_SESSION);
 	const int64_t now = link->host->wall_s(link->self);
 	struct shadow_preamble preamble;
@@ -286,11 +287,11 @@ hear(struct shadow_link *link, struct shadow_hearing *hearing, const uint8_t blo
 
 	if (!shadow_window_is_fresh(&hearing->window, number))
 		return refuse(link, SHADOW_COUNT_REPLAYED);
-	n = shadow_session_open(&hearing->session, block, at, len);
+	n = shadow_numbered_open(link->messages->packets, &hearing->session, block, at, len);
 	if (n < 0)
 		return refuse_broken(link, n);
-	body = shadow_preamble_read((struct ptah_span){ at, (size_t)n }, link->role == PTAH_CLIENT ? PTAH_SERVER : PTAH_CLIENT,
-	    &preamble);
+	at += shadow_front_len(link->messages->packets, peer);
+	body = shadow_preamble_read((struct ptah_span){ at, (size_t)n }, peer, &preamble);
 	if (body < 0 || (preamble.session != NULL && memcmp(preamble.session, link->messages->out.name, SHADOW_SESSION) != 0))
 		return refuse(link, SHADOW_COUNT_BROKEN);
 	if (!shadow_time_is_good(preamble.time, now)) {
@@ -308,20 +309,17 @@ static int
 unwrap_modern(struct shadow_link *link, const struct ptah_msg *msg, struct opened *opened)
 {
 	struct shadow_messages *mine = link->messages;
-	const size_t blocks = shadow_blocks_len(mine->packets, link->role == PTAH_CLIENT ? PTAH_SERVER : PTAH_CLIENT);
 	struct shadow_hearing fresh = { .heard_ns = 0 }, *hearing;
 	uint8_t block[SHADOW_BLOCK], *at = writable(msg);
 	int rc;
 
-	if (msg->body.len < blocks + SHADOW_TAG)
-		return refuse(link, SHADOW_COUNT_BROKEN);
-	rc = shadow_block_open(mine->packets, at, block);
+	rc = shadow_block_read(mine->packets, msg->body, block);
 	if (rc == 0 && link->role == PTAH_SERVER)
-		rc = shadow_identities_check(mine->packets, at + SHADOW_BLOCK, block);
+		rc = shadow_identities_check(mine->packets, at, block);
 	hearing = rc == 0 ? find_hearing(link, block, &fresh, &rc) : NULL;
 	if (hearing == NULL)
 		return refuse_broken(link, rc);
-	rc = hear(link, hearing, block, at + blocks, msg->body.len - blocks, opened);
+	rc = hear(link, hearing, block, at, msg->body.len, opened);
 	if (hearing != &fresh)
 		return rc;
 	if (rc != 0) {
@@ -347,9 +345,7 @@ shadow_message_key(const void *conf, void *worker, const struct ptah_msg *msg, u
 		return -ENOMEM;
 	if (!desk->packets.cipher->modern)
 		return PTAH_PASS;
-	if (msg->body.len < SHADOW_BLOCK)
-		return -EBADMSG;
-	rc = shadow_block_open(&desk->packets, msg->body.at, block);
+	rc = shadow_block_read(&desk->packets, msg->body, block);
 	memcpy(key, block, rc == 0 ? SHADOW_SESSION : 0);
 	return rc;
 }
@@ -441,7 +437,7 @@ shadow_messages_close(struct shadow_link *link)
 
 	if (mine == NULL)
 		return;
-	if (link->role == PTAH_SERVER && mine->in.session.ctx != NULL)
+	if (link->role == PTAH_SERVER && mine->in.session.live)
 		remember(link->worker->desk, &mine->in);
 	shadow_session_clear(&mine->out);
 	shadow_session_clear(&mine->in.session);

@@ -17,9 +17,9 @@
 #define SERVER PTAH_SERVER_ONLY
 
 #define CIPHER_DEFAULT "CHACHA20-IETF-POLY1305"
-#define PASSWORD_HELP "what both ends know; best 22 random characters or more; a 2022 cipher takes a key as base64, or keys with colons"
+#define PASSWORD_HELP "what both ends know; best 22 random characters or more; a 2022 cipher takes a key as base64, one with AES also several with colons"
 #define KEY_HELP "instead of a password: the key itself, as long as the cipher's, as base64"
-#define CIPHER_HELP "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM, AES-128-GCM, 2022-BLAKE3-AES-256-GCM or 2022-BLAKE3-AES-128-GCM, in any case"
+#define CIPHER_HELP "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM, AES-128-GCM, 2022-BLAKE3-AES-256-GCM, 2022-BLAKE3-AES-128-GCM or 2022-BLAKE3-CHACHA20-POLY1305, in any case"
 #define PROFILE_HELP "raw: the stream alone; ss: with the address of its destination, as other Shadowsocks programs have it"
 #define GENERATED 24 /* random bytes of a password */
 

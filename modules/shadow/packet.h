@@ -3,13 +3,16 @@
  * packet.h: one packet of Shadowsocks over UDP, sealed and opened where it
  * lies.
  *
- *     AEAD    salt | [ address | body ]
- *     2022    {session | number} | identity ... | [ head | address | body ]
+ *     AEAD            salt | [ address | body ]
+ *     2022, AES       {session | number} | identity ... | [ head | address | body ]
+ *     2022, ChaCha    nonce | [ session | number | head | address | body ]
  *
  * [x] is sealed, as long as x and a tag.  A salt makes a key of its own for
  * each packet, so the nonce is zeros.  {x} is one block of AES; a session has
  * one key for each direction, and the nonce is the last 12 bytes of that block
- * before it was encrypted.  Identities (keys.h) go to the server only.
+ * before it was encrypted.  Identities (keys.h) go to the server only.  ChaCha
+ * is XChaCha20 there, whose nonce is so long that one key and random ones do
+ * for all sessions.
  *
  * Threads: one set belongs to one worker.
  */
@@ -22,13 +25,13 @@
 #include "keys.h"
 
 #define SHADOW_SESSION 8 /* bytes of a session's name */
-#define SHADOW_BLOCK 16
+#define SHADOW_BLOCK 16  /* session and number */
 
 /** Keys of what one end sends and hears, set up once.  Embed it; {0} is dead. */
 struct shadow_packets {
 	const struct shadow_cipher *cipher;
 	uint32_t role;
-	uint8_t key[SHADOW_KEY_MAX]; /* that session keys are made of */
+	uint8_t key[SHADOW_KEY_MAX]; /* that session keys are made of, or the one of all packets */
 	EVP_CIPHER_CTX *sealer, *opener; /* AEAD: keyed anew for each packet */
 	EVP_CIPHER_CTX *block_out, *block_in;
 	/* Of each hop. */
@@ -54,30 +57,29 @@ long shadow_salted_open(struct shadow_packets *packets, uint8_t *at, size_t len)
 /** One direction of a session.  Embed it; {0} is dead. */
 struct shadow_session {
 	uint8_t name[SHADOW_SESSION];
-	EVP_CIPHER_CTX *ctx;
+	bool live;
+	EVP_CIPHER_CTX *ctx; /* NULL: it has no key of its own */
 };
 
 int shadow_session_init(struct shadow_session *session, const struct shadow_packets *packets, const uint8_t name[SHADOW_SESSION],
     bool sealing);
 void shadow_session_clear(struct shadow_session *session);
 
-/** Bytes before the sealed part of what 'role' sends. */
-static inline size_t
-shadow_blocks_len(const struct shadow_packets *packets, uint32_t role)
-{
-	return SHADOW_BLOCK + (role == PTAH_CLIENT ? packets->n_hops * (size_t)SHADOW_IDENTITY : 0);
-}
+/** Bytes before the head in what 'role' sends: they say whose packet it is, and which one. */
+size_t shadow_front_len(const struct shadow_packets *packets, uint32_t role);
+/** So many of them, the first ones, are random; who seals has put them there. */
+size_t shadow_front_random(const struct shadow_packets *packets);
 
-/** Write block and identities of what we send.  -ENOMEM. */
-int shadow_blocks_seal(const struct shadow_packets *packets, const uint8_t plain[SHADOW_BLOCK], uint8_t *out);
-/** Read the block of what we hear.  -ENOMEM. */
-int shadow_block_open(const struct shadow_packets *packets, const uint8_t *in, uint8_t plain[SHADOW_BLOCK]);
-/** Server: are these the identities of our keys, behind that block?  0 or -EBADMSG, -ENOMEM. */
-int shadow_identities_check(const struct shadow_packets *packets, const uint8_t *in, const uint8_t plain[SHADOW_BLOCK]);
+/** Whose is this packet, and which one?  Not authentic yet.  0 or -EBADMSG, -ENOMEM. */
+int shadow_block_read(const struct shadow_packets *packets, struct ptah_span packet, uint8_t block[SHADOW_BLOCK]);
+/** Server: are the identities in this whole front those of our keys, behind that block?  0 or -EBADMSG, -ENOMEM. */
+int shadow_identities_check(const struct shadow_packets *packets, const uint8_t *front, const uint8_t block[SHADOW_BLOCK]);
 
-/** Seal 'len' bytes at 'at', with a tag behind.  -ENOMEM. */
-int shadow_session_seal(struct shadow_session *session, const uint8_t plain[SHADOW_BLOCK], uint8_t *at, size_t len);
-/** Open 'len' bytes at 'at', the tag among them.  How much there is, or -EBADMSG, -ENOMEM. */
-long shadow_session_open(struct shadow_session *session, const uint8_t plain[SHADOW_BLOCK], uint8_t *at, size_t len);
+/** At 'at' lies room for a front, and behind it 'len' bytes; write the one and seal the other, with a tag behind.  -ENOMEM. */
+int shadow_numbered_seal(const struct shadow_packets *packets, struct shadow_session *session,
+    const uint8_t block[SHADOW_BLOCK], uint8_t *at, size_t len);
+/** A packet of 'len' bytes lies at 'at': open it.  How much is behind its front, or -EBADMSG, -ENOMEM. */
+long shadow_numbered_open(const struct shadow_packets *packets, struct shadow_session *session,
+    const uint8_t block[SHADOW_BLOCK], uint8_t *at, size_t len);
 
 #endif

@@ -22,6 +22,7 @@ static const struct {
 	{ "aes-128-gcm", "x", SHADOW_SS },
 	{ "2022-blake3-aes-128-gcm", "AAECAwQFBgcICQoLDA0ODw==", SHADOW_SS },
 	{ "2022-blake3-aes-128-gcm", "AAECAwQFBgcICQoLDA0ODw==:MjM0NTY3ODk6Ozw9Pj9AQQ==", SHADOW_SS },
+	{ "2022-blake3-chacha20-poly1305", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", SHADOW_SS },
 };
 
 /* What came out on the plain side, of the last call. */
@@ -150,7 +151,7 @@ seal(uint32_t from, unsigned kind, const uint8_t *plain, size_t len, uint8_t *pa
 {
 	const struct shadow_cipher *cipher = shadow_cipher_find(kinds[kind].cipher);
 	struct shadow_packets packets;
-	struct shadow_session session = { .ctx = NULL };
+	struct shadow_session session = { .live = false };
 	struct shadow_keys keys;
 	uint8_t block[SHADOW_BLOCK];
 	char why[200];
@@ -158,9 +159,9 @@ seal(uint32_t from, unsigned kind, const uint8_t *plain, size_t len, uint8_t *pa
 
 	expect(shadow_keys_read(&keys, cipher, kinds[kind].password, (struct ptah_span){ NULL, 0 }, why, sizeof(why)) == 0);
 	expect(shadow_packets_init(&packets, cipher, &keys, from) == 0);
-	memset(packet, 0x55, cipher->key_len);
+	memset(packet, 0x55, SHADOW_MSG_HEAD);
 	memset(block, 0x55, sizeof(block));
-	head = cipher->modern ? shadow_blocks_len(&packets, from) : cipher->key_len;
+	head = cipher->modern ? shadow_front_len(&packets, from) : cipher->key_len;
 	memcpy(packet + head, plain, len);
 	if (!cipher->modern) {
 		expect(shadow_salted_seal(&packets, packet, len) == 0);
@@ -168,8 +169,7 @@ seal(uint32_t from, unsigned kind, const uint8_t *plain, size_t len, uint8_t *pa
 		if (len >= 9 && plain[1] != 0xff)
 			memcpy(packet + head + 1, "\0\0\0\0\x65\x53\xf1\0", 8);
 		expect(shadow_session_init(&session, &packets, block, true) == 0);
-		expect(shadow_blocks_seal(&packets, block, packet) == 0);
-		expect(shadow_session_seal(&session, block, packet + head, len) == 0);
+		expect(shadow_numbered_seal(&packets, &session, block, packet, len) == 0);
 	}
 	shadow_session_clear(&session);
 	shadow_packets_clear(&packets);

@@ -2,8 +2,8 @@
 """Shadowsocks 2022 once more, in Python, for the tests alone.
 
 Written from the specification and not from ptah's code: what the two agree
-on is more than that ptah agrees with itself.  AES is that of the
-cryptography package, BLAKE3 is here.
+on is more than that ptah agrees with itself.  AES and ChaCha20 are those of
+the cryptography package, BLAKE3 and what makes XChaCha20 of ChaCha20 are here.
 """
 import base64
 import os
@@ -11,7 +11,8 @@ import struct
 import time
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import (AESGCM,
+                                                         ChaCha20Poly1305)
 from cryptography.hazmat.primitives.hashes import SHA1  # noqa: F401
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: F401
 
@@ -59,13 +60,50 @@ def derive(context, material, n):
     return blake3(material, key, MATERIAL)[:n]
 
 
+def hchacha(key, nonce):
+    """The key that XChaCha20 makes of its own and the first 16 bytes of a nonce."""
+    v = list(struct.unpack("<16I", b"expand 32-byte k" + key + nonce))
+    for _ in range(10):
+        for a, b, c, d in COLUMNS + DIAGONALS:
+            for x, y, z, by in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8),
+                                (c, d, b, 7)):
+                v[x] = (v[x] + v[y]) & MASK
+                v[z] = right(v[z] ^ v[x], 32 - by)
+    return struct.pack("<8I", *v[:4], *v[12:])
+
+
+class XChaCha20Poly1305:
+    def __init__(self, key):
+        self.key = key
+
+    def at(self, nonce):
+        assert len(nonce) == 24
+        return ChaCha20Poly1305(hchacha(self.key, nonce[:16])), \
+            bytes(4) + nonce[16:]
+
+    def encrypt(self, nonce, plain, more):
+        aead, short = self.at(nonce)
+        return aead.encrypt(short, plain, more)
+
+    def decrypt(self, nonce, sealed, more):
+        aead, short = self.at(nonce)
+        return aead.decrypt(short, sealed, more)
+
+
+CHACHA = "2022-blake3-chacha20-poly1305"
+
+
+def aead_of(method):
+    return ChaCha20Poly1305 if method == CHACHA else AESGCM
+
+
 class Way:
     """One direction: a salt, and the boxes that follow it."""
 
-    def __init__(self, psk, salt):
+    def __init__(self, psk, salt, method=""):
         self.salt = salt
-        self.aead = AESGCM(derive("shadowsocks 2022 session subkey",
-                                  psk + salt, len(psk)))
+        self.aead = aead_of(method)(derive("shadowsocks 2022 session subkey",
+                                           psk + salt, len(psk)))
         self.n = 0
 
     def nonce(self):
@@ -119,10 +157,10 @@ def now(skew=0):
 
 
 class Client:
-    def __init__(self, psk, sock=None):
-        self.psk = base64.b64decode(psk)
+    def __init__(self, psk, sock=None, method=""):
+        self.psk, self.method = base64.b64decode(psk), method
         self.sock = sock
-        self.out = Way(self.psk, os.urandom(len(self.psk)))
+        self.out = Way(self.psk, os.urandom(len(self.psk)), method)
         self.into = None
 
     def request(self, payload=b"", padding=b"", kind=0, skew=0,
@@ -140,7 +178,7 @@ class Client:
         salt = read(self.sock, n)
         if salt is None:
             return
-        self.into = Way(self.psk, salt)
+        self.into = Way(self.psk, salt, self.method)
         kind, when = struct.unpack(">BQ", (head := self.into.open(
             read(self.sock, 11 + n + 16)))[:9])
         assert kind == 1 and abs(when - time.time()) < 30
@@ -162,12 +200,12 @@ class Client:
 class Server:
     """What a server makes of one connection."""
 
-    def __init__(self, psk, sock):
+    def __init__(self, psk, sock, method=""):
         self.psk, self.sock = base64.b64decode(psk), sock
         first = sock.recv(65536)
         n = len(self.psk)
         assert len(first) >= n + 27, "the headers come in one write"
-        self.into = Way(self.psk, first[:n])
+        self.into = Way(self.psk, first[:n], method)
         kind, when, length = struct.unpack(
             ">BQH", self.into.open(first[n:n + 27]))
         assert kind == 0 and abs(when - time.time()) < 30
@@ -185,7 +223,7 @@ class Server:
         assert 0 <= self.padding <= 900
         self.payload = plain[at + 2 + self.padding:]
         assert self.padding or self.payload
-        self.out = Way(self.psk, os.urandom(n))
+        self.out = Way(self.psk, os.urandom(n), method)
 
     def respond(self, payload, salt=None, skew=0, kind=1):
         head = struct.pack(">BQ", kind, now(skew)) + \
@@ -234,19 +272,30 @@ class Packets:
         """'client': its session, in what a server sends."""
         if number is None:
             number, self.number = self.number, self.number + 1
-        plain = self.session + number.to_bytes(8, "big")
+        main = struct.pack(">BQ", self.kind if kind is None else kind,
+                           now(skew)) + client
+        main += struct.pack(">H", padding) + bytes(padding) + address + body
+        return self.seal_main(self.session + number.to_bytes(8, "big"), main)
+
+    def open(self, packet):
+        """What the other end has sent: its session, number, client's session, padding, address, body."""
+        plain, main = self.open_main(packet)
+        kind, when = struct.unpack(">BQ", main[:9])
+        assert kind == 1 - self.kind and abs(when - time.time()) < 30
+        client = b"" if self.kind == 1 else main[9:17]
+        return (plain[:8], int.from_bytes(plain[8:], "big"), client) + \
+            split(main[9 + len(client):])
+
+    def seal_main(self, plain, main):
+        """'plain': session and number, in a block of their own before 'main'."""
         request = self.kind == 0
         head = block(self.keys[0 if request else -1], plain)
         for one, after in zip(self.keys, self.keys[1:] if request else []):
             head += block(one, xor(blake3(after)[:16], plain))
-        main = struct.pack(">BQ", self.kind if kind is None else kind,
-                           now(skew)) + client
-        main += struct.pack(">H", padding) + bytes(padding) + address + body
         return head + body_aead(self.keys[-1], self.session).encrypt(
             plain[4:], main, None)
 
-    def open(self, packet):
-        """What the other end has sent: its session, number, client's session, padding, address, body."""
+    def open_main(self, packet):
         request = self.kind == 1
         plain = block(self.keys[0 if request else -1], packet[:16], True)
         at = 16
@@ -254,10 +303,23 @@ class Packets:
             assert packet[at:at + 16] == \
                 block(one, xor(blake3(after)[:16], plain))
             at += 16
-        main = body_aead(self.keys[-1], plain[:8]).decrypt(
+        return plain, body_aead(self.keys[-1], plain[:8]).decrypt(
             plain[4:], packet[at:], None)
-        kind, when = struct.unpack(">BQ", main[:9])
-        assert kind == 1 - self.kind and abs(when - time.time()) < 30
-        client = b"" if request else main[9:17]
-        return (plain[:8], int.from_bytes(plain[8:], "big"), client) + \
-            split(main[9 if request else 17:])
+
+
+class NoncePackets(Packets):
+    """Those of the method with ChaCha20: a random nonce, and all else is sealed."""
+
+    def seal_main(self, plain, main):
+        key, = self.keys
+        nonce = os.urandom(24)
+        return nonce + XChaCha20Poly1305(key).encrypt(nonce, plain + main, None)
+
+    def open_main(self, packet):
+        key, = self.keys
+        main = XChaCha20Poly1305(key).decrypt(packet[:24], packet[24:], None)
+        return main[:16], main[16:]
+
+
+def packets(method, psk, kind):
+    return (NoncePackets if method == CHACHA else Packets)(psk, kind)

@@ -59,8 +59,9 @@ def test_what_is_behind_a_handshake_is_judged_as_that():
 @pytest.mark.parametrize("row", ["messages", "bad-messages"])
 @pytest.mark.parametrize("keys", [
     {"password": "MDEyMzQ1Njc4OWFiY2RlZg==", "cipherName": "2022-BLAKE3-AES-128-GCM"},
+    {"password": "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=", "cipherName": "2022-BLAKE3-CHACHA20-POLY1305"},
     {"password": "for trials"},
-], ids=["2022", "before"])
+], ids=["2022", "2022-chacha", "before"])
 def test_shadow_keeps_messages_with_addresses(row, keys):
     """With the address of a target in each, and with sessions and windows."""
     server = dict(keys, profile="ss")

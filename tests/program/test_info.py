@@ -117,6 +117,19 @@ def test_a_stack_has_the_facts_of_each_layer():
     assert "messages=true" in facts("shadow+dummy").split("\nlayer 1")[0]
 
 
+@pytest.mark.parametrize("method", [
+    "CHACHA20-IETF-POLY1305", "AES-256-GCM", "AES-192-GCM", "AES-128-GCM", "2022-BLAKE3-AES-256-GCM",
+    "2022-BLAKE3-AES-128-GCM", "2022-BLAKE3-CHACHA20-POLY1305"])
+def test_shadow_names_its_methods(method):
+    """Those that ptah info shows are those that a wrong one is answered with."""
+    listed = re.search(r"\n  cipherName, method\n(.*)\n", facts("shadow"))[1]
+    assert method in re.split(r"[ ,]+", listed)
+    with Ptah(F3S(9, transport="shadow", options=json.dumps({"password": "x", "cipherName": "rot13"}))) as p:
+        p.wait_done()
+        line, = [l for l in p.out_lines + p.err_lines if "METHOD-ERROR shadow" in l]
+    assert method in re.split(r"[ ,\\]+", line)
+
+
 @pytest.mark.parametrize("stack, why", [
     ("exec+dummy", "exec makes its own streams, so it cannot stand over another transport"),
     ("dummy+optimizer+dummy", "optimizer makes its own streams, so it cannot stand over another transport"),

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(
 
 KEYS = {"2022-blake3-aes-128-gcm": "AAECAwQFBgcICQoLDA0ODw==",
         "2022-blake3-aes-256-gcm":
-            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        model.CHACHA: "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="}
 CIPHERS = sorted(KEYS)
 
 
@@ -45,13 +46,17 @@ class Bridge(Ptah):
 @pytest.fixture(params=CIPHERS)
 def bridge(request, echo):
     with Bridge(echo.port, options(request.param)) as b:
-        b.psk = KEYS[request.param]
+        b.cipher = request.param
         yield b
+
+
+def model_client(bridge, sock=None):
+    return model.Client(KEYS[bridge.cipher], sock, bridge.cipher)
 
 
 @pytest.mark.parametrize("pad", [0, 1, 900])
 def test_web_091_the_model_as_client(bridge, pad):
-    client = model.Client(bridge.psk, connect(bridge.where))
+    client = model_client(bridge, connect(bridge.where))
     data = os.urandom(200000)
     client.sock.sendall(client.request(data[:1000], bytes(pad)))
     for at in range(1000, len(data), 50000):
@@ -61,7 +66,7 @@ def test_web_091_the_model_as_client(bridge, pad):
 
 @pytest.mark.parametrize("pad", [1, 900])
 def test_a_request_without_payload(bridge, pad):
-    client = model.Client(bridge.psk, connect(bridge.where))
+    client = model_client(bridge, connect(bridge.where))
     client.sock.sendall(client.request(padding=bytes(pad)))
     client.send(b"later")
     assert client.hear(5) == b"later"
@@ -81,13 +86,13 @@ def hears_only_eof(bridge, wire):
 
 @pytest.mark.parametrize("skew", [-31, 32, -1000000])
 def test_web_092_a_wrong_time(bridge, skew):
-    hears_only_eof(bridge, model.Client(bridge.psk).request(b"x", skew=skew))
+    hears_only_eof(bridge, model_client(bridge).request(b"x", skew=skew))
     poll(lambda: [line for line in bridge.err_lines + bridge.out_lines
                   if "timestamp off by" in line], what="the log to say so")
 
 
 def test_web_092_a_replay(bridge):
-    client = model.Client(bridge.psk, connect(bridge.where))
+    client = model_client(bridge, connect(bridge.where))
     wire = client.request(b"ping")
     client.sock.sendall(wire)
     assert client.hear(4) == b"ping"
@@ -96,11 +101,11 @@ def test_web_092_a_replay(bridge):
 
 
 def test_web_093_neither_padding_nor_payload(bridge):
-    hears_only_eof(bridge, model.Client(bridge.psk).request())
+    hears_only_eof(bridge, model_client(bridge).request())
 
 
 def test_web_095_a_first_read_that_is_split(bridge):
-    wire = model.Client(bridge.psk).request(b"ping")
+    wire = model_client(bridge).request(b"ping")
     sock = connect(bridge.where)
     sock.sendall(wire[:40])
     assert sock.recv(100) == b""
@@ -114,7 +119,7 @@ class Listener:
     """A place that a ptah client dials."""
 
     def __init__(self, cipher):
-        self.psk = KEYS[cipher]
+        self.cipher = cipher
         self.sock = socket.create_server(("127.0.0.1", 0))
         self.sock.settimeout(10)
         self.client = Ptah(F3C(0, transport="shadow", options=options(
@@ -144,11 +149,15 @@ def dial(listener):
     return app, listener.sock.accept()[0]
 
 
+def model_server(listener, wire):
+    return model.Server(KEYS[listener.cipher], wire, listener.cipher)
+
+
 def test_web_091_the_model_as_server(listener):
     app, wire = dial(listener)
     data = os.urandom(150000)
     threading.Thread(target=app.sendall, args=(data,), daemon=True).start()
-    server = model.Server(listener.psk, wire)
+    server = model_server(listener, wire)
     assert server.address == b"\1\xc0\0\2\1\1\xbb"
     got, rest = server.payload, server.early
 
@@ -170,7 +179,7 @@ def test_web_091_the_model_as_server(listener):
 
 def test_padding_without_payload(listener):
     _, wire = dial(listener)
-    server = model.Server(listener.psk, wire)
+    server = model_server(listener, wire)
     assert server.payload == b"" and server.padding > 0
 
 
@@ -180,7 +189,7 @@ def test_padding_without_payload(listener):
 def test_web_094_a_response_that_is_none(listener, how):
     app, wire = dial(listener)
     app.sendall(b"ping")
-    server = model.Server(listener.psk, wire)
+    server = model_server(listener, wire)
     if "salt" in how:
         how = {"salt": bytes(len(server.into.salt))}
     wire.sendall(server.respond(b"pong", **how))
@@ -260,9 +269,14 @@ def test_web_067_a_broken_second_chunk(echo, what):
     ({"password": "x", "cipherName": CIPHERS[0], "profile": "ss"}, "base64"),
     ({"password": KEYS[CIPHERS[0]], "cipherName": CIPHERS[1],
       "profile": "ss"}, "this has 16"),
+    ({"password": KEYS[CIPHERS[0]], "cipherName": model.CHACHA,
+      "profile": "ss"}, "this has 16"),
+    ({"password": ":".join([KEYS[model.CHACHA]] * 2),
+      "cipherName": model.CHACHA, "profile": "ss"}, "takes one key"),
     ({"password": "x", "key": "AAAAAAAAAAAAAAAAAAAAAA=="}, "one of the two"),
     ({"key": "AAAAAAAAAAAAAAAAAAAAAA=="}, "takes 32 bytes"),
-], ids=["stream", "unknown", "raw", "password", "length", "both", "key"])
+], ids=["stream", "unknown", "raw", "password", "length", "chacha-length",
+        "chacha-keys", "both", "key"])
 @pytest.mark.parametrize("role", ["client", "server"])
 def test_web_074_097_options_that_cannot_be(echo, role, text, says):
     start = F3S(echo.port, transport="shadow", options=json.dumps(text)) \

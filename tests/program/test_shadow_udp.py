@@ -21,9 +21,13 @@ HOP, USER = "AAECAwQFBgcICQoLDA0ODw==", "MjM0NTY3ODk6Ozw9Pj9AQQ=="
 KEYS = {"16": ("2022-blake3-aes-128-gcm", USER),
         "32": ("2022-blake3-aes-256-gcm",
                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        "chacha": (model.CHACHA,
+                   "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="),
         "identity": ("2022-blake3-aes-128-gcm", HOP + ":" + USER),
         "identities": ("2022-blake3-aes-128-gcm",
                        ":".join((USER, HOP, USER)))}
+# One of each kind of packet; what has AES differs in keys alone.
+either = pytest.mark.parametrize("key", ["16", "chacha"])
 SIZES = (0, 1, 100, 900, 1400, 9000)
 
 
@@ -31,6 +35,22 @@ def options(key, **more):
     cipher, psk = KEYS[key]
     return json.dumps(dict({"cipherName": cipher, "password": psk,
                             "profile": "ss", "messages": True}, **more))
+
+
+def test_the_model_has_the_xchacha_of_its_draft():
+    """draft-irtf-cfrg-xchacha-03, 2.2.1 and A.3.1."""
+    assert model.hchacha(bytes(range(32)), bytes.fromhex(
+        "000000090000004a0000000031415927")).hex() == \
+        "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"
+    nonce, more = bytes(range(0x40, 0x58)), bytes.fromhex(
+        "50515253c0c1c2c3c4c5c6c7")
+    plain = (b"Ladies and Gentlemen of the class of '99: If I could offer you "
+             b"only one tip for the future, sunscreen would be it.")
+    aead = model.XChaCha20Poly1305(bytes(range(0x80, 0xa0)))
+    sealed = aead.encrypt(nonce, plain, more)
+    assert sealed[:16].hex() == "bd6d179d3e83d43b9576579493c0e939"
+    assert sealed[-16:].hex() == "c0875924c1c7987947deafd8780acf49"
+    assert aead.decrypt(nonce, sealed, more) == plain
 
 
 def header(at):
@@ -54,7 +74,7 @@ class Bridge(Ptah):
         super().__enter__()
         self.wait_done()
         self.where = self.methods()["shadow"][1]
-        self.client = model.Packets(KEYS[self.key][1], 0)
+        self.client = model.packets(*KEYS[self.key], 0)
         self.wire = udp()
         self.wire.connect(self.where)
         return self
@@ -77,13 +97,13 @@ class Bridge(Ptah):
         assert answer[5] == b"back" + body
         return answer[:2]
 
-    def refuses(self, packet):
+    def refuses(self, packet, counter="udp_drop_rejected"):
         """Neither the target nor who sent it hears anything; how often that was counted."""
-        before = counted(self)["udp_drop_rejected"]
+        before = counted(self)[counter]
         self.wire.send(packet)
-        poll(lambda: counted(self)["udp_drop_rejected"] > before, what="it to be refused")
+        poll(lambda: counted(self)[counter] > before, what="it to be refused")
         silent(self.target, self.wire)
-        return counted(self)["udp_drop_rejected"] - before
+        return counted(self)[counter] - before
 
 
 @pytest.fixture(params=sorted(KEYS))
@@ -100,9 +120,10 @@ def test_web_096_the_model_as_client(bridge):
     assert bridge.works() == (session, number + 1)
 
 
-def test_web_096_what_is_refused():
+@either
+def test_web_096_what_is_refused(key):
     """A number that came before, a wrong time, another type, no address, a changed packet."""
-    with Bridge("16") as bridge:
+    with Bridge(key) as bridge:
         bridge.works()
         seal = bridge.client.seal
         packet = seal(b"good")
@@ -114,6 +135,10 @@ def test_web_096_what_is_refused():
         assert bridge.refuses(seal(b"", address=b"\2\1\1\1\1\1\1")) == 1
         assert bridge.refuses(packet[:-1] + bytes([packet[-1] ^ 1])) == 1
         assert bridge.refuses(packet[:-1]) == 1
+        # its nonce or the block of its session: it would begin another one
+        assert bridge.refuses(bytes([packet[0] ^ 1]) + packet[1:],
+                              "rejected") == 1
+        assert bridge.refuses(packet[:30]) == 1
         bridge.wire.send(packet)
         assert bridge.target.recv(100) == b"good"
         assert bridge.refuses(packet) == 1
@@ -122,8 +147,9 @@ def test_web_096_what_is_refused():
                    for line in bridge.err_lines + bridge.out_lines)
 
 
-def test_web_096_the_edge_of_the_window():
-    with Bridge("32") as bridge:
+@either
+def test_web_096_the_edge_of_the_window(key):
+    with Bridge(key) as bridge:
         bridge.works(number=5000)
         bridge.works(number=5000 - 1983)
         assert bridge.refuses(bridge.client.seal(b"x", number=5000 - 1984)) == 1
@@ -132,10 +158,11 @@ def test_web_096_the_edge_of_the_window():
         bridge.works(number=1 << 63)
 
 
+@either
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_web_096_a_client_moves(workers):
+def test_web_096_a_client_moves(workers, key):
     """Its session goes along, answers follow it, and a replay does not move it."""
-    with Bridge("16", "-workers", workers) as bridge:
+    with Bridge(key, "-workers", workers) as bridge:
         first = bridge.works()
         for _ in range(6):
             with udp() as other:
@@ -154,10 +181,11 @@ def test_web_096_a_client_moves(workers):
                     silent(thief, seconds=0.05)
 
 
-def test_sessions_do_not_mix():
+@either
+def test_sessions_do_not_mix(key):
     """Several of one address have sockets of their own, and each hears its answers."""
-    with Bridge("16") as bridge:
-        clients = [model.Packets(KEYS["16"][1], 0) for _ in range(5)]
+    with Bridge(key) as bridge:
+        clients = [model.packets(*KEYS[key], 0) for _ in range(5)]
         for client in clients:
             bridge.wire.send(client.seal(client.session))
         heard = [bridge.target.recvfrom(100) for _ in clients]
@@ -169,8 +197,9 @@ def test_sessions_do_not_mix():
             assert client.open(packet)[5] == b"to " + session
 
 
-def test_noise_makes_no_links():
-    with Bridge("16") as bridge:
+@either
+def test_noise_makes_no_links(key):
+    with Bridge(key) as bridge:
         for _ in range(3):      # no more at once than the kernel keeps
             for _ in range(100):
                 bridge.wire.send(os.urandom(200))
@@ -187,7 +216,7 @@ class Visitor(Ptah):
 
     def __init__(self, key, target="192.0.2.1:443"):
         self.far, self.key = udp(), key
-        self.server = model.Packets(KEYS[key][1], 1)
+        self.server = model.packets(*KEYS[key], 1)
         super().__init__(F3C(0, transport="shadow", options=options(key,
             serverAddress="127.0.0.1:%d" % self.far.getsockname()[1],
             target=target)).plus("-mode", "transparent-UDP", "-udpQueue",
@@ -229,8 +258,9 @@ def test_web_096_the_model_as_server(key):
             assert visitor.app.recv(65536) == body
 
 
-def test_web_096_what_a_client_refuses():
-    with Visitor("16") as visitor:
+@either
+def test_web_096_what_a_client_refuses(key):
+    with Visitor(key) as visitor:
         visitor.asks()
         for how in ({"skew": 31}, {"skew": -31}, {"kind": 0},
                     {"client": bytes(8)}):
@@ -247,8 +277,9 @@ def test_web_096_what_a_client_refuses():
         silent(visitor.app)
 
 
-def test_questions_of_names_have_padding():
-    with Visitor("16", "192.0.2.1:53") as visitor:
+@either
+def test_questions_of_names_have_padding(key):
+    with Visitor(key, "192.0.2.1:53") as visitor:
         lens = [visitor.asks(b"a question")[1] for _ in range(30)]
         assert min(lens) > 0 and len(set(lens)) > 10
 

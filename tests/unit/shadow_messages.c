@@ -212,18 +212,32 @@ web_072_packets_are_those_of_the_vectors(void **state)
 static void
 open_vector(const struct shadow_packets *packets, const uint8_t *packet, size_t len, const uint8_t *block, const uint8_t *plain)
 {
+	const size_t front = shadow_front_len(packets, PTAH_SERVER); /* without identities */
 	uint8_t at[256], got[SHADOW_BLOCK];
-	struct shadow_session session = { .ctx = NULL };
+	struct shadow_session session = { .live = false };
 	long n;
 
 	memcpy(at, packet, len);
-	assert_int_equal(shadow_block_open(packets, at, got), 0);
+	for (size_t cut = 0; cut < front + SHADOW_TAG; cut++)
+		assert_int_equal(shadow_block_read(packets, (struct ptah_span){ at, cut }, got), -EBADMSG);
+	assert_int_equal(shadow_block_read(packets, (struct ptah_span){ at, len }, got), 0);
 	assert_memory_equal(got, block, SHADOW_BLOCK);
 	assert_int_equal(shadow_session_init(&session, packets, got, false), 0);
-	n = shadow_session_open(&session, got, at + SHADOW_BLOCK, len - SHADOW_BLOCK);
-	assert_int_equal(n, len - SHADOW_BLOCK - SHADOW_TAG);
-	assert_memory_equal(at + SHADOW_BLOCK, plain, (size_t)n);
+	assert_true(session.live);
+	for (size_t cut = 0; cut < len; cut++) {
+		assert_int_equal(shadow_numbered_open(packets, &session, got, at, cut), -EBADMSG);
+		memcpy(at, packet, len);
+	}
+	/* Another number than the one that it was sealed with. */
+	got[SHADOW_BLOCK - 1] ^= 1;
+	assert_int_equal(shadow_numbered_open(packets, &session, got, at, len), -EBADMSG);
+	got[SHADOW_BLOCK - 1] ^= 1;
+	memcpy(at, packet, len);
+	n = shadow_numbered_open(packets, &session, got, at, len);
+	assert_int_equal(n, len - front - SHADOW_TAG);
+	assert_memory_equal(at + front, plain, (size_t)n);
 	shadow_session_clear(&session);
+	assert_false(session.live);
 }
 
 static void
@@ -233,23 +247,27 @@ web_096_packets_are_those_of_the_vectors(void **state)
 	const struct ptah_json *list = vectors_list(vectors, "udp");
 
 	(void)state;
-	assert_int_equal(list->n, 4);
+	assert_int_equal(list->n, 6);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct shadow_cipher *cipher = shadow_cipher_find(vectors_text(list->items[i], "method"));
 		bool request = strcmp(vectors_text(list->items[i], "direction"), "client-to-server") == 0;
 		const char *psk = cipher->key_len == 16 ? PSK_16 : PSK_32;
 		struct shadow_packets ours = packets_of(cipher, psk, request ? PTAH_CLIENT : PTAH_SERVER);
 		struct shadow_packets theirs = packets_of(cipher, psk, request ? PTAH_SERVER : PTAH_CLIENT);
-		struct shadow_session session = { .ctx = NULL };
-		uint8_t want[256], plain[256], block[SHADOW_BLOCK], at[256];
+		struct shadow_session session = { .live = false };
+		uint8_t want[256], plain[256], block[SHADOW_BLOCK] = { 0 }, at[256] = { 0 };
 		size_t len = vectors_bytes(vectors_get(list->items[i], "packet"), want, sizeof(want));
 		size_t n = vectors_bytes(vectors_get(list->items[i], "main_header_and_payload"), plain, sizeof(plain));
+		size_t front = shadow_front_len(&ours, PTAH_SERVER);
 
-		vectors_exact(list->items[i], "separate_header", block, SHADOW_BLOCK);
+		vectors_exact(list->items[i], "session_id", block, SHADOW_SESSION);
+		block[SHADOW_BLOCK - 1] = (uint8_t)vectors_number(list->items[i], "packet_id");
+		if (shadow_front_random(&ours) > 0)
+			vectors_exact(list->items[i], "nonce", at, shadow_front_random(&ours));
 		assert_int_equal(shadow_session_init(&session, &ours, block, true), 0);
-		assert_int_equal(shadow_blocks_seal(&ours, block, at), 0);
-		memcpy(at + SHADOW_BLOCK, plain, n);
-		assert_int_equal(shadow_session_seal(&session, block, at + SHADOW_BLOCK, n), 0);
+		memcpy(at + front, plain, n);
+		assert_int_equal(shadow_numbered_seal(&ours, &session, block, at, n), 0);
+		assert_int_equal(front + n + SHADOW_TAG, len);
 		assert_memory_equal(at, want, len);
 		open_vector(&theirs, want, len, block, plain);
 		shadow_session_clear(&session);
@@ -350,7 +368,7 @@ web_096_the_window_forgets_and_invents_nothing(void **state)
 /* ---- links ----------------------------------------------------------------------- */
 
 static const char *const all_ciphers[] = { "chacha20-ietf-poly1305", "aes-256-gcm", "aes-192-gcm", "aes-128-gcm",
-	"2022-blake3-aes-128-gcm", "2022-blake3-aes-256-gcm" };
+	"2022-blake3-aes-128-gcm", "2022-blake3-aes-256-gcm", "2022-blake3-chacha20-poly1305" };
 #define N_CIPHERS (sizeof(all_ciphers) / sizeof(all_ciphers[0]))
 
 static void
@@ -558,6 +576,33 @@ a_session_is_the_key_of_its_link(void **state)
 /* ---- 2022 -------------------------------------------------------------------------------- */
 
 #define MODERN "2022-blake3-aes-128-gcm"
+#define MODERN_CHACHA "2022-blake3-chacha20-poly1305"
+#define LONG_NONCE 24
+
+/* Of each kind of packet; those with AES differ in their keys alone. */
+static const char *const moderns[] = { MODERN, MODERN_CHACHA };
+#define N_MODERNS (sizeof(moderns) / sizeof(moderns[0]))
+
+/* Session and number are in what is sealed, and nothing shows that two packets are of one session. */
+static void
+web_096_chacha_packets_begin_with_a_nonce_of_their_own(void **state)
+{
+	uint8_t first[LONG_NONCE + SHADOW_BLOCK];
+	size_t same = 0;
+
+	(void)state;
+	begin(MODERN_CHACHA, SHADOW_SS);
+	there_and_back(10, true);
+	assert_int_equal(near.wire_len, LONG_NONCE + SHADOW_BLOCK + 18 + 10 + SHADOW_TAG);
+	assert_int_equal(say_message(&far, stream, 10, "192.0.2.7:54"), PTAH_GO);
+	assert_int_equal(far.wire_len, LONG_NONCE + SHADOW_BLOCK + 26 + 10 + SHADOW_TAG);
+	memcpy(first, near.wire, sizeof(first));
+	there_and_back(10, false);
+	for (size_t i = 0; i < sizeof(first); i++)
+		same += first[i] == near.wire[i];
+	assert_in_range(same, 0, 8);
+	end_both();
+}
 
 static void
 web_096_identities_go_with_each_packet(void **state)
@@ -595,12 +640,12 @@ web_096_a_wrong_time_is_dropped(void **state)
 	int64_t now = wall_s;
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
-		bool good = skews[i] > -31 && skews[i] < 31;
+	for (size_t i = 0; i < 4 * N_MODERNS; i++) {
+		bool good = skews[i % 4] > -31 && skews[i % 4] < 31;
 
-		begin(MODERN, SHADOW_SS);
+		begin(moderns[i / 4], SHADOW_SS);
 		n_logged = 0;
-		wall_s = now + skews[i];
+		wall_s = now + skews[i % 4];
 		assert_int_equal(say_message(&near, stream, 10, NULL), PTAH_GO);
 		wall_s = now;
 		assert_int_equal(pass_on(&near, &far), good ? PTAH_OPEN : PTAH_REJECT);
@@ -611,16 +656,16 @@ web_096_a_wrong_time_is_dropped(void **state)
 }
 
 static void
-web_096_packets_may_overtake_one_another(void **state)
+overtake(const char *cipher)
 {
 	static uint8_t packets[40][128];
 	size_t len = 0;
 
-	(void)state;
-	begin(MODERN, SHADOW_SS);
+	begin(cipher, SHADOW_SS);
 	for (unsigned i = 0; i < 40; i++) {
 		assert_int_equal(say_message(&near, stream + i, 20, NULL), PTAH_GO);
 		len = near.wire_len;
+		assert_true(len <= sizeof(packets[i]));
 		memcpy(packets[i], near.wire, len);
 	}
 	for (unsigned i = 0; i < 40; i++) {
@@ -633,17 +678,24 @@ web_096_packets_may_overtake_one_another(void **state)
 	end_both();
 }
 
-/* A server that begins anew has a session of its own; one that does so all the time is none. */
 static void
-web_096_a_server_may_begin_anew(void **state)
+web_096_packets_may_overtake_one_another(void **state)
 {
-	const struct shadow_options options = message_options(MODERN, SHADOW_SS);
+	(void)state;
+	for (size_t i = 0; i < N_MODERNS; i++)
+		overtake(moderns[i]);
+}
+
+/* Its new session has a name of its own; one that takes a new name all the time is no server. */
+static void
+begin_anew(const char *cipher)
+{
+	const struct shadow_options options = message_options(cipher, SHADOW_SS);
 	uint8_t old[128];
 	size_t len;
 
-	(void)state;
 	later_ns = 0;
-	begin(MODERN, SHADOW_SS);
+	begin(cipher, SHADOW_SS);
 	there_and_back(10, true);
 	assert_int_equal(say_message(&far, stream, 10, "192.0.2.7:54"), PTAH_GO);
 	len = far.wire_len;
@@ -664,45 +716,62 @@ web_096_a_server_may_begin_anew(void **state)
 }
 
 static void
-web_096_a_session_that_is_gone_is_remembered(void **state)
+web_096_a_server_may_begin_anew(void **state)
 {
-	const struct shadow_options options = message_options(MODERN, SHADOW_SS);
-
 	(void)state;
-	later_ns = 0;
-	begin(MODERN, SHADOW_SS);
-	there_and_back(10, true);
-	/* As when it was idle, or made room for another. */
-	module->close(&far.link, 0);
-	assert_int_equal(side_open(&far, PTAH_SERVER, &options), PTAH_GO);
-	assert_int_equal(pass_on(&near, &far), PTAH_REJECT);
-	assert_int_equal(say_message(&near, stream, 10, NULL), PTAH_GO);
-	assert_int_equal(pass_on(&near, &far), PTAH_OPEN);
-	end_both();
+	for (size_t i = 0; i < N_MODERNS; i++)
+		begin_anew(moderns[i]);
 }
 
 static void
-questions_of_names_are_padded(void **state)
+web_096_a_session_that_is_gone_is_remembered(void **state)
 {
-	struct shadow_options options = message_options(MODERN, SHADOW_SS);
+	(void)state;
+	for (size_t i = 0; i < N_MODERNS; i++) {
+		const struct shadow_options options = message_options(moderns[i], SHADOW_SS);
+
+		later_ns = 0;
+		begin(moderns[i], SHADOW_SS);
+		there_and_back(10, true);
+		/* As when it was idle, or made room for another. */
+		module->close(&far.link, 0);
+		assert_int_equal(side_open(&far, PTAH_SERVER, &options), PTAH_GO);
+		assert_int_equal(pass_on(&near, &far), PTAH_REJECT);
+		assert_int_equal(say_message(&near, stream, 10, NULL), PTAH_GO);
+		assert_int_equal(pass_on(&near, &far), PTAH_OPEN);
+		end_both();
+	}
+}
+
+static void
+pad_questions(const char *cipher, size_t front)
+{
+	struct shadow_options options = message_options(cipher, SHADOW_SS);
 	size_t lens[50];
 	unsigned differ = 0;
 
-	(void)state;
-	begin(MODERN, SHADOW_SS);
+	begin(cipher, SHADOW_SS);
 	side_close(&near);
 	options.target = "192.0.2.1:53";
 	assert_int_equal(side_open(&near, PTAH_CLIENT, &options), PTAH_OPEN);
 	for (unsigned i = 0; i < 50; i++) {
 		assert_int_equal(say_message(&near, stream, 40, NULL), PTAH_GO);
 		lens[i] = near.wire_len;
-		assert_in_range(lens[i], 16 + 18 + 40 + 16 + 1, 16 + 18 + 900 + 16);
+		assert_in_range(lens[i], front + 18 + 40 + 16 + 1, front + 18 + 900 + 16);
 		differ += lens[i] != lens[0];
 		assert_int_equal(pass_on(&near, &far), i == 0 ? PTAH_OPEN : PTAH_GO);
 		assert_heard(&far, stream, 40);
 	}
 	assert_true(differ > 20);
 	end_both();
+}
+
+static void
+questions_of_names_are_padded(void **state)
+{
+	(void)state;
+	pad_questions(MODERN, SHADOW_BLOCK);
+	pad_questions(MODERN_CHACHA, LONG_NONCE + SHADOW_BLOCK);
 }
 
 static void
@@ -734,6 +803,7 @@ main(void)
 		cmocka_unit_test(web_073_what_is_not_whole_or_not_authentic_is_dropped),
 		cmocka_unit_test(web_073_another_key_is_dropped),
 		cmocka_unit_test(a_session_is_the_key_of_its_link),
+		cmocka_unit_test(web_096_chacha_packets_begin_with_a_nonce_of_their_own),
 		cmocka_unit_test(web_096_identities_go_with_each_packet),
 		cmocka_unit_test(web_096_a_wrong_time_is_dropped),
 		cmocka_unit_test(web_096_packets_may_overtake_one_another),

@@ -17,9 +17,11 @@
 
 #define CIPHER_16 "2022-blake3-aes-128-gcm"
 #define CIPHER_32 "2022-blake3-aes-256-gcm"
+#define CIPHER_CHACHA "2022-blake3-chacha20-poly1305"
 #define WIRE_MAX 1024
 
-static const char *const ciphers[] = { CIPHER_16, CIPHER_32 };
+static const char *const ciphers[] = { CIPHER_16, CIPHER_32, CIPHER_CHACHA };
+#define N_CIPHERS (sizeof(ciphers) / sizeof(ciphers[0]))
 static struct ptah_json *vectors;
 
 static const struct shadow_cipher *
@@ -123,10 +125,11 @@ web_091_reads_the_request_and_the_response(void **state)
 	size_t len;
 
 	(void)state;
-	n_seen = 0;
+	assert_int_equal(list->n, N_CIPHERS);
 	for (size_t i = 0; i < list->n; i++) {
 		struct shadow_options options = options_of(vectors_text(list->items[i], "method"), SHADOW_SS);
 
+		n_seen = 0; /* their salts are the same */
 		len = start(list->items[i], "request", &boxes, false, request_salt, wire);
 		shadow_boxes_clear(&boxes);
 		options.allow = (struct ptah_list){ &any, 1 };
@@ -186,7 +189,7 @@ carries_both_ways_however_it_is_cut_after_the_first_read(void **state)
 	static const size_t cuts[] = { 59, 100, 1000, 0xffff, STREAM_MAX * 2 };
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < N_CIPHERS; i++)
 		for (size_t j = 0; j < 5; j++) {
 			by_event = (i + j) % 2 == 1;
 			open_both(ciphers[i], SHADOW_SS);
@@ -272,7 +275,7 @@ web_092_refuses_a_wrong_time(void **state)
 	const int64_t now = wall_s;
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < N_CIPHERS; i++)
 		for (size_t j = 0; j < sizeof(cases) / sizeof(cases[0]); j++) {
 			const struct shadow_options options = options_of(ciphers[i], SHADOW_SS);
 
@@ -317,13 +320,14 @@ static void
 web_092_refuses_a_replay(void **state)
 {
 	static struct bytes flight;
-	const struct shadow_options options = options_of(CIPHER_32, SHADOW_SS);
 	const int64_t now = wall_s;
 
 	(void)state;
-	for (int way = 0; way < 2; way++) {
-		by_event = way == 1;
-		open_both(CIPHER_32, SHADOW_SS);
+	for (size_t i = 0; i < 2 * N_CIPHERS; i++) {
+		const struct shadow_options options = options_of(ciphers[i / 2], SHADOW_SS);
+
+		by_event = i % 2 == 1;
+		open_both(ciphers[i / 2], SHADOW_SS);
 		say(&client, stream, 100);
 		flight = client.wire_out;
 		carry(&client, &server, SIZE_MAX);
@@ -413,7 +417,7 @@ web_094_refuses_a_response_to_another_request(void **state)
 	static struct bytes response;
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < N_CIPHERS; i++) {
 		open_both(ciphers[i], SHADOW_SS);
 		say(&client, stream, 10);
 		carry(&client, &server, SIZE_MAX);
@@ -451,7 +455,7 @@ static void
 web_095_refuses_a_first_read_that_is_short(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < N_CIPHERS; i++) {
 		const struct shadow_options options = options_of(ciphers[i], SHADOW_SS);
 		const size_t whole = shadow_cipher_find(ciphers[i])->key_len + SHADOW_REQUEST_BOX;
 
@@ -474,30 +478,37 @@ web_095_refuses_a_first_read_that_is_short(void **state)
 }
 
 static void
-answers_nothing_to_noise_or_to_another_key(void **state)
+answer_nothing(const char *cipher)
 {
-	struct shadow_options options = options_of(CIPHER_32, SHADOW_SS);
+	struct shadow_options options = options_of(cipher, SHADOW_SS);
 	static uint8_t noise[300];
 
-	(void)state;
 	for (size_t len = 1; len <= sizeof(noise); len++) {
 		randombytes_buf(noise, len);
 		expect_silence(noise, len, &options);
 	}
-	open_both(CIPHER_32, SHADOW_SS);
+	open_both(cipher, SHADOW_SS);
 	say(&client, stream, 10);
 	options.password = "/wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 	expect_silence(client.wire_out.at, client.wire_out.len, &options);
 	for (size_t bit = 0; bit < client.wire_out.len * 8; bit += 7) {
 		static struct bytes flight;
 
-		options = options_of(CIPHER_32, SHADOW_SS);
+		options = options_of(cipher, SHADOW_SS);
 		n_seen = 0;
 		flight = client.wire_out;
 		flight.at[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		expect_silence(flight.at, flight.len, &options);
 	}
 	module->close(&client.link, 0);
+}
+
+static void
+answers_nothing_to_noise_or_to_another_key(void **state)
+{
+	(void)state;
+	answer_nothing(CIPHER_32);
+	answer_nothing(CIPHER_CHACHA);
 }
 
 static void
@@ -516,6 +527,9 @@ web_097_wants_keys_of_the_right_length(void **state)
 		{ CIPHER_16, "an old password", "is no base64" },
 		{ CIPHER_16, PSK_16 ":", "one of these has 0" },
 		{ CIPHER_16, PSK_16 ":" PSK_16 ":" PSK_16 ":" PSK_16 ":" PSK_16, "more than 4 keys" },
+		{ CIPHER_CHACHA, PSK_32, NULL },
+		{ CIPHER_CHACHA, PSK_16, "takes a key of 32 bytes as base64, and this has 16" },
+		{ CIPHER_CHACHA, PSK_32 ":" PSK_32, CIPHER_CHACHA " takes one key, and these are several" },
 	};
 	char why[400];
 
@@ -545,7 +559,8 @@ static void
 takes_a_key_instead_of_a_password(void **state)
 {
 	static const uint8_t key[32] = "sixteen bytes...and sixteen more";
-	static const char *const all[] = { "aes-128-gcm", "aes-192-gcm", "chacha20-ietf-poly1305", CIPHER_16, CIPHER_32 };
+	static const char *const all[] = { "aes-128-gcm", "aes-192-gcm", "chacha20-ietf-poly1305", CIPHER_16, CIPHER_32,
+		CIPHER_CHACHA };
 	char why[400];
 
 	(void)state;

@@ -22,6 +22,7 @@
 #define CIPHER_HELP "CHACHA20-IETF-POLY1305, AES-256-GCM, AES-192-GCM, AES-128-GCM, 2022-BLAKE3-AES-256-GCM, 2022-BLAKE3-AES-128-GCM or 2022-BLAKE3-CHACHA20-POLY1305, in any case"
 #define PROFILE_HELP "raw: the stream alone; ss: with the address of its destination, as other Shadowsocks programs have it"
 #define GENERATED 24 /* random bytes of a password */
+#define PASSWORD_ROOM sodium_base64_ENCODED_LEN(SHADOW_KEY_MAX, sodium_base64_VARIANT_ORIGINAL)
 
 static const char *const cipher_aliases[] = { "method", NULL };
 /* The host's own words: it does the holding, and the module must not say EOF before. */
@@ -163,26 +164,37 @@ shadow_prefix_read(const char *text, uint8_t out[SHADOW_PREFIX_MAX])
 	return n;
 }
 
+/* A key as other programs of 2022 want it, or a password. */
+static void
+make_password(const struct shadow_cipher *cipher, char password[PASSWORD_ROOM])
+{
+	const bool is_key = cipher != NULL && cipher->modern;
+	uint8_t random[SHADOW_KEY_MAX];
+	size_t len = is_key ? cipher->key_len : GENERATED;
+
+	randombytes_buf(random, len);
+	sodium_bin2base64(password, PASSWORD_ROOM, random, len,
+	    is_key ? sodium_base64_VARIANT_ORIGINAL : sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	sodium_memzero(random, sizeof(random));
+}
+
 int
 shadow_generate(const void *conf, const char *advertise, struct ptah_room server, struct ptah_room client)
 {
 	const struct shadow_options *mine = conf;
-	const char *cipher = mine->cipher;
+	const struct shadow_cipher *cipher = mine->cipher != NULL ? shadow_cipher_find(mine->cipher) : NULL;
 	const char *profile = mine->profile == SHADOW_SS ? ", \"profile\": \"ss\"" : "";
-	uint8_t random[GENERATED];
 	char named[64] = "";
-	char password[sodium_base64_ENCODED_LEN(GENERATED, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
+	char password[PASSWORD_ROOM];
 	int n, m;
 
-	randombytes_buf(random, sizeof(random));
-	sodium_bin2base64(password, sizeof(password), random, sizeof(random), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	make_password(cipher, password);
 	/* One that is none is left out: the option that asked for it is refused as such. */
-	if (cipher != NULL && shadow_cipher_find(cipher) != NULL)
-		snprintf(named, sizeof(named), ", \"cipherName\": \"%s\"", cipher);
+	if (cipher != NULL)
+		snprintf(named, sizeof(named), ", \"cipherName\": \"%s\"", mine->cipher);
 	n = snprintf((char *)server.at, server.len, "{\"password\": \"%s\"%s%s}", password, named, profile);
 	m = snprintf((char *)client.at, client.len, "{\"password\": \"%s\"%s%s, \"serverAddress\": \"%s\"}",
 	    password, named, profile, advertise != NULL ? advertise : "");
-	sodium_memzero(random, sizeof(random));
 	sodium_memzero(password, sizeof(password));
 	return n > 0 && (size_t)n < server.len && m > 0 && (size_t)m < client.len ? 0 : -ENOSPC;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """ptah invite: what it prints is what works."""
+import base64
 import json
 import os
 import pathlib
@@ -129,6 +130,30 @@ def test_what_is_printed_works(echo, tmp_path, name, options):
         s.wait_done()
         c.wait_done()
         sock, code = harness.socks5(c.address(name), ("127.0.0.1", 9))
+        assert code == 0
+        harness.echoes(sock, pattern(5000))
+
+
+@pytest.mark.parametrize("cipher, size", [
+    ("2022-blake3-aes-128-gcm", 16), ("2022-blake3-aes-256-gcm", 32), ("2022-BLAKE3-CHACHA20-POLY1305", 32)])
+def test_shadowsocks_2022_gets_a_key_of_its_length(echo, tmp_path, cipher, size):
+    """No password: base64 as all programs of 2022 read it."""
+    if not os.path.exists(os.path.join(MODULES, "shadow.so")):
+        pytest.skip("built without shadow")
+    where = "127.0.0.1:%d" % free_port()
+    out = told("shadow", "--bind", where, "--advertise", where, "--state", tmp_path / "state", "--options",
+               json.dumps({"cipherName": cipher, "profile": "ss"}))
+    key = out["server-options"]["password"]
+    assert out["client-options"]["password"] == key and "password=%s " % key in out["bridge-line"]
+    assert len(base64.b64decode(key, validate=True)) == size
+    with Ptah(["-ptversion", "3.0", "-server", "-transport", "shadow", "-bindhost", "127.0.0.1", "-bindport",
+               where.split(":")[1], "-target", "127.0.0.1:%d" % echo.port,
+               "-options", json.dumps(out["server-options"])]) as s, \
+            Ptah(["-ptversion", "3.0", "-client", "-transport", "shadow",
+                  "-options", json.dumps(out["client-options"])]) as c:
+        s.wait_done()
+        c.wait_done()
+        sock, code = harness.socks5(c.address("shadow"), ("127.0.0.1", 9))
         assert code == 0
         harness.echoes(sock, pattern(5000))
 

@@ -123,11 +123,12 @@ shadow_opener_open(struct shadow_opener *opener, struct ptah_span in, struct pta
 
 	*opened = (struct shadow_opened){ .need = 0 };
 	for (;;) {
-		const uint8_t *at = in.at + opened->eaten;
+		const uint8_t *at;
 
 		opened->need = opener->has_length ? (size_t)opener->length + SHADOW_TAG : SHADOW_LENGTH_BOX;
 		if (in.len - opened->eaten < opened->need)
 			return 0;
+		at = in.at + opened->eaten;
 		if (!opener->has_length) {
 			rc = shadow_opener_length(opener, at);
 		} else if (out.len - opened->made < opener->length) {

@@ -299,9 +299,11 @@ read_stream(struct shadow_link *link, struct ptah_io *io)
 
 	if (link->early != NULL && give_early(link, io) == 0)
 		return PTAH_GO;
-	room = (struct ptah_room){ io->plain.out.at + io->plain.made, io->plain.out.len - io->plain.made };
-	if (io->plain.out.at == NULL)
-		room.at = NULL;
+	/* A full end has no room at all, and nothing was made. */
+	room = io->plain.out;
+	if (room.at != NULL)
+		room.at += io->plain.made;
+	room.len -= io->plain.made;
 	rc = shadow_opener_open(&link->opener, io->wire.in, room, &opened);
 	io->wire.eaten = opened.eaten;
 	io->plain.made += opened.made;

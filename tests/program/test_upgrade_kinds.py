@@ -2,6 +2,7 @@
 """ptah ctl upgrade with services of each kind: datagrams, isolated ones, and those below a service manager."""
 import contextlib
 import json
+import math
 import os
 import signal
 
@@ -92,7 +93,7 @@ def test_old_programs_end_with_their_flows(tmp_path):
     with udp_echo() as target, datagrams(tmp_path, target, {"messages": True}) as (run, (far, near)):
         services = json.loads(run.path.read_text())["services"]
         for service in services.values():
-            service["udpTimeout"] = 1
+            service["udpTimeout"] = math.ceil(harness.SLOW)  # longer than a source waits before it asks again
         since = len(run.err_lines)
         run.reload(services)
         run.where("near", since), run.where("far", since)

@@ -100,7 +100,10 @@ static const char files[] =
     "of the service, too: all that an isolated service is to read, since ptah itself does not look into its modules,\n"
     "and what options of options name, such as those of the transports of an\n"
     ".Li optimizer ,\n"
-    "if they are to be watched.\n";
+    "if they are to be watched.\n"
+    ".Nm ptah\n"
+    ".Cm check\n"
+    "warns of one that is not there; an isolated service can read only what is there when it starts.\n";
 
 static const char tail[] =
     ".Sh ENVIRONMENT\n"

@@ -24,7 +24,8 @@
 #define PTAH_FAULT_BARE 8u    /* a secret stands in this file, which everybody may read */
 #define PTAH_FAULT_OPEN 16u   /* 'about', which may hold keys, is open to others */
 #define PTAH_FAULT_CLOSED 32u /* 'about' is closed to us */
-#define PTAH_FAULT_LAST PTAH_FAULT_CLOSED
+#define PTAH_FAULT_ABSENT 64u /* 'about' is not there */
+#define PTAH_FAULT_LAST PTAH_FAULT_ABSENT
 
 struct ptah_fault {
 	unsigned line, column; /* from 1; 0: the file as a whole */

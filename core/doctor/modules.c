@@ -311,6 +311,9 @@ cure_fault(struct ptah_exam *exam, const struct ptah_fault *fault)
 	else if ((fault->how & PTAH_FAULT_CLOSED) != 0)
 		ptah_exam_cure(exam, "chgrp %s %s; chmod 640 %s; chmod g+x each folder above it that is closed",
 		    ptah_guise_name(&exam->guise), fault->about, fault->about);
+	else if ((fault->how & PTAH_FAULT_ABSENT) != 0)
+		ptah_exam_cure(exam, "put %s there before the service starts, or change %s line %u, column %u", fault->about, exam->path,
+		    fault->line, fault->column);
 	else if (fault->line > 0)
 		ptah_exam_cure(exam, "%s line %u, column %u; %s what may stand there", exam->path, fault->line, fault->column,
 		    is_of_options(fault) ? "ptah info TRANSPORT says" : "man ptah-conf says");

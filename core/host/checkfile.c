@@ -2,10 +2,12 @@
 #include "host/checkfile.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -79,6 +81,42 @@ check_isolation(struct bench *bench, const struct ptah_plan *plan, const struct 
 			bench->rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_KEY,
 			    ptah_json_get(bench->json, "isolate"), NULL, "an isolated service cannot read %s, which an option names: "
 			    "put it into \"files\" of the service", judged->files->items[i]->text);
+}
+
+/* One of "files", which may come later; of what an option names, too, that says it, as an error. */
+static int
+check_named(struct bench *bench, const struct ptah_plan *plan, const struct ptah_json *named)
+{
+	char nearest[PATH_MAX];
+	struct stat st;
+	int rc = ptah_file_nearest(named->text, nearest, &st);
+
+	/* Where we cannot look it may be. */
+	if (rc < 0 || (rc == 0 && S_ISREG(st.st_mode)))
+		return 0;
+	if (rc == 0)
+		rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_WARNING, named, NULL, "this is %s, and no file%s",
+		    S_ISDIR(st.st_mode) ? "a folder" : "something else",
+		    plan->isolate ? ": an isolated service can read files only, so name each" : "");
+	else
+		rc = ptah_runfile_fault(bench->file, bench->faults, PTAH_FAULT_WARNING | PTAH_FAULT_ABSENT, named, NULL,
+		    "there is no such file: of its path only %s is there%s%s", nearest,
+		    S_ISDIR(st.st_mode) ? "" : ", and that is no folder",
+		    plan->isolate ? "; an isolated service can read only what is there when it starts" : "");
+	return rc == 0 ? ptah_faults_about(bench->faults, named->text) : rc;
+}
+
+static void
+check_files(struct bench *bench, const struct ptah_plan *plan, const struct ptah_judged *judged)
+{
+	const struct ptah_json *files = ptah_json_get(bench->json, "files");
+
+	for (size_t i = 0; bench->rc == 0 && files && files->type == PTAH_JSON_ARRAY && i < files->n; i++) {
+		const struct ptah_json *named = files->items[i];
+
+		if (named->type == PTAH_JSON_STRING && named->text[0] == '/' && !is_among(judged->files, named->text))
+			bench->rc = check_named(bench, plan, named);
+	}
 }
 
 static void
@@ -185,6 +223,8 @@ check_service(const struct ptah_runfile *file, struct ptah_plan *plan, struct pt
 	*spawns = *spawns || (rc == 0 && judged.tried.spawns);
 	if (rc >= 0)
 		check_secret(&bench, &judged);
+	if (rc >= 0 && all)
+		check_files(&bench, plan, &judged);
 	ptah_judged_clear(&judged);
 	return rc < 0 ? rc : bench.rc;
 }

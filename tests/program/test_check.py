@@ -226,6 +226,40 @@ def test_a_file_with_secrets_that_everybody_may_read(tmp_path):
     assert check(tmp_path, services(a=client()), mode=0o644).faults == []
 
 
+def test_files_of_a_service_that_are_not_there(tmp_path):
+    """They may come later, so each is a warning: where it stands, and how far its path goes."""
+    (tmp_path / "certs").mkdir()
+    here = tmp_path / "certs" / "here.pem"
+    here.write_text("one")
+    of = {"lost": tmp_path / "certs" / "lost.pem", "deep": tmp_path / "none" / "at" / "all.pem",
+          "below": here / "key.pem", "folder": tmp_path / "certs"}
+    late = "; an isolated service can read only what is there when it starts"
+    only = "warning: there is no such file: of its path only %s is there%s"
+    paths = [str(path) for path in (here, of["lost"], of["deep"], of["below"], of["folder"])]
+    got = check(tmp_path, services(a=client(files=paths), b=client(isolate=True, files=paths)))
+    assert got.rc == 0 and got.errors == []
+    assert [(f[2], f[3]) for f in got.warnings] == [
+        ("services.%s.files[%d]" % (label, at), text) for label, more, each in (
+            ("a", "", ""), ("b", late, ": an isolated service can read files only, so name each"))
+        for at, text in ((1, only % (tmp_path / "certs", more)), (2, only % (tmp_path, more)),
+                         (3, only % (here, ", and that is no folder" + more)),
+                         (4, "warning: this is a folder, and no file" + each))]
+    rc, told = said_json(tmp_path / "ptah.json")
+    assert rc == 0 and [(f["line"], f["column"], f["path"], f["level"], "warning: " + f["text"]) for f in told] == [
+        (*f[:3], "warning", f[3]) for f in got.warnings]
+    for name in ("lost", "deep"):
+        of[name].parent.mkdir(parents=True, exist_ok=True)
+        of[name].write_text("one")
+    assert check(tmp_path, services(b=client(isolate=True, files=[str(of["lost"]), str(of["deep"])]))).faults == []
+
+
+def test_a_file_that_an_option_names_is_told_once(tmp_path):
+    """As the error that it is."""
+    lost = str(tmp_path / "lost.pem")
+    got = check(tmp_path, services(a=server(transport="folio", isolate=True, files=[lost], options={"file": lost})))
+    assert [f[2] for f in got.faults] == ["services.a.options.file"] and got.rc == 78
+
+
 def test_files_that_are_none(tmp_path):
     missing = ptah("check", str(tmp_path / "none"))
     assert missing.returncode == 78

@@ -503,6 +503,12 @@ def options_for_everybody(s):
     s.services["from"]["optionsFile"] = s.write(s.folder + "/options.json", "{}")
 
 
+@seed("configuration", r"services.six.files\[0\]: there is no such file: of its path only {s.folder} is there",
+      "^put {s.folder}/none/web.pem there before the service starts, or change {s.path} line 1", state="warning")
+def file_of_a_service_missing(s):
+    s.services["six"]["files"] = [s.folder + "/none/web.pem"]
+
+
 @seed("configuration", 'workres: .*did you mean "workers"', "{s.path} line 1")
 def unknown_key(s):
     s.conf["workres"] = 2

@@ -28,6 +28,7 @@ static const struct {
 	{ PTAH_FAULT_OPEN, "/etc/keys", "chmod 600 /etc/keys, and give it to" },
 	{ PTAH_FAULT_OPTIONS | PTAH_FAULT_OPEN, "/etc/keys", "chmod 600 /etc/keys, and give it to" },
 	{ PTAH_FAULT_CLOSED, "/etc/keys", "/etc/keys; chmod 640 /etc/keys; chmod g+x" },
+	{ PTAH_FAULT_ABSENT, "/etc/keys", "put /etc/keys there before the service starts, or change ptah.json line 3, column 4" },
 	{ PTAH_FAULT_OPTIONS | PTAH_FAULT_CLOSED, "/etc/keys", "/etc/keys; chmod 640 /etc/keys; chmod g+x" },
 };
 

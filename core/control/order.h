@@ -4,7 +4,8 @@
  *
  *     {"order": "status"}                  {"ok": true, "version": ..., "process": ..., "services": [...]}
  *     {"order": "links", "most": 100}      {"ok": true, "links": [...], "more": 0, "servicesNotListed": 0}
- *     {"order": "reload"}                  {"ok": true, "new": 1, "changed": 0, "gone": 0, "same": 3, "words": [...]}
+ *     {"order": "reload"}                  {"ok": true, "new": 1, "changed": 0, "gone": 0, "same": 3, "failed": 0,
+ *                                           "words": [...]}
  *     {"order": "drain", "seconds": 60}    {"progress": "12 links are open"} ... {"ok": true}
  *     {"order": "upgrade"}                 {"progress": "the new program starts"} ... {"ok": true}
  *

@@ -8,6 +8,9 @@
 
 #include "config/flag.h"
 
+/* Longest line of a sentence that is made here. */
+#define LINE_MOST ((size_t)120)
+
 size_t
 ptah_asked_count(const struct ptah_command *command)
 {
@@ -145,14 +148,48 @@ stop_of(const char *text)
 	return text[strlen(text) - 1] == '?' ? "" : ".";
 }
 
+const char *
+ptah_asked_exit(const struct ptah_command *command, int status)
+{
+	for (const struct ptah_exit *row = command->exits; row && row->when; row++)
+		if (row->status == status)
+			return row->when;
+	return NULL;
+}
+
+/* One sentence of them all. */
+static void
+add_exits(struct ptah_buf *out, const struct ptah_exit *exits)
+{
+	size_t column = strlen("The exit status is");
+
+	ptah_buf_puts(out, "The exit status is");
+	for (const struct ptah_exit *row = exits; row->when; row++) {
+		size_t len = strlen(" 64 when ,") + strlen(row->when);
+		bool fits = column + len <= LINE_MOST;
+
+		ptah_buf_printf(out, "%s%s%d when %s", row > exits ? "," : "", fits ? " " : "\n", row->status, row->when);
+		column = fits ? column + len : len;
+	}
+	ptah_buf_puts(out, ".\n");
+}
+
+static void
+add_about(struct ptah_buf *out, const struct ptah_command *command)
+{
+	if (command->about)
+		ptah_buf_printf(out, "%s\n", command->about);
+	if (command->exits)
+		add_exits(out, command->exits);
+}
+
 int
 ptah_asked_usage(struct ptah_buf *out, const struct ptah_command *command)
 {
 	ptah_buf_puts(out, "usage: ");
 	(void)ptah_asked_synopsis(out, command);
 	ptah_buf_printf(out, "\n\n%s%s\n", command->help, stop_of(command->help));
-	if (command->about)
-		ptah_buf_printf(out, "%s\n", command->about);
+	add_about(out, command);
 	ptah_buf_puts(out, "\n");
 	if (command->operand.value) {
 		ptah_buf_printf(out, "    %s\n        %s", command->operand.value, command->operand.help);
@@ -175,8 +212,7 @@ ptah_asked_manual(struct ptah_buf *out, const struct ptah_command *command)
 	if (command->operand.value)
 		ptah_buf_printf(out, " Ar %s", command->operand.value);
 	ptah_buf_printf(out, "\n%s%s\n", command->help, stop_of(command->help));
-	if (command->about)
-		ptah_buf_printf(out, "%s\n", command->about);
+	add_about(out, command);
 	if (ptah_asked_count(command) == 0)
 		return out->rc;
 	ptah_buf_puts(out, ".Bl -tag -width indent\n");

@@ -35,11 +35,18 @@ struct ptah_asked {
 /** Run it, and give the exit status. */
 typedef int ptah_command_fn(const struct ptah_asked *asked, char *envp[]);
 
+/** What an exit status means: "the exit status is STATUS when WHEN". */
+struct ptah_exit {
+	int status;
+	const char *when; /* without its stop; no mdoc */
+};
+
 struct ptah_command {
 	const char *name;
 	struct ptah_ask operand; /* without a value: takes none */
 	const char *help;        /* one line */
 	const char *about;       /* sentences behind it in --help and the manual page, or NULL; no mdoc */
+	const struct ptah_exit *exits; /* those that are its own, 0 first, the last has no 'when'; or NULL */
 	const struct ptah_ask *flags; /* PTAH_ASKED_FLAGS at most, the last has no name; or NULL */
 	ptah_command_fn *run;
 };
@@ -55,6 +62,9 @@ int ptah_asked_synopsis(struct ptah_buf *out, const struct ptah_command *command
 /** What --help says, and the part of the manual page (mdoc). */
 int ptah_asked_usage(struct ptah_buf *out, const struct ptah_command *command);
 int ptah_asked_manual(struct ptah_buf *out, const struct ptah_command *command);
+
+/** What it means when 'command' ends with this status, or NULL. */
+const char *ptah_asked_exit(const struct ptah_command *command, int status);
 
 /** How many flags it has. */
 size_t ptah_asked_count(const struct ptah_command *command);

@@ -39,11 +39,35 @@ static const struct ptah_ask module_flags[] = {
 	{ .name = NULL },
 };
 
+/* What is so of every command (host/manual.c), such as 64, is not told of each. */
+static const struct ptah_exit run_exits[] = {
+	{ EX_OK, "it was asked to end" }, { EX_UNAVAILABLE, "none of its services starts" },
+	{ EX_CANTCREAT, "the log file cannot be written" }, { EX_CONFIG, "the file cannot be used" }, { 0, NULL },
+};
+static const struct ptah_exit info_exits[] = {
+	{ EX_OK, "it was told" }, { EX_UNAVAILABLE, "the transport or the stack cannot be used" }, { 0, NULL },
+};
+static const struct ptah_exit invite_exits[] = {
+	{ EX_OK, "it was told" }, { EX_UNAVAILABLE, "the transport cannot be used" }, { 0, NULL },
+};
+static const struct ptah_exit check_exits[] = {
+	{ EX_OK, "nothing is wrong but what is called a warning" }, { EX_CONFIG, "something in the file is wrong" }, { 0, NULL },
+};
+static const struct ptah_exit doctor_exits[] = {
+	{ EX_OK, "there is no fault" }, { 1, "there is a fault" }, { EX_NOINPUT, "the torrc cannot be read" }, { 0, NULL },
+};
+static const struct ptah_exit check_module_exits[] = {
+	{ EX_OK, "no row failed" }, { 1, "a row failed" }, { 0, NULL },
+};
+static const struct ptah_exit new_module_exits[] = {
+	{ EX_OK, "the folder was made" }, { EX_CANTCREAT, "the folder cannot be made" }, { 0, NULL },
+};
+
 const struct ptah_command ptah_commands[] = {
 	{ .name = "run", .flags = ptah_run_flags, .run = ptah_run_command, .help = "run the services of a file",
 	    .about = "It stays in the foreground and writes its log to standard error.\n"
-	    "SIGHUP reads the file again, SIGINT ends it with the last link, SIGTERM at once; SIGUSR1 logs counters.\n"
-	    "The exit status is 0 when it was asked to end, 78 when the file cannot be used, 69 when none of its services starts.",
+	    "SIGHUP reads the file again, SIGINT ends it with the last link, SIGTERM at once; SIGUSR1 logs counters.",
+	    .exits = run_exits,
 	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .help = "the configuration, JSON with comments", .required = true } },
 	{ .name = "ctl", .flags = ptah_ctl_flags, .run = ptah_ctl_command, .help = "ask a running ptah, or tell it what to do",
 	    .about = "It speaks with the ptah run that has the control socket:\n"
@@ -54,19 +78,21 @@ const struct ptah_command ptah_commands[] = {
 	    "In the UDP modes the next datagram of a source makes a new link, and the target hears it from a new port.\n"
 	    "A server that makes its listener itself (exec, a carrier) has its port to itself: with one of these an upgrade is\n"
 	    "refused (Address already in use), and one that a reload changes, and not its port, goes on as it was before.\n"
-	    "At most 4096 sockets are handed over, one for each address and worker: with more an upgrade is refused, too.\n"
-	    "The exit status is 0 when it was done, 1 when it was refused, 69 when nobody answers.",
+	    "At most 4096 sockets are handed over, one for each address and worker: with more an upgrade is refused, too.",
+	    .exits = ptah_ctl_exits,
 	    .operand = { .value = "ORDER", .type = PTAH_VALUE_WORD, .words = ptah_order_words, .help = "what" } },
 	{ .name = "modules", .flags = module_flags, .run = run_modules,
 	    .help = "list the transports that are there, and those refused" },
 	{ .name = "info", .flags = module_flags, .run = run_info, .help = "print the facts and options of one",
 	    .about = "It says what the transport can stand on, and what can stand on it, of those that are there.\n"
 	    "Of a stack it prints the facts of each layer, or says why it cannot be.",
+	    .exits = info_exits,
 	    .operand = { .value = "NAME", .type = PTAH_VALUE_NAME, .help = "the transport, or a stack of them, top first: a+b" } },
 	{ .name = "invite", .flags = ptah_invite_flags, .run = ptah_invite,
 	    .help = "who a server is, as lines and options to write down",
 	    .about = "It prints the bridge line of a server, the lines of both torrcs and the options of both sides.\n"
 	    "It reads the identity that is there, or makes one.",
+	    .exits = invite_exits,
 	    .operand = { .value = "TRANSPORT", .type = PTAH_VALUE_NAME, .help = "the server's" } },
 	{ .name = "check", .flags = ptah_checkfile_flags, .run = ptah_checkfile_command,
 	    .help = "is this configuration of ptah run right?",
@@ -75,8 +101,8 @@ const struct ptah_command ptah_commands[] = {
 	    "With --json each is an object with file, line, column, path, level (error or warning) and text, in the order of\n"
 	    "the file; line and column are null, and path is empty, where it is about the file as a whole.\n"
 	    "These members stay as they are; there may be more of them one day.\n"
-	    "The array is empty when nothing is wrong.\n"
-	    "The exit status is 0 when nothing is wrong but what is called a warning, 78 when something is.",
+	    "The array is empty when nothing is wrong.",
+	    .exits = check_exits,
 	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .optional = true,
 	    .help = "the configuration; see man ptah-conf" } },
 	{ .name = "doctor", .flags = ptah_doctor_flags, .run = ptah_doctor_command,
@@ -84,19 +110,20 @@ const struct ptah_command ptah_commands[] = {
 	    .about = "It looks at a configuration, or at the torrc of a Tor that starts ptah, and at this machine, and changes nothing.\n"
 	    "Each check says ok, warning or fault, and below that which line or command cures it.\n"
 	    "Without a file it takes /etc/ptah/ptah.json or, where there is none, /etc/tor/torrc.\n"
-	    "Run it as root: then it sees what the user may who will run ptah, and who has a port that is taken.\n"
-	    "The exit status is 0 when there is no fault, 1 when there is one.",
+	    "Run it as root: then it sees what the user may who will run ptah, and who has a port that is taken.",
+	    .exits = doctor_exits,
 	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .optional = true,
 	    .help = "a configuration of ptah run" } },
 	{ .name = "check-module", .flags = ptah_check_module_flags, .run = ptah_check_module_command,
 	    .help = "does a module keep to the contract?",
 	    .about = "It puts a module, whoever wrote it, through all that the contract asks of it, and prints a table.\n"
-	    "Each row of it is looked at in a process of its own, so that a module that crashes or hangs is a row.\n"
-	    "The exit status is 0 when no row failed, 1 when one did.",
+	    "Each row of it is looked at in a process of its own, so that a module that crashes or hangs is a row.",
+	    .exits = check_module_exits,
 	    .operand = { .value = "FILE", .type = PTAH_VALUE_FILE, .help = "the module, NAME.so" } },
 	{ .name = "new-module", .flags = ptah_kit_flags, .run = ptah_kit_new_module,
 	    .help = "write a folder to begin a transport in",
 	    .about = "It builds against the installed ptah, and works at once: make && make check && make install.",
+	    .exits = new_module_exits,
 	    .operand = { .value = "NAME", .type = PTAH_VALUE_TEXT, .help = "the transport's, and the folder's" } },
 	{ .name = "manual", .run = run_manual, .help = "print a manual page's source: ptah manual | man -l -",
 	    .operand = { .value = "PAGE", .type = PTAH_VALUE_WORD, .words = pages, .optional = true,

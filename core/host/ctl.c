@@ -26,6 +26,8 @@
 #define ANSWER_MAX ((size_t)64 * 1024 * 1024)
 
 #define EXIT_REFUSED 1
+/* The file is in force, and not all of it serves: neither done nor refused. */
+#define EXIT_PARTLY 2
 
 enum { SOCKET, JSON, MOST, SECONDS };
 
@@ -37,6 +39,14 @@ const struct ptah_ask ptah_ctl_flags[] = {
 	[SECONDS] = { .name = "seconds", .value = "N", .type = PTAH_VALUE_NUMBER,
 	    .help = "drain: end after so long whatever is open (default: as the file says)" },
 	{ .name = NULL },
+};
+
+const struct ptah_exit ptah_ctl_exits[] = {
+	{ EX_OK, "it was done" },
+	{ EXIT_REFUSED, "it was refused" },
+	{ EXIT_PARTLY, "the file was read again and a service of it did not start" },
+	{ EX_UNAVAILABLE, "nobody answers" },
+	{ 0, NULL },
 };
 
 struct talk {
@@ -151,6 +161,15 @@ text_of(const struct ptah_json *answer, const char *key)
 	return value && value->type == PTAH_JSON_STRING ? value->text : "";
 }
 
+/* A reload after which a service does not serve.  Who says nothing of it is older than that. */
+static bool
+is_partly(const struct ptah_json *answer)
+{
+	const struct ptah_json *failed = ptah_json_get(answer, "failed");
+
+	return failed && failed->type == PTAH_JSON_NUMBER && strcmp(failed->text, "0") != 0;
+}
+
 static void
 print_words(const struct ptah_json *answer)
 {
@@ -185,8 +204,11 @@ settle(const struct talk *talk, const struct ptah_json *answer)
 	bool ok = is_true(answer, "ok");
 
 	print_words(answer);
-	if (ok)
-		return print(talk, answer);
+	if (ok) {
+		int rc = print(talk, answer);
+
+		return rc == EX_OK && is_partly(answer) ? EXIT_PARTLY : rc;
+	}
 	if (talk->json)
 		(void)print(talk, answer);
 	fprintf(stderr, "ptah: %s\n", text_of(answer, "error"));

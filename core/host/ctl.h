@@ -6,6 +6,7 @@
 #include "host/asked.h"
 
 extern const struct ptah_ask ptah_ctl_flags[];
+extern const struct ptah_exit ptah_ctl_exits[];
 ptah_command_fn ptah_ctl_command;
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "host/manual.h"
 
+#include <stdbool.h>
+#include <sysexits.h>
+
 #include "config/usage.h"
 #include "host/checkmodule.h"
 #include "host/doctor.h"
@@ -108,7 +111,7 @@ static const char flags[] =
     "Where a flag and its variable are both given, the flag wins;\n"
     "an empty variable is none.\n";
 
-static const char tail[] =
+static const char rest[] =
     ".Sh OPTIONS OF EVERY TRANSPORT\n"
     ".Bl -tag -width indent\n"
     ".It Li serverAddress\n"
@@ -214,52 +217,9 @@ static const char tail[] =
     "As a plugin: end at once.\n"
     ".It Dv SIGUSR1\n"
     "Log the counters.\n"
-    ".El\n"
-    ".Sh EXIT STATUS\n"
-    ".Bl -tag -width indent\n"
-    ".It 0\n"
-    "It was asked to end: by the parent, which may be gone, or by a signal.\n"
-    ".It 1\n"
-    "As a plugin of Shadowsocks: what was asked for does not run; for\n"
-    ".Cm check-module ,\n"
-    "a row failed; for\n"
-    ".Cm doctor ,\n"
-    "something is wrong; for\n"
-    ".Cm ctl ,\n"
-    "it was refused.\n"
-    ".It 64\n"
-    "A flag or a variable is wrong, and the ENV-ERROR line says which; of a command, a word or a flag.\n"
-    ".It 66\n"
-    "For\n"
-    ".Cm doctor :\n"
-    "the torrc cannot be read.\n"
-    ".It 69\n"
-    "The upstream proxy cannot be used (PROXY-ERROR); for\n"
-    ".Cm info\n"
-    "and\n"
-    ".Cm invite ,\n"
-    "the transport cannot; for\n"
-    ".Cm run ,\n"
-    "none of the services starts; for\n"
-    ".Cm ctl ,\n"
-    "nobody answers.\n"
-    ".It 70\n"
-    "Something inside failed.\n"
-    ".It 71\n"
-    "What a command had to print could not be written, or there is no memory for it.\n"
-    ".It 73\n"
-    "For\n"
-    ".Cm new-module ,\n"
-    "the folder cannot be made; for\n"
-    ".Cm run ,\n"
-    "the log file cannot be written.\n"
-    ".It 78\n"
-    "No version of the protocol in common (VERSION-ERROR); as a plugin of Shadowsocks, a variable or an option is wrong; for\n"
-    ".Cm check\n"
-    "and\n"
-    ".Cm run ,\n"
-    "something in the file is.\n"
-    ".El\n"
+    ".El\n";
+
+static const char tail[] =
     ".Sh EXAMPLES\n"
     "In the torrc of a client, and in that of a bridge:\n"
     ".Bd -literal -offset indent\n"
@@ -293,6 +253,45 @@ static const char tail[] =
     ".Fl unsafeLogging\n"
     "asks for them.\n";
 
+/* ---- exit status ------------------------------------------------------------ */
+
+/* What is so whatever was asked; what is only so of a command stands with that (host/commands.c). */
+static const struct ptah_exit exits[] = {
+	{ EX_OK, "It was asked to end: by the parent, which may be gone, or by a signal; a command has done what it was asked" },
+	{ 1, "As a plugin of Shadowsocks: what was asked for does not run" },
+	{ EX_USAGE, "A flag or a variable is wrong, and the ENV-ERROR line says which; of a command, a word or a flag" },
+	{ EX_UNAVAILABLE, "The upstream proxy cannot be used (PROXY-ERROR)" },
+	{ EX_SOFTWARE, "Something inside failed" },
+	{ EX_OSERR, "What a command had to print could not be written, or there is no memory for it" },
+	{ EX_CONFIG, "No version of the protocol in common (VERSION-ERROR); as a plugin of Shadowsocks, a variable or an option is wrong" },
+	{ 0, NULL },
+};
+
+/* The highest of all that there can be. */
+#define EXIT_MOST 127
+
+static void
+add_exit(struct ptah_buf *out, const struct ptah_command *commands, int status)
+{
+	bool any = false;
+
+	for (const struct ptah_exit *row = exits; row->when; row++)
+		if (row->status == status) {
+			ptah_buf_printf(out, ".It %d\n%s.\n", status, row->when);
+			any = true;
+		}
+	for (const struct ptah_command *command = commands; command->name && status != EX_OK; command++) {
+		const char *when = ptah_asked_exit(command, status);
+
+		if (!when)
+			continue;
+		if (!any)
+			ptah_buf_printf(out, ".It %d\n", status);
+		ptah_buf_printf(out, "For\n.Cm %s :\n%s.\n", command->name, when);
+		any = true;
+	}
+}
+
 int
 ptah_manual(struct ptah_buf *out, const struct ptah_command *commands)
 {
@@ -311,5 +310,10 @@ ptah_manual(struct ptah_buf *out, const struct ptah_command *commands)
 	ptah_doctor_manual(out);
 	ptah_buf_puts(out, flags);
 	ptah_usage_manual(out);
+	ptah_buf_puts(out, rest);
+	ptah_buf_puts(out, ".Sh EXIT STATUS\n.Bl -tag -width indent\n");
+	for (int status = EX_OK; status <= EXIT_MOST; status++)
+		add_exit(out, commands, status);
+	ptah_buf_puts(out, ".El\n");
 	return ptah_buf_puts(out, tail);
 }

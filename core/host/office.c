@@ -152,12 +152,19 @@ lines_of(const struct ptah_buf *words)
 	return NULL;
 }
 
-/* What does not serve now, and why. */
+/* What the file says and does not serve. */
+struct failed {
+	struct ptah_buf *words; /* which, and why */
+	size_t n;
+};
+
 static int
 on_row(const struct ptah_run_row *row, void *arg)
 {
-	struct ptah_buf *words = arg;
+	struct failed *failed = arg;
+	struct ptah_buf *words = failed->words;
 
+	failed->n += row->state == PTAH_RUN_FAILED;
 	if (row->reason && row->state == PTAH_RUN_FAILED)
 		ptah_buf_printf(words, "%s does not start: %s\n", row->label, row->reason);
 	else if (row->reason)
@@ -171,15 +178,17 @@ tell_reloaded(struct ptah_office *office)
 	struct ptah_visitor *visitor = office->reloader;
 	const struct ptah_run_reload *how = &office->how;
 	struct ptah_json *object = ptah_json_new(PTAH_JSON_OBJECT);
+	struct failed failed = { .words = &office->words };
 	struct ptah_buf out = { 0 };
 	int rc;
 
 	office->reloader = NULL;
-	(void)ptah_run_each(office->run, on_row, &office->words);
+	(void)ptah_run_each(office->run, on_row, &failed);
 	rc = set_count(object, "new", how->n_new);
 	rc = rc == 0 ? set_count(object, "changed", how->n_changed) : rc;
 	rc = rc == 0 ? set_count(object, "gone", how->n_gone) : rc;
 	rc = rc == 0 ? set_count(object, "same", how->n_same) : rc;
+	rc = rc == 0 ? set_count(object, "failed", failed.n) : rc;
 	rc = rc == 0 ? ptah_json_set(object, "words", lines_of(&office->words)) : rc;
 	if (rc != 0) {
 		ptah_json_free(object);

@@ -78,6 +78,7 @@ def test_reload_waits_until_it_is_done(far, echo):
     answer = json.loads(far.ctl("reload", "--json").stdout)
     assert {k: answer[k] for k in ("ok", "new", "changed", "gone", "same")} == \
         {"ok": True, "new": 0, "changed": 0, "gone": 0, "same": 2}
+    assert answer["failed"] == 0
 
 
 def test_a_wrong_file_changes_nothing_and_says_where(far):
@@ -94,10 +95,40 @@ def test_a_change_that_does_not_start_is_told_once(far, echo):
     with harness.EchoServer() as taken:
         far.write({"far": server(echo.port, listen="127.0.0.1:%d" % taken.port)})
         done = far.ctl("reload")
+        told = far.ctl("reload", "--json")
+    assert done.returncode == told.returncode == 2
+    answer = json.loads(told.stdout)
+    assert answer["ok"] is True and answer["failed"] == 1 and answer["words"] == told.stderr.splitlines()
     why, stays = done.stderr.splitlines()
     assert why.startswith("far does not start: ") and "in use" in why
     assert stays == "far goes on as it was before"
     assert "1 changed" in done.stdout and "serves" in far.ctl("status").stdout
+
+
+def test_a_service_that_starts_at_last_ends_what_failed(far, echo):
+    """The next reload tries again, and says of itself how that went: 2 is no refusal, and no lasting mark."""
+    with harness.EchoServer() as taken:
+        far.write({"far": server(echo.port), "late": server(echo.port, listen="127.0.0.1:%d" % taken.port)})
+        done = far.ctl("reload")
+        assert done.returncode == 2 and "1 services are new" in done.stdout
+        assert done.stderr.startswith("late does not start: ") and len(done.stderr.splitlines()) == 1
+        assert far.ctl("reload").returncode == 2
+        far.write('{"services": {}}')
+        assert far.ctl("reload").returncode == 1
+    far.write({"far": server(echo.port), "late": server(echo.port)})
+    assert far.ctl("reload").returncode == 0 and far.ctl("status").stdout.count("serves") == 2
+
+
+def test_each_exit_status_is_told(far):
+    """In --help and in the manual page, which have them from one table."""
+    said = ctl("--help").stdout
+    page = subprocess.run([harness.program()[0], "manual"], capture_output=True, text=True, env=harness.environment(),
+                          timeout=120 * harness.SLOW, check=True).stdout
+    table = page[page.index(".Sh EXIT STATUS"):page.index(".Sh EXAMPLES")]
+    for status, when in ((1, "it was refused"),
+                         (2, "the file was read again and a service of it did not start"), (69, "nobody answers")):
+        assert "%d when %s" % (status, when) in said
+        assert "For\n.Cm ctl :\n%s.\n" % when in table.split(".It %d\n" % status)[1].split(".It ")[0]
 
 
 def test_drain_waits_for_the_last_link(far, echo):

@@ -728,6 +728,8 @@ def test_drain_lets_links_end(far):
     with Ptah(server_start(lines.address(far)).change(bindport=ports[0])) as s, \
             Ptah(client_start(s.address("dummy"), "-proxylistenaddr", "127.0.0.1:%d" % ports[1])) as c, \
             Client(c.address("dummy")) as app:
+        for p in (c, s):    # whoever still starts ends at once
+            p.wait_done()
         app.open()
         with lines.accept(far) as f:
             lines.echo_works(app.sock, f)

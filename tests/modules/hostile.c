@@ -426,7 +426,7 @@ do_hoard(struct hostile_link *link)
 
 		if (own == -1 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == -1 || dup2(pair[0], ways[i]) == -1)
 			return -errno;
-		for (ask.id = 1ull << 40; ask.id < (1ull << 40) + 2000; ask.id++)
+		for (ask.id = 1ull << 40; ask.id < (1ull << 40) + 600; ask.id++) /* more than the parent has descriptors for */
 			while (send(own, &ask, 16 + strlen(ask.dest), MSG_NOSIGNAL | MSG_DONTWAIT) == -1 && errno == EAGAIN)
 				sched_yield();
 	}

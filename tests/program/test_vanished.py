@@ -96,10 +96,18 @@ def is_broken(sock):
 
 # Half-closed, and a reader that does not read
 
+def seconds(of):
+    """The limit of a client and of a server."""
+    return [("-peerTimeout", str(limit)) for limit in of]
+
+
 @contextlib.contextmanager
-def half_closed(far, *more, options):
+def half_closed(far, limits, options):
     """An application that has said all, and a target that says more than can be on the way."""
-    with chain(far, *more, **options) as (c, _), Client(c.where, rcvbuf=65536) as app:
+    ours, theirs = seconds(limits)
+    start = server_start(lines.address(far)).plus(*theirs).change(options=harness.options(**options))
+    with Ptah(start) as s, Ptah(client_start(s.address("dummy"), *ours, **options)) as c, \
+            Client(c.address("dummy"), rcvbuf=65536) as app:
         app.open()
         with lines.accept(far) as f:
             app.sock.shutdown(socket.SHUT_WR)
@@ -108,13 +116,16 @@ def half_closed(far, *more, options):
             yield app.sock, sender
 
 
+# Either end is to see it by itself: which of two is first, a busy machine draws.
+@pytest.mark.parametrize("limits", [(2, 0), (0, 2)], ids=["client", "server"])
 @steps
-def test_half_closed_and_nobody_reads(far, options):
+def test_half_closed_and_nobody_reads(far, options, limits):
     """It ends although both sides are there and nobody is short of memory."""
-    with half_closed(far, "-peerTimeout", "2", options=options) as (app, sender):
+    with half_closed(far, limits, options) as (app, sender):
         sender.join(20 * harness.SLOW)
         assert isinstance(sender.error, ConnectionError)
-        with pytest.raises(ConnectionError):
+        # A transport may have no word for it, and who hears a FIN of a server cannot know more.
+        with pytest.raises(ConnectionError) if limits[0] or not options else contextlib.nullcontext():
             while app.recv(1 << 20):
                 pass
 
@@ -122,7 +133,7 @@ def test_half_closed_and_nobody_reads(far, options):
 @steps
 def test_half_closed_and_a_slow_reader(far, options):
     """Who takes a little now and then is left alone, far beyond the limit; takes 9 s, for no stop of the machine is that limit."""
-    with half_closed(far, "-peerTimeout", "4", options=options) as (app, sender):
+    with half_closed(far, (4, 4), options) as (app, sender):
         end = time.monotonic() + 9
         got = 0
         while time.monotonic() < end:

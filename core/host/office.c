@@ -15,7 +15,7 @@
 #include "host/gather.h"
 #include "host/roll.h"
 #include "host/run.h"
-#include "host/seat.h"
+#include "host/premises.h"
 #include "loop/worker.h"
 
 #define VISITORS_MOST 16
@@ -33,7 +33,7 @@ struct ptah_office {
 	struct ptah_run_watcher watcher;
 	struct ptah_desk *desk;
 	struct ptah_web *web;
-	struct ptah_seat seat;
+	struct ptah_premises premises;
 	struct ptah_roll *roll;            /* under way, or NULL */
 	struct ptah_visitor *lister;       /* who waits for that; NULL: nobody any more */
 	struct ptah_visitor *reloader;     /* who waits for the end of a reload; NULL: nobody */
@@ -390,7 +390,7 @@ leave(struct ptah_office *office)
 	ptah_desk_shut(office->desk);
 	ptah_web_close(office->web);
 	office->web = NULL;
-	ptah_seat_leave(&office->seat);
+	ptah_premises_leave(&office->premises);
 }
 
 static void
@@ -514,9 +514,9 @@ open_control(struct ptah_office *office)
 	};
 	int fd;
 
-	if (!ptah_seat_has_control(&office->seat))
+	if (!ptah_premises_has_control(&office->premises))
 		return 0;
-	fd = ptah_seat_open_control(&office->seat);
+	fd = ptah_premises_open_control(&office->premises);
 	if (fd < 0)
 		return fd;
 	if (office->desk)
@@ -530,12 +530,12 @@ open_metrics(struct ptah_office *office)
 {
 	int fd;
 
-	if (!ptah_seat_has_metrics(&office->seat))
+	if (!ptah_premises_has_metrics(&office->premises))
 		return 0;
-	fd = ptah_seat_open_metrics(&office->seat);
+	fd = ptah_premises_open_metrics(&office->premises);
 	if (fd < 0)
 		return fd;
-	office->web = ptah_web_open(office->loop, fd, !office->seat.metrics_path, take_figures, office);
+	office->web = ptah_web_open(office->loop, fd, !office->premises.metrics_path, take_figures, office);
 	return office->web ? 0 : -errno;
 }
 
@@ -557,7 +557,7 @@ ptah_office_begin(struct ptah_office **out, struct ptah_run *run, struct ptah_wo
 		return -ENOMEM;
 	*office = (struct ptah_office){ .run = run, .loop = loop };
 	ptah_pulse_open(&office->pulse);
-	rc = ptah_seat_take(&office->seat, ptah_run_file(run));
+	rc = ptah_premises_take(&office->premises, ptah_run_file(run));
 	if (rc == 0)
 		rc = ptah_deadline_reserve(loop, TELL_MS);
 	if (rc == 0)
@@ -584,7 +584,7 @@ ptah_office_close(struct ptah_office *office)
 	ptah_web_close(office->web);
 	office->desk = NULL;
 	office->web = NULL;
-	ptah_seat_leave(&office->seat);
+	ptah_premises_leave(&office->premises);
 }
 
 void
@@ -594,7 +594,7 @@ ptah_office_free(struct ptah_office *office)
 		return;
 	ptah_office_close(office);
 	ptah_buf_clear(&office->words);
-	ptah_seat_clear(&office->seat);
+	ptah_premises_clear(&office->premises);
 	ptah_pulse_close(&office->pulse);
 	free(office);
 }

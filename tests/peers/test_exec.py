@@ -103,7 +103,7 @@ def test_a_killed_server_comes_back_at_its_port(house):
             return False
         return True
 
-    wait_for("the server's program again", 20, works)
+    wait_for("the server's program again", 60, works)
     after = children(pair.server.process)
     assert len(after) == 1 and after != before
 
@@ -181,7 +181,7 @@ def test_web_132_snowflake_client(house):
     assert len(child) == 1
     assert os.readlink("/proc/%d/exe" % child[0]).endswith("snowflake-client")
     client.process.stop()
-    wait_for("its end", 5, lambda: not os.path.exists("/proc/%d" % child[0]))
+    wait_for("its end", 30, lambda: not os.path.exists("/proc/%d" % child[0]))
 
 
 def test_web_133_134_what_real_programs_say_of_it(house):

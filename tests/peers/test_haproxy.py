@@ -94,7 +94,7 @@ class Stand:
         self.ptah.wait_text("ready: 1 of 1 services serve", 20)
         self.write("haproxy.cfg", CONFIG.format(front=self.front, back=back, how=how))
         house.start("haproxy", [program_path("haproxy"), "-db", "-f", house.path("haproxy.cfg")])
-        wait_for("haproxy listens", 10, lambda: listening(self.front))
+        wait_for("haproxy listens", 30, lambda: listening(self.front))
         self.client = Client(house, program_path("ptah"), "obfs4")
 
     def write(self, name, text):

@@ -26,7 +26,7 @@ class Proxy:
         self.password = password
         (self.port,) = free_ports(1)
         self.process = house.start(self.program + str(self.port), self.argv())
-        wait_for(self.program + " listens", 10, self._listens)
+        wait_for(self.program + " listens", 30, self._listens)
 
     def _listens(self):
         if not self.process.alive():
@@ -138,7 +138,7 @@ def test_bytes_go_through_the_proxy_whole(house, setting, kind, by_flag):
     how = via(client, socks_args(server.args))
     download(how, server.host, server.port, SIZE, 1)
     upload(how, server.host, server.port, SIZE, 2, house.folder)
-    wait_for("the proxy names the server", 5,
+    wait_for("the proxy names the server", 30,
         lambda: proxy.saw(server.host, server.port))
 
 
@@ -151,7 +151,7 @@ def test_a_name_reaches_the_proxy_as_a_name(house, setting, kind):
     client = make_client(house, setting, proxy.uri())
     how = via(client, socks_args(server.args), "--socks5-hostname")
     download(how, "localhost", server.port, SIZE, 3)
-    wait_for("the proxy names the name", 5,
+    wait_for("the proxy names the name", 30,
         lambda: proxy.saw("localhost", server.port))
 
 
@@ -163,7 +163,7 @@ def knock(client, args, web):
     """
     try:
         curl(via(client, args) + [url("127.0.0.1", web.port, "1/1")],
-            seconds=5)
+            seconds=20)
     except CurlFailed:
         return True
     return False
@@ -196,7 +196,7 @@ def test_a_stopped_proxy_lets_nothing_pass(house, setting, kind):
     knock(client, args, web)
     assert web.n_accepted == 1
     proxy.process.stop()
-    wait_for("the proxy is gone", 5, lambda: not listening(proxy.port))
+    wait_for("the proxy is gone", 30, lambda: not listening(proxy.port))
     assert knock(client, args, web)
     assert web.n_accepted == 1
 

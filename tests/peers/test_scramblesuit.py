@@ -72,13 +72,13 @@ class Pair:
         try:
             with open(self.file) as f:
                 kept = json.load(f)
-        except FileNotFoundError:
-            return None
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None  # obfs4proxy empties the file before it writes
         key = "%s:%d" % (self.server.host, self.server.port)
         return kept.get(key, {}).get("key-ticket")
 
     def new_ticket(self, old):
-        return wait_for("the file has another ticket", 10,
+        return wait_for("the file has another ticket", 30,
             lambda: self.ticket() not in (None, old) and self.ticket())
 
 

@@ -65,7 +65,7 @@ def ss_server(house, cipher):
     port, = free_ports(1)
     process = ss(house, "ss-server", "-s", "127.0.0.1", "-p", str(port),
         "-m", cipher.lower())
-    wait_for("ss-server", 10, lambda: listening(port))
+    wait_for("ss-server", 30, lambda: listening(port))
     return process, ("127.0.0.1", port)
 
 
@@ -73,7 +73,7 @@ def ss_local(house, cipher, server):
     port, = free_ports(1)
     process = ss(house, "ss-local", "-b", "127.0.0.1", "-l", str(port),
         "-s", server[0], "-p", str(server[1]), "-m", cipher.lower())
-    wait_for("ss-local", 10, lambda: listening(port))
+    wait_for("ss-local", 30, lambda: listening(port))
     return process, ("127.0.0.1", port)
 
 
@@ -428,7 +428,7 @@ def ss_udp(house, program, cipher, server, *argv):
     port, = free_ports(1)
     ss(house, program, "-b", "127.0.0.1", "-l", str(port), "-s", server[0],
         "-p", str(server[1]), "-m", cipher.lower(), *argv)
-    wait_for(program, 10, lambda: bound(port))
+    wait_for(program, 30, lambda: bound(port))
     return "127.0.0.1", port
 
 
@@ -436,7 +436,7 @@ def ss_server_udp(house, cipher):
     port, = free_ports(1)
     process = ss(house, "ss-server", "-s", "127.0.0.1", "-p", str(port),
         "-m", cipher.lower(), "-U")
-    wait_for("ss-server", 10, lambda: bound(port))
+    wait_for("ss-server", 30, lambda: bound(port))
     return process, ("127.0.0.1", port)
 
 
@@ -586,8 +586,9 @@ def test_web_065_still_open_after_59_seconds(house):
     with connect(ptah_client(house, server, password="another one"),
             ("192.0.2.1", 9)) as s:
         s.sendall(b"hello")
-        heard = select.select(probes + [s], [], [],
-            begun + 59 - time.monotonic())[0]
-        assert not heard
+        # Nobody closes before 60 s: what is seen after that, for the machine stood still, counts no more.
+        while (now := time.monotonic()) < begun + 59:
+            heard = select.select(probes + [s], [], [], min(0.2, begun + 59 - now))[0]
+            assert not heard or time.monotonic() > begun + 60
     for probe in probes:
         probe.close()

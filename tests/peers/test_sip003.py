@@ -72,8 +72,8 @@ def pair(house, options_server, options_client, host="127.0.0.1"):
     port, = free_ports(1, host)
     server = ss_server(house, options_server, port, host)
     local, at = ss_local(house, options_client(port), port, host)
-    child, = wait_for("the plugin", 10, lambda: children(local))
-    wait_for("the plugin's listener", 10, lambda: plugin_listens(child))
+    child, = wait_for("the plugin", 30, lambda: children(local))
+    wait_for("the plugin's listener", 30, lambda: plugin_listens(child))
     return server, local, at
 
 
@@ -166,8 +166,8 @@ def test_the_examples(house):
             CERT=cert_of(state), **{"1080": str(local)}, **ours)],
         module_env())
     wait_for("ss-local", 20, lambda: listening(local))
-    child, = wait_for("the plugin", 10, lambda: children(client))
-    wait_for("the plugin's listener", 10, lambda: plugin_listens(child))
+    child, = wait_for("the plugin", 30, lambda: children(client))
+    wait_for("the plugin's listener", 30, lambda: plugin_listens(child))
     carries(house, ("127.0.0.1", local), [70000])
 
 
@@ -183,8 +183,8 @@ def test_web_153_sigterm(house):
     for process in (local, server):
         child, = children(process)
         process.popen.send_signal(signal.SIGTERM)
-        process.popen.wait(10)
-        wait_for("the plugin's end", 10, lambda: not is_there(child))
+        process.popen.wait(30)
+        wait_for("the plugin's end", 30, lambda: not is_there(child))
 
 
 def test_web_154_our_crash(house):
@@ -193,7 +193,7 @@ def test_web_154_our_crash(house):
         lambda port: "transport=dummy")
     child, = children(local)
     os.kill(child, signal.SIGKILL)
-    assert local.popen.wait(10) != 0
+    assert local.popen.wait(30) != 0
 
 
 def run_plugin(**changes):
@@ -213,13 +213,13 @@ def test_web_153_155_ends_by_signal_and_not_by_stdin(number):
     local, plugin = run_plugin(ARGV=["-V"])
     with plugin:
         try:
-            wait_for("the listener", 10, lambda: listening(local))
+            wait_for("the listener", 30, lambda: listening(local))
             plugin.stdin.close()
             with pytest.raises(subprocess.TimeoutExpired):
                 plugin.wait(0.5)
             with socket.create_connection(("127.0.0.1", local), 5):
                 plugin.send_signal(number)
-                assert plugin.wait(10) == 0
+                assert plugin.wait(30) == 0
             assert plugin.stdout.read() == b"" == plugin.stderr.read()
         finally:
             plugin.kill()
@@ -238,7 +238,7 @@ def test_web_152_errors_go_to_stderr(changes, rc, says):
     plugin = run_plugin(**changes)[1]
     with plugin:
         try:
-            out, err = plugin.communicate(timeout=10)
+            out, err = plugin.communicate(timeout=30)
         finally:
             plugin.kill()
     assert plugin.returncode == rc
@@ -258,7 +258,7 @@ def test_web_152_a_server_on_several_addresses():
             SS_PLUGIN_OPTIONS="transport=dummy;server")[1]
         with plugin:
             try:
-                wait_for("the listeners", 10, lambda: all(
+                wait_for("the listeners", 30, lambda: all(
                     listening(remote, host) for host in hosts))
                 for host in hosts:
                     with socket.create_connection((host, remote), 5) as s:
@@ -267,7 +267,7 @@ def test_web_152_a_server_on_several_addresses():
                         assert there.recv(4) == b"ping"
                         there.close()
                 plugin.send_signal(signal.SIGTERM)
-                assert plugin.wait(10) == 0
+                assert plugin.wait(30) == 0
             finally:
                 plugin.kill()
 
@@ -277,7 +277,7 @@ def test_web_152_a_port_that_is_taken():
         plugin = run_plugin(SS_LOCAL_PORT=str(taken.getsockname()[1]))[1]
         with plugin:
             try:
-                out, err = plugin.communicate(timeout=10)
+                out, err = plugin.communicate(timeout=30)
             finally:
                 plugin.kill()
         assert plugin.returncode == 1 and out == b""

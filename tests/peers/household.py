@@ -28,15 +28,18 @@ def _die_with_parent():
 
 
 def wait_for(what, seconds, ask, pause=0.05):
-    """Ask until the answer is true, or raise after so many seconds."""
+    """Ask until the answer is true, or raise after so many seconds in which
+    we could ask: what a pause lasts longer the machine stood still."""
     end = time.monotonic() + seconds
     while True:
         answer = ask()
         if answer:
             return answer
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError("%s: not within %g s" % (what, seconds))
         time.sleep(pause)
+        end += max(0, time.monotonic() - now - pause - 0.1)
 
 
 def free_ports(n, host="127.0.0.1"):

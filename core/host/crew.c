@@ -27,6 +27,12 @@
 #define LINKS_MOST 131072u
 /* How often ptah_crew_run_until() looks whether it is late. */
 #define LATE_LOOK_MS 50
+/*
+ * Of the time between two looks no more than this counts: a machine that stands
+ * still is not a module that hangs.  And however late it is, so much is left.
+ */
+#define LATE_COUNTS_MS 200
+#define LATE_LEAST_MS 400
 /* How long a start that failed may take to be undone. */
 #define START_UNDONE_MS 2000
 
@@ -223,13 +229,31 @@ on_look(struct ptah_deadline *deadline, void *arg)
 	(void)ptah_deadline_set(crew->loop, &crew->look, LATE_LOOK_MS, on_look, crew); /* it is reserved */
 }
 
+static uint64_t
+left_until(uint64_t until_ns)
+{
+	uint64_t now_ns = ptah_clock_now_ns(), least_ns = LATE_LEAST_MS * PTAH_NS_PER_MS;
+
+	return until_ns > now_ns + least_ns ? until_ns - now_ns : least_ns;
+}
+
 bool
 ptah_crew_run_until(struct ptah_crew *crew, const bool *over, uint64_t until_ns)
 {
+	uint64_t left_ns = left_until(until_ns), looked_ns = ptah_clock_now_ns();
+
 	on_look(NULL, crew);
-	while (!*over && ptah_clock_now_ns() < until_ns)
+	while (!*over && left_ns > 0) {
 		if (event_base_loop(crew->loop->base, EVLOOP_ONCE) == -1)
 			break;
+
+		uint64_t now_ns = ptah_clock_now_ns(), used_ns = now_ns - looked_ns;
+
+		if (used_ns > LATE_COUNTS_MS * PTAH_NS_PER_MS)
+			used_ns = LATE_COUNTS_MS * PTAH_NS_PER_MS;
+		left_ns -= used_ns < left_ns ? used_ns : left_ns;
+		looked_ns = now_ns;
+	}
 	ptah_deadline_clear(&crew->look);
 	return *over;
 }
@@ -242,15 +266,25 @@ end_here(struct ptah_worker *worker, void *arg)
 }
 
 static bool
+stop_worker(struct ptah_worker *worker, uint64_t left_ns)
+{
+	for (uint64_t left_ms = left_ns / PTAH_NS_PER_MS; left_ms > 0;) {
+		unsigned ms = left_ms < LATE_COUNTS_MS ? (unsigned)left_ms : LATE_COUNTS_MS;
+
+		if (ptah_worker_stop(worker, ms) == 0)
+			return true;
+		left_ms -= ms;
+	}
+	return false;
+}
+
+static bool
 stop_workers(struct ptah_crew *crew, uint64_t until_ns)
 {
 	for (unsigned i = 0; i < crew->n_workers; i++)
 		(void)ptah_worker_send(crew->workers[i], &crew->letters[i], end_here, NULL);
 	for (unsigned i = 0; i < crew->n_workers; i++) {
-		uint64_t now = ptah_clock_now_ns();
-		uint64_t left = now < until_ns ? (until_ns - now) / PTAH_NS_PER_MS : 0;
-
-		if (ptah_worker_stop(crew->workers[i], (unsigned)left) != 0)
+		if (!stop_worker(crew->workers[i], left_until(until_ns)))
 			return false;
 	}
 	return true;

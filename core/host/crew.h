@@ -71,7 +71,7 @@ struct ptah_crew *ptah_crew_start(const struct ptah_crew_how *how, struct ptah_w
 /** What is open now is no link's: share what is left among them.  Ask before there are links. */
 void ptah_crew_set_quota(struct ptah_crew *crew);
 
-/** Run the loop until *over, or until it is so late: false. */
+/** Run the loop until *over, or until it is so late: false.  While the machine stood still it has not become later. */
 bool ptah_crew_run_until(struct ptah_crew *crew, const bool *over, uint64_t until_ns);
 
 /**

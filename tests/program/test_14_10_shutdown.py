@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Shutdown and state: rows IPC-330 to IPC-348."""
+import contextlib
 import json
 import os
 import re
@@ -451,6 +452,27 @@ def test_ipc_347_clean_up_that_hangs(echo, state):
         link(p, echo.port).close()
         p.signal(signal.SIGTERM)
         ends(p, 3)
+
+
+def test_ipc_347_standing_still_is_not_hanging(echo):
+    """A machine that stops for longer than a module may take: all is cleaned up as ever."""
+    with contextlib.ExitStack() as stack:
+        many = [stack.enter_context(Ptah(F3S(echo.port).plus("-workers", "2"))) for _ in range(16)]
+        for p in many:
+            p.wait_done()
+            assert echoes(stack.enter_context(connect(p.address())))
+        for i, p in enumerate(many):
+            p.signal(signal.SIGTERM)
+            # Each at another moment of its end, which takes some 2 ms.
+            until = time.monotonic() + i * 0.0001
+            while time.monotonic() < until:
+                pass
+            p.signal(signal.SIGSTOP)
+        time.sleep(2.2)
+        for p in many:
+            p.signal(signal.SIGCONT)
+            assert p.exit() == 0
+            assert not any("does not end" in line for line in p.err_lines)
 
 
 @pytest.mark.parametrize("role", ["client", "server"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """servers.py: the destinations that the tests carry bytes to."""
 
+import contextlib
 import hashlib
 import http.server
 import random
@@ -93,6 +94,14 @@ class HttpServer(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
+def hang_up(listener):
+    """Close it, and wake who waits in accept(): it would look again at this
+    number when it is interrupted, and that may be another listener's by then."""
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
 def receive(s, size):
     """So many bytes, or an error that says how many there were."""
     s.settimeout(30)
@@ -141,4 +150,4 @@ class Target:
             self.got += part
 
     def close(self):
-        self.listener.close()
+        hang_up(self.listener)

@@ -21,7 +21,7 @@ from curling import CurlFailed, download, login, upload
 from household import wait_for
 from pair import (Client, Server, _host_port, _last_field, build_folder,
     module_env, program_path, socks_args, split_args)
-from servers import HttpServer
+from servers import HttpServer, hang_up
 
 SIZE = 3 * 1024 * 1024 + 17
 
@@ -141,7 +141,7 @@ class Detour:
                 b.sendall(got)
 
     def close(self):
-        self.listener.close()
+        hang_up(self.listener)
 
 
 @pytest.mark.parametrize("extended", [True, False])

@@ -15,6 +15,7 @@ from conftest import need
 from curling import curl, login, url
 from household import free_ports, listening, wait_for
 from pair import Client, module_env, program_path, socks_args
+from servers import hang_up
 
 sys.path.append(os.path.join(os.path.dirname(__file__), os.pardir, "program"))
 
@@ -67,7 +68,7 @@ class Target:
             sock.sendall(ANSWER)
 
     def close(self):
-        self.listener.close()
+        hang_up(self.listener)
 
 
 class Stand:

@@ -13,7 +13,7 @@ from conftest import need
 from curling import download, login, ten_by_ten, upload
 from household import free_ports
 from pair import Client, Server, module_env, program_path, socks_args
-from servers import HttpServer, Target, digest, payload, receive
+from servers import HttpServer, Target, digest, hang_up, payload, receive
 from test_exec import Gathering
 from tor_network import BOOTSTRAP_S, NEEDS, TorNetwork
 
@@ -175,7 +175,7 @@ class Greeter:
             self.socks[-1].sendall(b"hello")
 
     def close(self):
-        self.ear.close()
+        hang_up(self.ear)
         for sock in self.socks:
             sock.close()
 

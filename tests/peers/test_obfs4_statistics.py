@@ -31,6 +31,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import obfs4model as model  # noqa: E402
 from conftest import need  # noqa: E402
 from pair import Client, Server, program_path, socks_args  # noqa: E402
+from servers import hang_up  # noqa: E402
 
 BULK = 64 << 20
 WHOLE_LEAST = 1000  # bursts of a whole chunk
@@ -140,7 +141,7 @@ class Source:
                 pass
 
     def close(self):
-        self.ear.close()
+        hang_up(self.ear)
 
 
 def chi_square(a, b):
@@ -305,7 +306,7 @@ class Sink:
             sock.close()
 
     def close(self):
-        self.ear.close()
+        hang_up(self.ear)
 
 
 def upload_bursts(client, sink):

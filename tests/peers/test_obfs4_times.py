@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import obfs4model as model  # noqa: E402
 from conftest import need  # noqa: E402
 from pair import Client, Server, program_path, socks_args  # noqa: E402
+from servers import hang_up  # noqa: E402
 
 HELLO_S, CLIENT_S, LEAST_S = 30, 60, 60
 WATCHED_S = 61
@@ -134,7 +135,7 @@ class Stalled:
             sock.sendall(os.urandom(self.says))
 
     def close(self):
-        self.ear.close()
+        hang_up(self.ear)
         for sock in self.socks:
             sock.close()
 

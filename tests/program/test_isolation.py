@@ -168,7 +168,9 @@ def carries(port, sock=None, text=b"some words"):
 
 @pytest.mark.parametrize("deed,how", [
     ("crash", r"signal 11"), ("abort", r"signal 6"), ("exit", r"exit status \d")])
-def test_its_end_costs_its_own_links_only(tmp_path, compiled, echo, deed, how):
+def test_its_end_costs_its_own_links_only(tmp_path, monkeypatch, compiled, echo, deed, how):
+    # A process with ThreadSanitizer sleeps for a second before it exits, and looks for races meanwhile.
+    monkeypatch.setenv("TSAN_OPTIONS", os.environ.get("TSAN_OPTIONS", "") + ":atexit_sleep_ms=0")
     hostile = ["one"] + ["more%d" % i for i in range(4)]
     services = {"two": server(echo.port, name="dummy"), "three": server(echo.port, name="dummy", isolate=False),
                 **{label: server(echo.port) for label in hostile}}

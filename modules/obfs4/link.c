@@ -15,6 +15,7 @@
 #include "bench.h"
 #include "hello.h"
 #include "home.h"
+#include "nudge.h"
 #include "shake.h"
 
 /*
@@ -31,18 +32,10 @@
 #define TRIES_MOST 64u
 
 /*
- * obfs4proxy's client does not look at what came together with the reply
- * before more comes.  Where the server speaks first that is never: then it
- * gets some padding, so long after the first burst; also one that has said
- * something by then, for that may be no answer: in obfs3, standing on this,
- * both speak first, and wait.  A network that halts may bring it together with
- * the rest, too: as long as nothing comes it is said again, each time later.
+ * What a client of obfs4proxy reads at once before a nudge (nudge.h): of more it hears a second time anyway.
+ * One that has said something by then is nudged, too, for that may be no answer: in obfs3, standing on this, both
+ * speak first, and wait.
  */
-#define NUDGE_AFTER_NS UINT64_C(200000000)
-#define NUDGE_LATER 4u
-#define NUDGES_MOST 3u
-
-/* As much as it reads at once before that: of more it hears a second time anyway. */
 #define HELD_MOST OBFS4_SHAKE_MAX
 
 static void
@@ -182,7 +175,7 @@ static void
 think_of_nudge(struct obfs4_link *link)
 {
 	if (link->role == PTAH_SERVER && link->said == 0 && !link->heard)
-		(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, NUDGE_AFTER_NS);
+		(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, ptah_nudge_after_ns(0));
 }
 
 /* A stream that runs has no padding between its bursts. */
@@ -195,15 +188,11 @@ wants_nudge(const struct obfs4_link *link)
 static int
 nudge(struct obfs4_link *link, struct ptah_io *io)
 {
-	uint64_t after_ns = NUDGE_AFTER_NS;
-
 	if (!wants_nudge(link) || io->wire.out.len < OBFS4_UNIT)
 		return PTAH_GO;
 	link->quiet = 1;
-	for (unsigned i = 0; i <= link->n_nudges; i++)
-		after_ns *= NUDGE_LATER;
-	if (++link->n_nudges < NUDGES_MOST)
-		(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, after_ns);
+	if (++link->n_nudges < PTAH_NUDGES_MOST)
+		(void)link->host->timer(link->self, OBFS4_TIMER_NUDGE, ptah_nudge_after_ns(link->n_nudges));
 	return send_word(link, io, NULL);
 }
 

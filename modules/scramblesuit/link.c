@@ -14,21 +14,11 @@
 
 #include "bench.h"
 #include "home.h"
+#include "nudge.h"
 #include "shake.h"
 
 /** The most plain bytes of one burst: obfs4proxy reads so many at once. */
 #define BURST_MAX 32768u
-
-/*
- * obfs4proxy's client does not look at what came together with the answer
- * before more comes.  Where the server speaks first that may be never: then it
- * gets some padding, so long after the first burst; and again, each time
- * later, as long as it says nothing: where the network halts it may come
- * together with the rest.
- */
-#define NUDGE_AFTER_NS UINT64_C(200000000)
-#define NUDGE_LATER 4u
-#define NUDGES_MOST 3u
 
 static struct ptah_chance
 chance_of(const struct scramble_link *link)
@@ -135,7 +125,7 @@ static void
 think_of_nudge(struct scramble_link *link)
 {
 	if (link->role == PTAH_SERVER && !link->spoke && !link->heard)
-		(void)link->host->timer(link->self, SCRAMBLE_TIMER_NUDGE, NUDGE_AFTER_NS);
+		(void)link->host->timer(link->self, SCRAMBLE_TIMER_NUDGE, ptah_nudge_after_ns(0));
 	link->spoke = 1;
 }
 
@@ -260,14 +250,10 @@ scramble_link_open(void *link, const struct ptah_open *open, struct ptah_io *io)
 static int
 nudge(struct scramble_link *link, struct ptah_io *io)
 {
-	uint64_t after_ns = NUDGE_AFTER_NS;
-
 	if (link->heard || link->resting || io->wire.out.len < SCRAMBLE_UNIT)
 		return PTAH_GO;
-	for (unsigned i = 0; i <= link->n_nudges; i++)
-		after_ns *= NUDGE_LATER;
-	if (++link->n_nudges < NUDGES_MOST)
-		(void)link->host->timer(link->self, SCRAMBLE_TIMER_NUDGE, after_ns);
+	if (++link->n_nudges < PTAH_NUDGES_MOST)
+		(void)link->host->timer(link->self, SCRAMBLE_TIMER_NUDGE, ptah_nudge_after_ns(link->n_nudges));
 	return add_burst(link, io, SCRAMBLE_PAYLOAD, (struct ptah_span){ NULL, 0 });
 }
 

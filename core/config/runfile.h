@@ -93,9 +93,9 @@ void ptah_runfile_clear(struct ptah_runfile *file);
 const struct ptah_json *ptah_runfile_service(const struct ptah_runfile *file, const char *label);
 
 /**
- * Say what is wrong ('how': PTAH_FAULT_...) with a value of the tree, or a copy of one, at its place and with its path in the file; 'more' is
- * put behind that (".listen"), NULL: nothing.  Something that is not of the tree (NULL, or without a place) is
- * said of the file as a whole.  -ENOMEM.
+ * Say what is wrong ('how': PTAH_FAULT_...) with a value of the tree, or a copy of one, at its place and with its path
+ * in the file; 'more' is put behind that (".listen"), NULL: nothing.  Something that is not of the tree (NULL, or
+ * without a place) is said of the file as a whole.  -ENOMEM.
  */
 int ptah_runfile_fault(const struct ptah_runfile *file, struct ptah_faults *faults, unsigned how,
     const struct ptah_json *value, const char *more, const char *format, ...) __attribute__((format(printf, 6, 7)));

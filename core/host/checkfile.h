@@ -17,7 +17,8 @@ struct ptah_registry;
  * isolated, does one port go to two services?  Nothing is opened or started.  The faults are in the order of the file.
  *
  * The module of an isolated service is loaded here for 'all' only: else nothing of it is to run in this process, and
- * its own looks at it.  'all' has a warning for each of "files" that is not there, too, which may be no fault.  'spawns', unless NULL, is whether one that was looked at starts programs.
+ * its own looks at it.  'all' has a warning for each of "files" that is not there, too, which may be no fault.
+ * 'spawns', unless NULL, is whether one that was looked at starts programs.
  *
  * To be called between that and ptah_runfile_forget(), also where it has failed, to hear of all that is wrong.
  * Fails: -EINVAL: there is an error among the faults, from here or from before; -ENOMEM.

@@ -14,8 +14,8 @@
 #include "control/web.h"
 #include "host/gather.h"
 #include "host/roll.h"
-#include "host/run.h"
 #include "host/premises.h"
+#include "host/run.h"
 #include "loop/worker.h"
 
 #define VISITORS_MOST 16
